@@ -1,0 +1,89 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Networks;
+
+namespace Backprop.Engine.Layers;
+
+/// <summary>What the user asks for: a layer without its input's shape. Records of this type are what
+/// a run's specification is read into, and what C# code builds networks from.</summary>
+public abstract record LayerDefinition
+{
+    /// <summary>The layer's name in the network; null: named by its kind and position.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The word of the specification: <c>dense</c>, <c>dropout</c>.</summary>
+    public abstract string Kind { get; }
+
+    /// <summary>Makes the layer for a known input.</summary>
+    /// <exception cref="ArgumentException">The input's shape does not suit the layer; the message
+    /// says what would.</exception>
+    public abstract Layer Build(string name, Shape input);
+}
+
+/// <summary>
+/// A step of the network: y = f(x; parameters), computed for all rows at once. A layer is
+/// immutable; parameters, activations and everything else that changes come in with each pass.
+/// </summary>
+/// <remarks>A row's result never depends on the other rows (rule 1). Batch statistics are the
+/// exception that proves it: they are taken over one micro-batch, which is the same everywhere.
+/// </remarks>
+public abstract class Layer
+{
+    /// <summary>A layer of these shapes and parameters.</summary>
+    protected Layer(
+        string name, string kind, Shape inputShape, Shape outputShape,
+        params ImmutableArray<ParameterDeclaration> parameters)
+    {
+        Name = name;
+        Kind = kind;
+        InputShape = inputShape;
+        OutputShape = outputShape;
+        Parameters = parameters;
+    }
+
+    /// <summary>Its name in the network.</summary>
+    public string Name { get; }
+
+    /// <summary>The word of the specification.</summary>
+    public string Kind { get; }
+
+    /// <summary>The shape of one input row.</summary>
+    public Shape InputShape { get; }
+
+    /// <summary>The shape of one output row.</summary>
+    public Shape OutputShape { get; }
+
+    /// <summary>The parameter tensors, in the order of the layout.</summary>
+    public ImmutableArray<ParameterDeclaration> Parameters { get; }
+
+    /// <summary>Floats a row that the forward pass leaves for the backward pass, beside the input
+    /// and the output, which are kept anyway.</summary>
+    public virtual int SavedPerRow => 0;
+
+    /// <summary>Floats a micro-batch that the forward pass leaves for the backward pass.</summary>
+    public virtual int SavedPerMicroBatch => 0;
+
+    /// <summary>Floats a row that the backward pass may scribble on.</summary>
+    public virtual int ScratchPerRow => 0;
+
+    /// <summary>True for a layer that only reads its input as another shape: nothing is computed,
+    /// and the output is the input's memory.</summary>
+    public virtual bool IsView => false;
+
+    /// <summary>Computes <see cref="ForwardPass.Output"/>.</summary>
+    public abstract void Forward(in ForwardPass pass);
+
+    /// <summary>Computes <see cref="BackwardPass.InputGradient"/> (where it is not null) and the
+    /// gradient of every parameter for every tree node.</summary>
+    public abstract void Backward(in BackwardPass pass);
+
+    /// <summary>The layer's plain definition in double precision: what central differences are
+    /// taken of. Written for reading, not for speed.</summary>
+    public abstract void ReferenceForward(in ReferencePass pass);
+}
+
+/// <summary>Which step a pass belongs to: what its randomness is keyed by.</summary>
+/// <param name="Seed">The run's seed.</param>
+/// <param name="Step">The step, from 0.</param>
+/// <param name="Training">False in evaluation: no dropout, running statistics in the place of batch
+/// statistics.</param>
+public readonly record struct StepKey(ulong Seed, long Step, bool Training);

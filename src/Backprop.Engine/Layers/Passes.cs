@@ -1,0 +1,135 @@
+using Backprop.Engine.Threading;
+
+namespace Backprop.Engine.Layers;
+
+/// <summary>What a layer is given to compute its output.</summary>
+public readonly unsafe ref struct ForwardPass
+{
+    /// <summary>The threads to compute with.</summary>
+    public required ComputePool Pool { get; init; }
+
+    /// <summary>Rows present.</summary>
+    public required int Rows { get; init; }
+
+    /// <summary>First row of each micro-batch present, and the end of the last. In evaluation the
+    /// rows are one micro-batch.</summary>
+    public required ReadOnlySpan<int> MicroBatchStarts { get; init; }
+
+    /// <summary>Each row's index in its dataset, [rows].</summary>
+    public required ReadOnlySpan<long> Samples { get; init; }
+
+    /// <summary>The step, for randomness.</summary>
+    public required StepKey Step { get; init; }
+
+    /// <summary>The layer's position in the network: its stream of randomness.</summary>
+    public required int LayerIndex { get; init; }
+
+    /// <summary>The flat parameter vector.</summary>
+    public required float* Weights { get; init; }
+
+    /// <summary>Where in the flat vector each of the layer's parameters begins.</summary>
+    public required ReadOnlySpan<int> ParameterOffsets { get; init; }
+
+    /// <summary>[rows, inputs].</summary>
+    public required float* Input { get; init; }
+
+    /// <summary>[rows, outputs]: the second input of a residual sum; null elsewhere.</summary>
+    public float* SkipInput { get; init; }
+
+    /// <summary>[rows, <see cref="Layer.SavedPerRow"/>].</summary>
+    public float* Saved { get; init; }
+
+    /// <summary>[micro-batches, <see cref="Layer.SavedPerMicroBatch"/>].</summary>
+    public float* SavedByMicroBatch { get; init; }
+
+    /// <summary>[rows, outputs], overwritten.</summary>
+    public required float* Output { get; init; }
+
+    /// <summary>The layer's parameter number <paramref name="index"/>.</summary>
+    public float* Parameter(int index) => Weights + ParameterOffsets[index];
+}
+
+/// <summary>A tree node whose gradient a backward pass computes.</summary>
+/// <param name="FirstMicroBatch">Its first micro-batch, counted in the pass.</param>
+/// <param name="MicroBatchCount">Its micro-batches.</param>
+/// <param name="Gradient">The flat gradient vector, as long as the parameters.</param>
+public readonly unsafe struct NodeGradient(int FirstMicroBatch, int MicroBatchCount, float* Gradient)
+{
+    /// <summary>Its first micro-batch, counted in the pass.</summary>
+    public readonly int FirstMicroBatch = FirstMicroBatch;
+
+    /// <summary>Its micro-batches.</summary>
+    public readonly int MicroBatchCount = MicroBatchCount;
+
+    /// <summary>The flat gradient vector, laid out as the parameters are.</summary>
+    public readonly float* Gradient = Gradient;
+}
+
+/// <summary>What a layer is given to propagate gradients back.</summary>
+public readonly unsafe ref struct BackwardPass
+{
+    /// <summary>What the forward pass was given: input, output, saved values, parameters.</summary>
+    public required ForwardPass Forward { get; init; }
+
+    /// <summary>[rows, outputs]: dLoss/dOutput.</summary>
+    public required float* OutputGradient { get; init; }
+
+    /// <summary>[rows, inputs], overwritten with dLoss/dInput; null where nobody needs it.</summary>
+    public required float* InputGradient { get; init; }
+
+    /// <summary>The nodes of the gradient tree to compute parameter gradients for.</summary>
+    public required ReadOnlySpan<NodeGradient> Nodes { get; init; }
+
+    /// <summary>[rows, <see cref="Layer.ScratchPerRow"/>].</summary>
+    public float* Scratch { get; init; }
+
+    /// <summary>True: errors are passed back without the activation's derivative (the second
+    /// article's variant, after Rashid's "Make your own neural network").</summary>
+    public bool ErrorSplitting { get; init; }
+
+    /// <summary>The rows at which a node's micro-batches start, and the end of its last.</summary>
+    public ReadOnlySpan<int> StartsOf(in NodeGradient node) =>
+        Forward.MicroBatchStarts.Slice(node.FirstMicroBatch, node.MicroBatchCount + 1);
+
+    /// <summary>Where a node's gradient of the layer's parameter number <paramref name="index"/>
+    /// goes.</summary>
+    public float* GradientOf(in NodeGradient node, int index) =>
+        node.Gradient + Forward.ParameterOffsets[index];
+}
+
+/// <summary>What a layer's double-precision definition is given: all rows of one pass.</summary>
+public readonly ref struct ReferencePass
+{
+    /// <summary>Rows present.</summary>
+    public required int Rows { get; init; }
+
+    /// <summary>As in <see cref="ForwardPass.MicroBatchStarts"/>.</summary>
+    public required ReadOnlySpan<int> MicroBatchStarts { get; init; }
+
+    /// <summary>As in <see cref="ForwardPass.Samples"/>.</summary>
+    public required ReadOnlySpan<long> Samples { get; init; }
+
+    /// <summary>The step, for randomness: the same masks as in single precision.</summary>
+    public required StepKey Step { get; init; }
+
+    /// <summary>The layer's position in the network.</summary>
+    public required int LayerIndex { get; init; }
+
+    /// <summary>The flat parameter vector.</summary>
+    public required ReadOnlySpan<double> Weights { get; init; }
+
+    /// <summary>As in <see cref="ForwardPass.ParameterOffsets"/>.</summary>
+    public required ReadOnlySpan<int> ParameterOffsets { get; init; }
+
+    /// <summary>[rows, inputs].</summary>
+    public required ReadOnlySpan<double> Input { get; init; }
+
+    /// <summary>[rows, outputs]: the second input of a residual sum; empty elsewhere.</summary>
+    public ReadOnlySpan<double> SkipInput { get; init; }
+
+    /// <summary>[rows, outputs], overwritten.</summary>
+    public required Span<double> Output { get; init; }
+
+    /// <summary>The layer's parameter number <paramref name="index"/>, and what follows it.</summary>
+    public ReadOnlySpan<double> Parameter(int index) => Weights[ParameterOffsets[index]..];
+}

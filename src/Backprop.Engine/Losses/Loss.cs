@@ -1,0 +1,47 @@
+using Backprop.Engine.Threading;
+
+namespace Backprop.Engine.Losses;
+
+/// <summary>What a loss compares the outputs with.</summary>
+public enum TargetKind
+{
+    /// <summary>One class index a row, stored as a float.</summary>
+    ClassIndex,
+
+    /// <summary>One value for each output.</summary>
+    Values,
+}
+
+/// <summary>
+/// A row's loss and its gradient. The loss of a batch is the mean of its rows' losses, and the
+/// gradient that flows back into a row is scaled by 1 / (rows of the global batch), so that it does
+/// not depend on which rows are computed together.
+/// </summary>
+public abstract record Loss
+{
+    /// <summary>The word of the specification: <c>softmax-cross-entropy</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>What the outputs are compared with.</summary>
+    public abstract TargetKind Target { get; }
+
+    /// <summary>Floats in a row of targets, for a network of so many outputs.</summary>
+    public int TargetWidth(int outputs) => Target == TargetKind.ClassIndex ? 1 : outputs;
+
+    /// <summary>Computes each row's loss and, unless <paramref name="gradient"/> is null, the
+    /// gradient of scale·loss.</summary>
+    /// <param name="pool">The threads that share the rows.</param>
+    /// <param name="outputs">[rows, width].</param>
+    /// <param name="targets">[rows, <see cref="TargetWidth"/>].</param>
+    /// <param name="rows">Rows present.</param>
+    /// <param name="width">Outputs of the network.</param>
+    /// <param name="scale">1 / (rows of the global batch).</param>
+    /// <param name="rowLosses">[rows], overwritten.</param>
+    /// <param name="gradient">[rows, width], overwritten; null: not wanted.</param>
+    public abstract unsafe void Compute(
+        ComputePool pool, float* outputs, float* targets, int rows, int width, float scale,
+        float* rowLosses, float* gradient);
+
+    /// <summary>One row's loss in double precision: the plain definition.</summary>
+    public abstract double Reference(ReadOnlySpan<double> outputs, ReadOnlySpan<float> targets);
+}

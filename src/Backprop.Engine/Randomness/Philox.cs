@@ -1,0 +1,117 @@
+using System.Runtime.CompilerServices;
+
+namespace Backprop.Engine.Randomness;
+
+/// <summary>What randomness is drawn for. Streams of different purposes are independent. The numbers
+/// are part of the format of every run: never change one, never reuse one.</summary>
+public enum RandomPurpose : uint
+{
+    /// <summary>Initial weights; stream: the parameter's position in the layout.</summary>
+    Initialization = 1,
+
+    /// <summary>The order of the samples in an epoch.</summary>
+    SampleOrder = 2,
+
+    /// <summary>Dropout masks; stream: the layer.</summary>
+    Dropout = 3,
+
+    /// <summary>Augmentation of inputs.</summary>
+    Augmentation = 4,
+
+    /// <summary>The split into training and validation parts.</summary>
+    Split = 5,
+
+    /// <summary>Generated datasets.</summary>
+    Generation = 6,
+
+    /// <summary>Which parameters a gradient check looks at.</summary>
+    GradientCheck = 7,
+}
+
+/// <summary>Four random words: one block of Philox.</summary>
+/// <param name="X">First word.</param>
+/// <param name="Y">Second word.</param>
+/// <param name="Z">Third word.</param>
+/// <param name="W">Fourth word.</param>
+public readonly record struct PhiloxBlock(uint X, uint Y, uint Z, uint W);
+
+/// <summary>
+/// Philox-4x32-10, a counter-based generator: a block is a function of a key and a counter, and
+/// nobody carries state (rule 4). Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+/// SC'11.
+/// </summary>
+public static class Philox
+{
+    private const int Rounds = 10;
+    private const uint MultiplierA = 0xD2511F53;
+    private const uint MultiplierB = 0xCD9E8D57;
+    private const uint WeylA = 0x9E3779B9;
+    private const uint WeylB = 0xBB67AE85;
+
+    /// <summary>The block for a 64-bit key and a 128-bit counter of four words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static PhiloxBlock Block(ulong key, PhiloxBlock counter)
+    {
+        (uint x, uint y, uint z, uint w) = counter;
+        uint keyA = (uint)key, keyB = (uint)(key >> 32);
+        for (int round = 0; round < Rounds; round++)
+        {
+            ulong a = (ulong)MultiplierA * x;
+            ulong b = (ulong)MultiplierB * z;
+            (x, y, z, w) = (
+                (uint)(b >> 32) ^ y ^ keyA, (uint)b, (uint)(a >> 32) ^ w ^ keyB, (uint)a);
+            keyA += WeylA;
+            keyB += WeylB;
+        }
+
+        return new PhiloxBlock(x, y, z, w);
+    }
+}
+
+/// <summary>
+/// One stream of randomness, named by (seed, purpose, stream, time); its values are named by (item,
+/// element). The name is hashed to the stream's key by one Philox block, and a value is a word of
+/// the block whose counter is (element / 4, item).
+/// </summary>
+public readonly struct RandomStream
+{
+    private const float ToUnit = 1f / (1 << 24);
+    private readonly ulong _key;
+
+    /// <summary>The stream of that name.</summary>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="purpose">What it is drawn for.</param>
+    /// <param name="stream">Tells streams of one purpose apart: a layer, a parameter.</param>
+    /// <param name="time">The epoch or the step; 0 where time plays no part.</param>
+    public RandomStream(ulong seed, RandomPurpose purpose, uint stream = 0, ulong time = 0)
+    {
+        PhiloxBlock name = Philox.Block(
+            seed, new PhiloxBlock((uint)purpose, stream, (uint)time, (uint)(time >> 32)));
+        _key = name.X | ((ulong)name.Y << 32);
+    }
+
+    /// <summary>Elements 4·<paramref name="block"/> to 4·<paramref name="block"/> + 3 of an item,
+    /// as words.</summary>
+    public PhiloxBlock Block(ulong item, ulong block) => Philox.Block(
+        _key, new PhiloxBlock(
+            (uint)block, (uint)(block >> 32), (uint)item, (uint)(item >> 32)));
+
+    /// <summary>One element of an item, as a word.</summary>
+    public uint Word(ulong item, ulong element)
+    {
+        PhiloxBlock block = Block(item, element >> 2);
+        return (element & 3) switch
+        {
+            0 => block.X,
+            1 => block.Y,
+            2 => block.Z,
+            _ => block.W,
+        };
+    }
+
+    /// <summary>Uniform in [0, 1) with 24 bits.</summary>
+    public float Uniform(ulong item, ulong element) => ToUniform(Word(item, element));
+
+    /// <summary>The float in [0, 1) that a word stands for: its upper 24 bits.</summary>
+    public static float ToUniform(uint word) => (word >> 8) * ToUnit;
+}

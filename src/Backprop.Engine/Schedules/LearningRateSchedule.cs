@@ -1,0 +1,19 @@
+namespace Backprop.Engine.Schedules;
+
+/// <summary>Where in a run a learning rate is asked for.</summary>
+/// <param name="Step">The step, from 0.</param>
+/// <param name="StepsPerEpoch">Steps in an epoch.</param>
+/// <param name="TotalSteps">Steps in the whole run.</param>
+/// <param name="PlateauReductions">How often evaluations have found a plateau so far.</param>
+public readonly record struct SchedulePosition(
+    long Step, long StepsPerEpoch, long TotalSteps, int PlateauReductions);
+
+/// <summary>The learning rate as a pure function of the position in the run.</summary>
+public abstract record LearningRateSchedule
+{
+    /// <summary>The word of the specification: <c>cosine</c>.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The learning rate at a position, from the optimizer's base rate.</summary>
+    public abstract float At(float baseRate, in SchedulePosition position);
+}

@@ -1,0 +1,109 @@
+using Backprop.Data;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Networks;
+using Backprop.Engine.Optimizers;
+using Backprop.Engine.Schedules;
+
+namespace Backprop.Training;
+
+/// <summary>How errors are passed back.</summary>
+public enum BackwardRule
+{
+    /// <summary>True gradients, by the chain rule.</summary>
+    ChainRule,
+
+    /// <summary>Without the activations' derivatives: the second article's variant.</summary>
+    ErrorSplitting,
+}
+
+/// <summary>What an evaluation is judged by.</summary>
+public enum StopMetric
+{
+    /// <summary>Mean training loss of the epoch.</summary>
+    TrainingLoss,
+
+    /// <summary>Mean loss on the validation part.</summary>
+    ValidationLoss,
+
+    /// <summary>Share of right classes on the validation part.</summary>
+    ValidationAccuracy,
+
+    /// <summary>R² on the validation part.</summary>
+    ValidationR2,
+}
+
+/// <summary>When a run ends before its last epoch. Every limit may be absent.</summary>
+/// <param name="Metric">What patience, target and the best weights look at.</param>
+/// <param name="Patience">Epochs without improvement of the metric.</param>
+/// <param name="MinimumImprovement">What counts as an improvement.</param>
+/// <param name="TargetLoss">Stop once the epoch's training loss is at or below this.</param>
+/// <param name="TargetMetric">Stop once the metric is at least as good as this.</param>
+/// <param name="MaxSteps">Stop after so many steps.</param>
+/// <param name="MaxTime">Stop after so much time; the one rule that does not reproduce.</param>
+public sealed record StopRules(
+    StopMetric Metric,
+    int? Patience = null,
+    double MinimumImprovement = 0,
+    double? TargetLoss = null,
+    double? TargetMetric = null,
+    long? MaxSteps = null,
+    TimeSpan? MaxTime = null);
+
+/// <summary>Everything a training loop needs, checked and built: what a run's specification becomes
+/// when its data are at hand.</summary>
+public sealed record TrainingPlan
+{
+    /// <summary>The run's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>All randomness comes from it.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>The layers and the parameter layout.</summary>
+    public required Network Network { get; init; }
+
+    /// <summary>The loss.</summary>
+    public required Loss Loss { get; init; }
+
+    /// <summary>The update rule.</summary>
+    public required Optimizer Optimizer { get; init; }
+
+    /// <summary>The learning rate over the run.</summary>
+    public required LearningRateSchedule Schedule { get; init; }
+
+    /// <summary>Penalties on the weights.</summary>
+    public Penalty Penalty { get; init; } = Penalty.None;
+
+    /// <summary>Limits on the gradient.</summary>
+    public Clipping Clipping { get; init; } = Clipping.None;
+
+    /// <summary>How errors are passed back.</summary>
+    public BackwardRule Backward { get; init; }
+
+    /// <summary>Rows of a global batch.</summary>
+    public required int BatchSize { get; init; }
+
+    /// <summary>Micro-batches of a global batch, M.</summary>
+    public required int MicroBatches { get; init; }
+
+    /// <summary>Passes over the training part.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>When to end earlier.</summary>
+    public required StopRules Stop { get; init; }
+
+    /// <summary>Prepared (normalized) training samples; augmentation is a separate step.</summary>
+    public required IDataset Train { get; init; }
+
+    /// <summary>Prepared validation samples; null: none, the metric is of training.</summary>
+    public IDataset? Validation { get; init; }
+
+    /// <summary>Prepared test samples, looked at once, at the end; null: none.</summary>
+    public IDataset? Test { get; init; }
+
+    /// <summary>Changes training features by rule 4; null: none.</summary>
+    public IAugmentation? Augmentation { get; init; }
+
+    /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>
+    public bool Shuffle { get; init; } = true;
+}
