@@ -12,6 +12,9 @@ public readonly record struct MicroBatches(int GlobalRows, int Count)
     /// <see cref="Count"/> is <see cref="GlobalRows"/>. Sizes differ by one row at the most; with
     /// fewer rows than micro-batches some are empty.</summary>
     public int Start(int index) => (int)((long)GlobalRows * index / Count);
+
+    /// <summary>Micro-batches that have rows.</summary>
+    public int NonEmptyCount => Math.Min(GlobalRows, Count);
 }
 
 /// <summary>A node of the gradient tree over M micro-batches: it holds the sum over micro-batches

@@ -18,8 +18,9 @@ public enum ParameterRole
 
     /// <summary>A running statistic, such as batch normalization's mean. What travels in the place
     /// of its gradient is the sum over micro-batches of what they observed, and the update is
-    /// value += (1 − momentum)·(sum / M − value): it goes up the gradient tree and is served like a
-    /// weight, so that it is exact for the same reasons.</summary>
+    /// value += (1 − momentum)·(sum / M − value), with the M micro-batches that have rows: it goes up
+    /// the gradient tree and is served like a weight, so that it is exact for the same reasons.
+    /// </summary>
     Statistic,
 }
 
@@ -29,8 +30,11 @@ public enum ParameterRole
 /// <param name="Role">What it is for.</param>
 /// <param name="Initializer">Its first values.</param>
 /// <param name="Trainable">False: kept as initialized (frozen).</param>
+/// <param name="StatisticMomentum">For a statistic, and only for one: the momentum of its update,
+/// how much of the old value a step keeps; 0.9 is PyTorch's momentum of 0.1.</param>
 public sealed record ParameterDeclaration(
-    string Name, Shape Shape, ParameterRole Role, Initializer Initializer, bool Trainable = true);
+    string Name, Shape Shape, ParameterRole Role, Initializer Initializer, bool Trainable = true,
+    double? StatisticMomentum = null);
 
 /// <summary>A named part of the flat parameter vector.</summary>
 /// <param name="Name">Layer and parameter, for example <c>output.weight</c>.</param>
