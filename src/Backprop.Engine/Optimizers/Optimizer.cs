@@ -1,3 +1,5 @@
+using Backprop.Engine.Simd;
+
 namespace Backprop.Engine.Optimizers;
 
 /// <summary>What an optimizer step is told beside the numbers themselves.</summary>
@@ -13,6 +15,10 @@ public readonly record struct OptimizerStep(
 /// An update rule: elementwise, and pure; weights, gradient and state in, weights and state out
 /// (rule 5). It owns no state, so that how the parameters are cut among servers cannot matter.
 /// </summary>
+/// <remarks>Options other than the learning rate are doubles, and whatever is derived from them
+/// (1 − β, bias corrections) is computed in double and rounded to float once a step: 1 − 0.999f
+/// would already be wrong in the fifth digit. In the equations g is the scaled gradient, w the
+/// weight, η the learning rate, t = Step + 1.</remarks>
 public abstract record Optimizer
 {
     /// <summary>The word of the specification: <c>adam</c>.</summary>
@@ -33,7 +39,14 @@ public abstract record Optimizer
     /// <param name="stateStride">Distance between two states of a parameter.</param>
     /// <param name="count">Parameters.</param>
     /// <param name="newWeights">[count], overwritten; may be <paramref name="weights"/>.</param>
-    public abstract unsafe void Update(
+    public unsafe void Update(
         in OptimizerStep step, float* gradient, float* weights, float* state, nint stateStride,
-        int count, float* newWeights);
+        int count, float* newWeights) =>
+        Update(
+            SimdWidths.Best, step,
+            new UpdateOperands(gradient, weights, state, stateStride, count, newWeights));
+
+    /// <summary>As the public one, at a width of the caller's choice: for tests.</summary>
+    internal abstract void Update(
+        SimdWidth width, in OptimizerStep step, in UpdateOperands operands);
 }
