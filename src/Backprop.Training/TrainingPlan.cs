@@ -1,8 +1,10 @@
+using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Metrics;
 
 namespace Backprop.Training;
 
@@ -106,4 +108,19 @@ public sealed record TrainingPlan
 
     /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>
     public bool Shuffle { get; init; } = true;
+
+    /// <summary>How prepared targets are read in their own units, one for each value; empty: they
+    /// are in their own units.</summary>
+    public ImmutableArray<TargetScale> TargetScales { get; init; } = [];
+
+    /// <summary>The specification's canonical text, a line a key: what a checkpoint belongs to.
+    /// </summary>
+    public string Specification { get; init; } = "";
+
+    /// <summary>What identifies the data, a line a dataset: part of what a checkpoint belongs to.
+    /// </summary>
+    public ImmutableArray<string> DataDigests { get; init; } = [];
+
+    /// <summary>How features and targets were prepared, as JSON: kept with the model.</summary>
+    public string Preparation { get; init; } = "{}";
 }

@@ -1,0 +1,46 @@
+namespace Backprop.Training.Checkpoints;
+
+/// <summary>
+/// Where a run's checkpoints are kept: the newest, and the one before it. The trainer writes to
+/// it at step boundaries; what it keeps them in is its own affair.
+/// </summary>
+public interface ICheckpointStore
+{
+    /// <summary>Keeps a checkpoint; when this returns it is durable, and until then the one before
+    /// is untouched.</summary>
+    /// <param name="checkpoint">Valid during the call only: its buffers are the trainer's.
+    /// Written by <see cref="Checkpoint.WriteTo"/>.</param>
+    /// <exception cref="CheckpointException">It could not be kept.</exception>
+    void Save(Checkpoint checkpoint);
+
+    /// <summary>The newest checkpoint that is whole; a damaged one is passed over for the one
+    /// before. Null: there is none. The caller disposes it.</summary>
+    /// <exception cref="CheckpointException">There are checkpoints, and none is whole.</exception>
+    Checkpoint? Load();
+}
+
+/// <summary>When a run writes checkpoints: always when it is interrupted, and as often as this says.
+/// The result does not depend on it.</summary>
+/// <param name="Store">Where to.</param>
+/// <param name="EveryEpochs">Epochs between two.</param>
+/// <param name="EverySteps">Steps between two, for long epochs; null: at ends of epochs only.
+/// </param>
+public sealed record CheckpointPolicy(
+    ICheckpointStore Store, int EveryEpochs = 1, long? EverySteps = null);
+
+/// <summary>A checkpoint cannot be read, written or used; the message says which, why, and what
+/// would do.</summary>
+public sealed class CheckpointException : Exception
+{
+    /// <summary>With a message for the user.</summary>
+    public CheckpointException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>With a message for the user and what led to it.</summary>
+    public CheckpointException(string message, Exception inner)
+        : base(message, inner)
+    {
+    }
+}

@@ -1,0 +1,71 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
+using Backprop.Engine.Networks;
+
+namespace Backprop.Training.Checkpoints;
+
+/// <summary>A parameter tensor as files name it.</summary>
+/// <param name="Name">Layer and parameter.</param>
+/// <param name="Shape">Its dimensions.</param>
+/// <param name="Offset">Where it begins in the flat vector.</param>
+public sealed record StoredParameter(string Name, ImmutableArray<int> Shape, int Offset)
+{
+    /// <summary>The tensors of a layout.</summary>
+    public static ImmutableArray<StoredParameter> Of(ParameterLayout layout) =>
+    [
+        .. layout.Views.Select(view => new StoredParameter(
+            view.Name, view.Declaration.Shape.Dimensions, view.Offset)),
+    ];
+
+    /// <summary>Name and shape: <c>output.weight [128x10]</c>.</summary>
+    public override string ToString() => $"{Name} [{string.Join('x', Shape)}]";
+}
+
+/// <summary>What makes two plans the same run: a checkpoint goes on only with the plan it was made
+/// by. How it is computed (threads, machines) is no part of it.</summary>
+/// <param name="Specification">The specification's canonical text: a line a key.</param>
+/// <param name="DataDigests">What identifies each dataset: a line each.</param>
+public sealed record PlanIdentity(string Specification, ImmutableArray<string> DataDigests)
+{
+    /// <summary>The identity of a plan.</summary>
+    public static PlanIdentity Of(TrainingPlan plan) => new(plan.Specification, plan.DataDigests);
+
+    /// <summary>SHA-256 of the texts, in lower-case hex.</summary>
+    public string Fingerprint()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string text in DataDigests.Prepend(Specification))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(text));
+            hash.AppendData([0]);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>What tells two identities apart, in words; null: nothing does.</summary>
+    /// <param name="other">The identity that is asked for.</param>
+    public string? DifferenceFrom(PlanIdentity other)
+    {
+        string[] mine = [.. Lines(Specification), .. DataDigests];
+        string[] theirs = [.. Lines(other.Specification), .. other.DataDigests];
+        if (mine.AsSpan().SequenceEqual(theirs))
+        {
+            return null;
+        }
+
+        string[] gone = [.. mine.Except(theirs)];
+        string[] added = [.. theirs.Except(mine)];
+        return (gone, added) switch
+        {
+            ([], []) => "the order of the keys",
+            ([], [var line, ..]) => $"'{line}' is new",
+            ([var line, ..], []) => $"'{line}' is missing",
+            ([var before, ..], [var now, ..]) => $"'{before}' became '{now}'",
+        };
+    }
+
+    private static string[] Lines(string text) =>
+        text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+}

@@ -1,0 +1,83 @@
+using System.Collections.Immutable;
+using Backprop.Engine;
+
+namespace Backprop.Training.Checkpoints;
+
+/// <summary>What a model says about itself: all that evaluation and prediction need beside the
+/// weights.</summary>
+/// <param name="Name">The run's name.</param>
+/// <param name="Specification">The text of the specification it was trained by.</param>
+/// <param name="Preparation">How features and targets are prepared, as JSON: what was fitted on the
+/// training part.</param>
+/// <param name="TargetNames">The classes' names by index, or the values' names.</param>
+/// <param name="Parameters">The layout of the flat vector.</param>
+/// <param name="Length">Floats in the flat vector.</param>
+/// <param name="WeightsSha256">Digest of each member's weights; one member unless it is an
+/// ensemble.</param>
+public sealed record ModelHeader(
+    string Name, string Specification, string Preparation, ImmutableArray<string> TargetNames,
+    ImmutableArray<StoredParameter> Parameters, int Length, ImmutableArray<string> WeightsSha256);
+
+/// <summary>A trained network, or an ensemble of them whose outputs are averaged: weights and all
+/// that is needed to use them.</summary>
+public sealed class TrainedModel : IDisposable
+{
+    private const int MaxMembers = 1024;
+
+    /// <summary>A model of these weights; it owns them from now on.</summary>
+    /// <param name="header">What it is.</param>
+    /// <param name="members">Each member's weights, [length].</param>
+    public TrainedModel(ModelHeader header, ImmutableArray<AlignedBuffer> members)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(
+            members.Length, header.WeightsSha256.Length, nameof(members));
+        Header = header;
+        Members = members;
+    }
+
+    private static ReadOnlySpan<byte> Magic => "BKPMODEL"u8;
+
+    /// <summary>What it is.</summary>
+    public ModelHeader Header { get; }
+
+    /// <summary>Each member's weights, [length].</summary>
+    public ImmutableArray<AlignedBuffer> Members { get; }
+
+    /// <summary>Writes the model; the caller sees to it that the stream is durable.</summary>
+    /// <exception cref="IOException">From the stream.</exception>
+    public void WriteTo(Stream destination) =>
+        SectionFile.Write(Magic, Header, Members, destination);
+
+    /// <summary>Reads a model from the stream's position to its end.</summary>
+    /// <param name="source">Must be seekable.</param>
+    /// <exception cref="CheckpointException">It is no model, of another version, or damaged.
+    /// </exception>
+    /// <exception cref="IOException">From the stream.</exception>
+    public static TrainedModel ReadFrom(Stream source)
+    {
+        (ModelHeader header, ImmutableArray<AlignedBuffer> sections) =
+            SectionFile.Read<ModelHeader>(Magic, "model", SectionLengths, source);
+        return new TrainedModel(header, sections);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (AlignedBuffer member in Members)
+        {
+            member.Dispose();
+        }
+    }
+
+    private static long[] SectionLengths(ModelHeader header)
+    {
+        if (header.Length < 0 || header.WeightsSha256.Length is < 1 or > MaxMembers)
+        {
+            throw new CheckpointException(
+                $"the model is malformed: {header.WeightsSha256.Length} members"
+                + $" of {header.Length} parameters");
+        }
+
+        return [.. Enumerable.Repeat((long)header.Length, header.WeightsSha256.Length)];
+    }
+}

@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+
+namespace Backprop.Training.Metrics;
+
+/// <summary>How good a network is on a set of samples.</summary>
+public sealed record EvaluationMetrics
+{
+    /// <summary>Samples looked at.</summary>
+    public required long Rows { get; init; }
+
+    /// <summary>Mean of the rows' losses.</summary>
+    public required double Loss { get; init; }
+
+    /// <summary>Where the samples have classes, else null.</summary>
+    public ClassificationMetrics? Classification { get; init; }
+
+    /// <summary>Where the samples have values, else null.</summary>
+    public RegressionMetrics? Regression { get; init; }
+}
+
+/// <summary>How often the right class was found.</summary>
+public sealed record ClassificationMetrics
+{
+    /// <summary>Share of samples whose class was found.</summary>
+    public required double Accuracy { get; init; }
+
+    /// <summary>Each class's scores, by index.</summary>
+    public required ImmutableArray<ClassScores> Classes { get; init; }
+
+    /// <summary>What was taken for what.</summary>
+    public required ConfusionMatrix Confusion { get; init; }
+
+    /// <summary>Mean of the classes' precisions, each class alike.</summary>
+    public double MacroPrecision => Classes.Average(c => c.Precision);
+
+    /// <summary>Mean of the classes' recalls, each class alike.</summary>
+    public double MacroRecall => Classes.Average(c => c.Recall);
+
+    /// <summary>Mean of the classes' F1 scores, each class alike.</summary>
+    public double MacroF1 => Classes.Average(c => c.F1);
+}
+
+/// <summary>One class's scores; a quotient of nothing by nothing counts as 0.</summary>
+/// <param name="Name">The class.</param>
+/// <param name="Support">Samples that are of it.</param>
+/// <param name="Precision">Of the samples taken for it, the share that are.</param>
+/// <param name="Recall">Of the samples that are of it, the share taken for it.</param>
+/// <param name="F1">Harmonic mean of the two.</param>
+public sealed record ClassScores(
+    string Name, long Support, double Precision, double Recall, double F1);
+
+/// <summary>How often a sample of one class was taken for another.</summary>
+/// <param name="Classes">The classes' names, by index.</param>
+/// <param name="Counts">[true class, predicted class], row-major.</param>
+public sealed record ConfusionMatrix(ImmutableArray<string> Classes, ImmutableArray<long> Counts)
+{
+    /// <summary>Samples of class <paramref name="actual"/> that were taken for
+    /// <paramref name="predicted"/>.</summary>
+    public long this[int actual, int predicted] => Counts[(actual * Classes.Length) + predicted];
+}
+
+/// <summary>How far predicted values are off, in the targets' own units.</summary>
+public sealed record RegressionMetrics
+{
+    /// <summary>Mean of the targets' R².</summary>
+    public required double R2 { get; init; }
+
+    /// <summary>Mean of the targets' mean absolute errors.</summary>
+    public required double MeanAbsoluteError { get; init; }
+
+    /// <summary>Root of the mean squared error over all targets.</summary>
+    public required double RootMeanSquaredError { get; init; }
+
+    /// <summary>Each target's scores.</summary>
+    public required ImmutableArray<TargetScores> Targets { get; init; }
+}
+
+/// <summary>One target's scores.</summary>
+/// <param name="Name">The target.</param>
+/// <param name="R2">1 − Σ(target − output)² / Σ(target − mean)²; where the targets are all the same,
+/// 1 if the outputs are right and 0 if not.</param>
+/// <param name="MeanAbsoluteError">In the target's unit.</param>
+/// <param name="RootMeanSquaredError">In the target's unit.</param>
+public sealed record TargetScores(
+    string Name, double R2, double MeanAbsoluteError, double RootMeanSquaredError);
+
+/// <summary>How a prepared target is read in its own unit: value·<paramref name="Factor"/> +
+/// <paramref name="Offset"/>.</summary>
+/// <param name="Factor">Units of the target in one unit of the prepared value.</param>
+/// <param name="Offset">The target that the prepared value 0 stands for.</param>
+public readonly record struct TargetScale(double Factor, double Offset)
+{
+    /// <summary>Targets that were not normalized.</summary>
+    public static TargetScale Identity { get; } = new(1, 0);
+
+    /// <summary>The target, in its own unit.</summary>
+    public double Restore(double prepared) => (prepared * Factor) + Offset;
+}
