@@ -1,0 +1,42 @@
+using System.Collections.Immutable;
+
+namespace Backprop.Distributed.Configuration;
+
+/// <summary>
+/// How a node works: where it writes and what it computes with. Nothing in it can change a run's
+/// weights. <see cref="NodeConfigurationReader"/> reads it; <c>hocon/reference.conf</c> documents
+/// every key and holds the defaults.
+/// </summary>
+public sealed record NodeConfiguration
+{
+    /// <summary>Threads that compute (<c>backprop.compute.threads</c>); 0: one a core.</summary>
+    public required int ComputeThreads { get; init; }
+
+    /// <summary>The directory that runs write under (<c>backprop.output</c>).</summary>
+    public required string Output { get; init; }
+
+    /// <summary>When and how checkpoints are written (<c>backprop.checkpoint</c>).</summary>
+    public required CheckpointConfiguration Checkpoint { get; init; }
+
+    /// <summary>The threads to compute with on this machine: <see cref="ComputeThreads"/>, or one a
+    /// core.</summary>
+    public int EffectiveThreads =>
+        ComputeThreads > 0 ? ComputeThreads : Environment.ProcessorCount;
+}
+
+/// <summary>When and how checkpoints are written.</summary>
+/// <param name="Interval">Time between two while a run trains.</param>
+/// <param name="Keep">Checkpoints kept; older ones are deleted after a newer one is safe.</param>
+public sealed record CheckpointConfiguration(TimeSpan Interval, int Keep);
+
+/// <summary>A node configuration that cannot be used: every mistake at once, each with its key.
+/// </summary>
+public sealed class NodeConfigurationException : Exception
+{
+    /// <summary>These mistakes, at least one.</summary>
+    public NodeConfigurationException(ImmutableArray<string> mistakes)
+        : base(string.Join(Environment.NewLine, mistakes)) => Mistakes = mistakes;
+
+    /// <summary>What is wrong, where, and what would be right.</summary>
+    public ImmutableArray<string> Mistakes { get; }
+}
