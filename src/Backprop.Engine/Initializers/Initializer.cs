@@ -14,4 +14,13 @@ public abstract record Initializer
     /// <param name="destination">The tensor, row-major.</param>
     public abstract void Fill(
         Shape shape, int fanIn, int fanOut, RandomStream random, Span<float> destination);
+
+    /// <summary>Holds the initializer to a tensor before any memory is taken for it.</summary>
+    /// <param name="parameter">The tensor's full name, for the message.</param>
+    /// <param name="shape">Its shape.</param>
+    /// <exception cref="ArgumentException">It cannot fill such a tensor; the message says why.
+    /// </exception>
+    public virtual void Check(string parameter, Shape shape)
+    {
+    }
 }

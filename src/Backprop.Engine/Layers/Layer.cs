@@ -14,9 +14,16 @@ public abstract record LayerDefinition
     public abstract string Kind { get; }
 
     /// <summary>Makes the layer for a known input.</summary>
-    /// <exception cref="ArgumentException">The input's shape does not suit the layer; the message
-    /// says what would.</exception>
+    /// <exception cref="ArgumentException">The input's shape does not suit the layer, or an option
+    /// is out of its range; the message says what would be right.</exception>
     public abstract Layer Build(string name, Shape input);
+
+    /// <summary>Adds what the definition stands for to a network: one node, the built layer.
+    /// Definitions that stand for several layers (a dense layer with its activation, a residual
+    /// block) add them all.</summary>
+    /// <exception cref="ArgumentException">As for <see cref="Build"/>.</exception>
+    public virtual void AddTo(NetworkBuilder builder, string name) =>
+        builder.Append(Build(name, builder.OutputShape));
 }
 
 /// <summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Engine.Layers;
+using Backprop.Engine.Randomness;
 
 namespace Backprop.Engine.Networks;
 
@@ -17,10 +18,14 @@ public sealed record NetworkNode(Layer Layer, int Input, int? Skip = null);
 public sealed class Network
 {
     /// <summary>A network of these nodes.</summary>
+    /// <exception cref="ArgumentException">A node reads a node that does not come before it, or one
+    /// of another shape; two layers have one name; an initializer does not suit its parameter; or
+    /// there are more parameters than a buffer holds.</exception>
     public Network(Shape inputShape, ImmutableArray<NetworkNode> nodes)
     {
         InputShape = inputShape;
         Nodes = nodes;
+        CheckNodes();
         Layout = new ParameterLayout(
             from entry in nodes.Select((node, index) => (node.Layer, index))
             from parameter in entry.Layer.Parameters
@@ -38,4 +43,99 @@ public sealed class Network
 
     /// <summary>Where each parameter lies in the flat vector.</summary>
     public ParameterLayout Layout { get; }
+
+    /// <summary>Builds the layers that the definitions ask for, one after the other.</summary>
+    /// <param name="input">The shape of one input row.</param>
+    /// <param name="layers">From the input to the output.</param>
+    /// <exception cref="ArgumentException">A layer does not suit its input, or a name stands twice;
+    /// the message names the layer.</exception>
+    public static Network Build(Shape input, IReadOnlyList<LayerDefinition> layers)
+    {
+        var builder = new NetworkBuilder(input);
+        foreach (LayerDefinition layer in layers)
+        {
+            builder.Add(layer);
+        }
+
+        return builder.Build();
+    }
+
+    /// <summary>Fills a parameter vector with the initial values: each tensor draws from a stream of
+    /// its own, named by its position in the layout, so that a tensor's values do not depend on what
+    /// was drawn before it (rule 4). Padding is zeroed.</summary>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="destination">As long as the layout.</param>
+    /// <exception cref="ArgumentException">The destination has another length.</exception>
+    public void InitializeWeights(ulong seed, AlignedBuffer destination)
+    {
+        Layout.CheckLength(destination);
+        destination.Span.Clear();
+        for (int index = 0; index < Layout.Views.Length; index++)
+        {
+            ParameterView view = Layout.Views[index];
+            Shape shape = view.Declaration.Shape;
+            (int fanIn, int fanOut) = FansOf(shape);
+            view.Declaration.Initializer.Fill(
+                shape, fanIn, fanOut,
+                new RandomStream(seed, RandomPurpose.Initialization, (uint)index),
+                destination.Span.Slice(view.Offset, view.Length));
+        }
+    }
+
+    /// <summary>
+    /// How many inputs meet in one output, and how many outputs one input feeds, by the order of a
+    /// tensor's dimensions: [..., inputs, outputs], where leading dimensions are the positions of a
+    /// kernel, each of which counts. A vector's fans are its length.
+    /// </summary>
+    private static (int FanIn, int FanOut) FansOf(Shape shape)
+    {
+        ImmutableArray<int> dimensions = shape.Dimensions;
+        if (dimensions.Length < 2)
+        {
+            return (shape.Count, shape.Count);
+        }
+
+        return (shape.Count / dimensions[^1], shape.Count / dimensions[^2]);
+    }
+
+    private void CheckNodes()
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (int index = 0; index < Nodes.Length; index++)
+        {
+            (Layer layer, int input, int? skip) = Nodes[index];
+            if (!names.Add(layer.Name))
+            {
+                throw new ArgumentException($"two layers are named '{layer.Name}'");
+            }
+
+            CheckSource(index, input, layer.InputShape);
+            if (skip is int source)
+            {
+                CheckSource(index, source, layer.OutputShape);
+            }
+
+            foreach (ParameterDeclaration parameter in layer.Parameters)
+            {
+                parameter.Initializer.Check($"{layer.Name}.{parameter.Name}", parameter.Shape);
+            }
+        }
+    }
+
+    private void CheckSource(int index, int source, Shape expected)
+    {
+        string name = Nodes[index].Layer.Name;
+        if (source < -1 || source >= index)
+        {
+            throw new ArgumentException(
+                $"layer '{name}' is node {index} and cannot read node {source}");
+        }
+
+        Shape actual = source < 0 ? InputShape : Nodes[source].Layer.OutputShape;
+        if (actual != expected)
+        {
+            throw new ArgumentException(
+                $"layer '{name}' reads rows of shape {expected}, but node {source} makes {actual}");
+        }
+    }
 }

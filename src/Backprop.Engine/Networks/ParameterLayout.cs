@@ -110,4 +110,16 @@ public sealed class ParameterLayout
         view = Views.FirstOrDefault(v => v.Name == name);
         return view is not null;
     }
+
+    /// <summary>Holds a vector to the layout's length.</summary>
+    /// <exception cref="ArgumentException">It has another one.</exception>
+    public void CheckLength(AlignedBuffer vector)
+    {
+        if (vector.Length != Length)
+        {
+            throw new ArgumentException(
+                $"a vector of {vector.Length:N0} floats for a network whose parameters take "
+                + $"{Length:N0}");
+        }
+    }
 }

@@ -1,0 +1,133 @@
+using Backprop.Engine.Kernels;
+using Backprop.Engine.Threading;
+
+namespace Backprop.Engine.Layers;
+
+/// <summary>Shares the rows of a layer's arrays among the threads of a pool.</summary>
+internal static unsafe class RowParallel
+{
+    // Below so many elements the calling thread is done before the others would have begun.
+    private const int WorthSharing = 16_384;
+
+    /// <summary>Runs a body whose parts are ranges of rows.</summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="elements">Elements touched in all, which decides whether sharing pays.</param>
+    /// <param name="body">The work.</param>
+    public static void Run<TBody>(ComputePool pool, long elements, ref TBody body)
+        where TBody : struct, IParallelBody
+    {
+        if (elements < WorthSharing)
+        {
+            body.Run(0, 1);
+        }
+        else
+        {
+            pool.Run(ref body);
+        }
+    }
+
+    /// <summary>destination = f(source), both [rows, width].</summary>
+    public static void Map<TFunction>(
+        ComputePool pool, in TFunction function, float* source, int rows, int width,
+        float* destination)
+        where TFunction : struct, IUnaryFunction
+    {
+        var body = new UnaryBody<TFunction>
+        {
+            Function = function,
+            Source = source,
+            Rows = rows,
+            Width = width,
+            Destination = destination,
+        };
+        Run(pool, (long)rows * width, ref body);
+    }
+
+    /// <summary>destination = f(first, second), all [rows, width].</summary>
+    public static void Map<TFunction>(
+        ComputePool pool, in TFunction function, float* first, float* second, int rows, int width,
+        float* destination)
+        where TFunction : struct, IBinaryFunction
+    {
+        var body = new BinaryBody<TFunction>
+        {
+            Function = function,
+            First = first,
+            Second = second,
+            Rows = rows,
+            Width = width,
+            Destination = destination,
+        };
+        Run(pool, (long)rows * width, ref body);
+    }
+
+    /// <summary>destination = source, both [rows, width].</summary>
+    public static void Copy(
+        ComputePool pool, float* source, int rows, int width, float* destination)
+    {
+        var body = new CopyBody
+        {
+            Source = source,
+            Rows = rows,
+            Width = width,
+            Destination = destination,
+        };
+        Run(pool, (long)rows * width, ref body);
+    }
+
+    private struct UnaryBody<TFunction> : IParallelBody
+        where TFunction : struct, IUnaryFunction
+    {
+        public TFunction Function;
+        public float* Source;
+        public int Rows;
+        public int Width;
+        public float* Destination;
+
+        public readonly void Run(int part, int parts)
+        {
+            int start = ComputePool.PartStart(Rows, part, parts);
+            int count = (ComputePool.PartStart(Rows, part + 1, parts) - start) * Width;
+            nint offset = (nint)start * Width;
+            Elementwise.Map(Function, Source + offset, count, Destination + offset);
+        }
+    }
+
+    private struct BinaryBody<TFunction> : IParallelBody
+        where TFunction : struct, IBinaryFunction
+    {
+        public TFunction Function;
+        public float* First;
+        public float* Second;
+        public int Rows;
+        public int Width;
+        public float* Destination;
+
+        public readonly void Run(int part, int parts)
+        {
+            int start = ComputePool.PartStart(Rows, part, parts);
+            int count = (ComputePool.PartStart(Rows, part + 1, parts) - start) * Width;
+            nint offset = (nint)start * Width;
+            Elementwise.Map(
+                Function, First + offset, Second + offset, count, Destination + offset);
+        }
+    }
+
+    private struct CopyBody : IParallelBody
+    {
+        public float* Source;
+        public int Rows;
+        public int Width;
+        public float* Destination;
+
+        public readonly void Run(int part, int parts)
+        {
+            int start = ComputePool.PartStart(Rows, part, parts);
+            long count = (long)(ComputePool.PartStart(Rows, part + 1, parts) - start) * Width;
+            nint offset = (nint)start * Width;
+            Buffer.MemoryCopy(
+                Source + offset, Destination + offset, count * sizeof(float),
+                count * sizeof(float));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Layers;
+
+namespace Backprop.Engine.Networks;
+
+/// <summary>How a gradient reaches the buffer of the node it belongs to.</summary>
+internal enum GradientFlow
+{
+    /// <summary>Nobody needs it: nothing trainable lies before.</summary>
+    None,
+
+    /// <summary>The first to arrive in backward order.</summary>
+    Overwrite,
+
+    /// <summary>Another has arrived before: added to it.</summary>
+    Accumulate,
+}
+
+/// <summary>What is decided for a node once, when the executor is made.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Source">The node whose memory holds its input: views are looked through. −1: the
+/// network's input.</param>
+/// <param name="SkipSource">The same for the skip input; null: there is none.</param>
+/// <param name="InputFlow">What becomes of the gradient of its input.</param>
+/// <param name="SkipFlow">What becomes of the gradient of its skip input.</param>
+/// <param name="RunsBackward">Whether it has anything to do in the backward pass.</param>
+/// <param name="FirstView">Its first view of the parameter layout.</param>
+/// <param name="ParameterOffsets">Where its parameters begin in the flat vector.</param>
+internal sealed record PlannedNode(
+    NetworkNode Node,
+    int Source,
+    int? SkipSource,
+    GradientFlow InputFlow,
+    GradientFlow SkipFlow,
+    bool RunsBackward,
+    int FirstView,
+    ImmutableArray<int> ParameterOffsets)
+{
+    /// <summary>The layer.</summary>
+    public Layer Layer => Node.Layer;
+
+    /// <summary>One past its last view.</summary>
+    public int EndView => FirstView + ParameterOffsets.Length;
+}
+
+/// <summary>
+/// The order of work in a network: whose memory each node reads, which gradients anybody needs, and
+/// in which order gradients that meet (a residual block's input feeds two) are added: that of the
+/// backward pass, last node first, the same everywhere.
+/// </summary>
+internal sealed class ExecutionPlan
+{
+    /// <summary>Plans the computation of <paramref name="network"/>.</summary>
+    /// <exception cref="ArgumentException">The network has no layer that computes.</exception>
+    public ExecutionPlan(Network network)
+    {
+        int count = network.Nodes.Length;
+        var roots = new int[count];
+        var trainable = new bool[count];
+        for (int index = 0; index < count; index++)
+        {
+            NetworkNode node = network.Nodes[index];
+            roots[index] = node.Layer.IsView ? RootOf(roots, node.Input) : index;
+            trainable[index] = node.Layer.Parameters.Any(parameter => parameter.Trainable)
+                || (node.Input >= 0 && trainable[node.Input])
+                || (node.Skip >= 0 && trainable[node.Skip.Value]);
+        }
+
+        OutputNode = RootOf(roots, count - 1);
+        if (OutputNode < 0)
+        {
+            throw new ArgumentException("a network needs at least one layer that computes");
+        }
+
+        Nodes = PlanNodes(network, roots, trainable);
+        Roots = [.. roots];
+    }
+
+    /// <summary>The nodes, in forward order.</summary>
+    public ImmutableArray<PlannedNode> Nodes { get; }
+
+    /// <summary>For each node, the one whose memory holds its output: its own, unless it is a
+    /// view.</summary>
+    public ImmutableArray<int> Roots { get; }
+
+    /// <summary>The node whose memory holds the network's output.</summary>
+    public int OutputNode { get; }
+
+    /// <summary>Whether a node's output needs a gradient buffer.</summary>
+    public bool HasGradient(int node) =>
+        Roots[node] == node && (Nodes[node].RunsBackward || node == OutputNode);
+
+    /// <summary>Floats a row of the widest gradient that is added to another; 0: none is.</summary>
+    public int AccumulatedWidth => Nodes.Max(
+        node => node.InputFlow == GradientFlow.Accumulate ? node.Layer.InputShape.Count : 0);
+
+    private static int RootOf(int[] roots, int node) => node < 0 ? -1 : roots[node];
+
+    private static ImmutableArray<PlannedNode> PlanNodes(
+        Network network, int[] roots, bool[] trainable)
+    {
+        var offsets = network.Layout.Views.ToLookup(view => view.LayerIndex, view => view.Offset);
+        var planned = new PlannedNode[roots.Length];
+        var arrived = new bool[roots.Length];
+        int firstView = network.Layout.Views.Length;
+        for (int index = roots.Length - 1; index >= 0; index--)
+        {
+            NetworkNode node = network.Nodes[index];
+            int source = RootOf(roots, node.Input);
+            int? skip = node.Skip is int s ? RootOf(roots, s) : null;
+            bool runs = trainable[index] && !node.Layer.IsView;
+            ImmutableArray<int> parameterOffsets = [.. offsets[index]];
+            firstView -= parameterOffsets.Length;
+            planned[index] = new PlannedNode(
+                node, source, skip,
+                runs ? Arrive(source, trainable, arrived) : GradientFlow.None,
+                runs && skip is int from ? Arrive(from, trainable, arrived) : GradientFlow.None,
+                runs, firstView, parameterOffsets);
+        }
+
+        return [.. planned];
+    }
+
+    private static GradientFlow Arrive(int source, bool[] trainable, bool[] arrived)
+    {
+        if (source < 0 || !trainable[source])
+        {
+            return GradientFlow.None;
+        }
+
+        GradientFlow flow = arrived[source] ? GradientFlow.Accumulate : GradientFlow.Overwrite;
+        arrived[source] = true;
+        return flow;
+    }
+}

@@ -1,0 +1,125 @@
+using Backprop.Engine.Layers;
+
+namespace Backprop.Engine.Networks;
+
+/// <summary>The memory of a <see cref="NetworkExecutor"/>, allocated once.</summary>
+internal sealed unsafe class ExecutorBuffers : IDisposable
+{
+    private readonly AlignedBuffer?[] _outputs;
+    private readonly List<AlignedBuffer> _all = [];
+
+    public ExecutorBuffers(ExecutionPlan plan, int maxRows, int maxMicroBatches)
+    {
+        int count = plan.Nodes.Length;
+        _outputs = new AlignedBuffer?[count];
+        Gradients = new AlignedBuffer?[count];
+        Saved = new AlignedBuffer?[count];
+        SavedByMicroBatch = new AlignedBuffer?[count];
+        try
+        {
+            for (int index = 0; index < count; index++)
+            {
+                NodeFloats floats = FloatsOf(plan, index);
+                string name = plan.Nodes[index].Layer.Name;
+                _outputs[index] = Allocate(floats.Output, maxRows, name);
+                Gradients[index] = Allocate(floats.Gradient, maxRows, name);
+                Saved[index] = Allocate(floats.Saved, maxRows, name);
+                SavedByMicroBatch[index] =
+                    Allocate(floats.SavedByMicroBatch, maxMicroBatches, name);
+            }
+
+            Scratch = Allocate(ScratchFloats(plan), maxRows, "scratch");
+            Arriving = Allocate(plan.AccumulatedWidth, maxRows, "gradients");
+            RowLosses = Allocate(1, maxRows, "losses")!;
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Each node's output gradient, [rows, outputs]; null where nobody needs it.</summary>
+    public AlignedBuffer?[] Gradients { get; }
+
+    /// <summary>What each node saves a row; null: nothing.</summary>
+    public AlignedBuffer?[] Saved { get; }
+
+    /// <summary>What each node saves a micro-batch; null: nothing.</summary>
+    public AlignedBuffer?[] SavedByMicroBatch { get; }
+
+    /// <summary>Shared by the backward passes of all layers; null: none needs any.</summary>
+    public AlignedBuffer? Scratch { get; }
+
+    /// <summary>A gradient before it is added to another; null: none is.</summary>
+    public AlignedBuffer? Arriving { get; }
+
+    /// <summary>[rows].</summary>
+    public AlignedBuffer RowLosses { get; }
+
+    /// <summary>What the constructor would allocate, in bytes.</summary>
+    public static long Bytes(ExecutionPlan plan, int maxRows, int maxMicroBatches)
+    {
+        long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L;
+        long aMicroBatch = 0;
+        for (int index = 0; index < plan.Nodes.Length; index++)
+        {
+            NodeFloats floats = FloatsOf(plan, index);
+            aRow += (long)floats.Output + floats.Gradient + floats.Saved;
+            aMicroBatch += floats.SavedByMicroBatch;
+        }
+
+        return sizeof(float) * (aRow * maxRows + aMicroBatch * maxMicroBatches);
+    }
+
+    public static float* PointerOf(AlignedBuffer? buffer) =>
+        buffer is null ? null : buffer.Pointer;
+
+    public float* OutputOf(int node) => PointerOf(_outputs[node]);
+
+    public float* GradientOf(int node) => PointerOf(Gradients[node]);
+
+    public void Dispose()
+    {
+        foreach (AlignedBuffer buffer in _all)
+        {
+            buffer.Dispose();
+        }
+    }
+
+    private static NodeFloats FloatsOf(ExecutionPlan plan, int index)
+    {
+        Layer layer = plan.Nodes[index].Layer;
+        int outputs = layer.OutputShape.Count;
+        return layer.IsView
+            ? default
+            : new NodeFloats(
+                outputs, plan.HasGradient(index) ? outputs : 0, layer.SavedPerRow,
+                layer.SavedPerMicroBatch);
+    }
+
+    private static int ScratchFloats(ExecutionPlan plan) =>
+        plan.Nodes.Max(node => node.RunsBackward ? node.Layer.ScratchPerRow : 0);
+
+    private AlignedBuffer? Allocate(int width, int count, string owner)
+    {
+        if (width == 0)
+        {
+            return null;
+        }
+
+        if ((long)width * count > Shape.MaxCount)
+        {
+            throw new ArgumentException(
+                $"'{owner}' needs {width:N0} floats for each of {count:N0} rows, more than a "
+                + $"buffer's {Shape.MaxCount:N0}: a smaller batch would fit");
+        }
+
+        var buffer = new AlignedBuffer(width * count);
+        _all.Add(buffer);
+        return buffer;
+    }
+
+    private readonly record struct NodeFloats(
+        int Output, int Gradient, int Saved, int SavedByMicroBatch);
+}

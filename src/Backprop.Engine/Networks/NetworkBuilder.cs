@@ -1,0 +1,67 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Layers;
+
+namespace Backprop.Engine.Networks;
+
+/// <summary>Puts a network together, layer after layer: names the layers, and tells each definition
+/// the shape that its layer will read.</summary>
+/// <param name="inputShape">The shape of one input row.</param>
+public sealed class NetworkBuilder(Shape inputShape)
+{
+    private readonly ImmutableArray<NetworkNode>.Builder _nodes =
+        ImmutableArray.CreateBuilder<NetworkNode>();
+
+    // How many layers of a kind stand in a scope: the next automatic name.
+    private readonly Dictionary<(string Scope, string Kind), int> _counts = [];
+
+    /// <summary>The shape of the rows that the next layer reads.</summary>
+    public Shape OutputShape => _nodes.Count == 0 ? inputShape : _nodes[^1].Layer.OutputShape;
+
+    /// <summary>The node that the next layer reads; −1: the network's input.</summary>
+    public int LastNode => _nodes.Count - 1;
+
+    /// <summary>Adds what a definition stands for. A layer without a name is called by its kind and
+    /// its number among the layers of that kind: <c>dense1</c>, <c>dense2</c>.</summary>
+    /// <param name="definition">The layer or layers.</param>
+    /// <param name="scope">The name of the block that holds it; it goes before the layer's own, as
+    /// in <c>residual1.dense1</c>. Empty: none.</param>
+    /// <exception cref="ArgumentException">The layer does not suit its input, or its name is not one
+    /// or stands twice.</exception>
+    public void Add(LayerDefinition definition, string scope = "")
+    {
+        var key = (scope, definition.Kind);
+        int number = _counts[key] = _counts.GetValueOrDefault(key) + 1;
+        string own = definition.Name ?? $"{definition.Kind}{number}";
+        CheckName(own);
+        definition.AddTo(this, scope.Length == 0 ? own : $"{scope}.{own}");
+    }
+
+    /// <summary>Adds one layer that reads the last node.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="skip">For a residual sum, the node to be added; −1: the network's input.</param>
+    /// <exception cref="ArgumentException">The layer's name stands twice.</exception>
+    public void Append(Layer layer, int? skip = null)
+    {
+        if (_nodes.Any(node => node.Layer.Name == layer.Name))
+        {
+            throw new ArgumentException(
+                $"two layers are named '{layer.Name}': give one of them another name");
+        }
+
+        _nodes.Add(new NetworkNode(layer, LastNode, skip));
+    }
+
+    /// <summary>The network of the layers added so far.</summary>
+    /// <exception cref="ArgumentException">There are more parameters than a buffer holds.</exception>
+    public Network Build() => new(inputShape, _nodes.ToImmutable());
+
+    // Names stand in file formats and in arguments such as output.weight[0,0].
+    private static void CheckName(string name)
+    {
+        if (name.Length == 0 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'))
+        {
+            throw new ArgumentException(
+                $"'{name}' is not a layer's name: letters, digits, '-' and '_' make one");
+        }
+    }
+}

@@ -1,0 +1,375 @@
+using System.Runtime.InteropServices;
+using Backprop.Engine.Gradients;
+using Backprop.Engine.Kernels;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Simd;
+using Backprop.Engine.Threading;
+
+namespace Backprop.Engine.Networks;
+
+/// <summary>
+/// Computes a network on the CPU: forward through the layers in order, the loss, backward in the
+/// opposite order. Every buffer is allocated when the executor is made; a step allocates nothing.
+/// </summary>
+/// <remarks>One caller at a time. What the last pass computed can be read until the next.</remarks>
+public sealed unsafe class NetworkExecutor : IComputeBackend
+{
+    private readonly ExecutionPlan _plan;
+    private readonly Loss _loss;
+    private readonly ComputePool _pool;
+    private readonly bool _errorSplitting;
+    private readonly int _maxRows;
+    private readonly ExecutorBuffers _buffers;
+    private readonly int[] _starts;
+    private readonly double[] _microBatchLosses;
+    private readonly NodeGradient[] _nodeGradients;
+    private AlignedBuffer? _weights;
+    private float* _input;
+    private int _rows;
+    private bool _backwardRan;
+
+    /// <summary>Allocates what computing <paramref name="network"/> takes.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="loss">What its outputs are judged by.</param>
+    /// <param name="maxRows">The most rows of a batch.</param>
+    /// <param name="maxMicroBatches">The most micro-batches of a batch.</param>
+    /// <param name="pool">The threads to compute with; the caller's to dispose.</param>
+    /// <param name="errorSplitting">True: errors are passed back without the activations'
+    /// derivatives; see <see cref="BackwardPass.ErrorSplitting"/>.</param>
+    /// <exception cref="ArgumentException">The network has no layer that computes, or a layer's
+    /// values for so many rows are more than a buffer holds.</exception>
+    /// <exception cref="InsufficientMemoryException">The system has no such memory to give.
+    /// </exception>
+    public NetworkExecutor(
+        Network network, Loss loss, int maxRows, int maxMicroBatches, ComputePool pool,
+        bool errorSplitting = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxRows, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxMicroBatches, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(
+            maxMicroBatches, GradientTree.MaxMicroBatches);
+        Network = network;
+        _loss = loss;
+        _maxRows = maxRows;
+        _pool = pool;
+        _errorSplitting = errorSplitting;
+        _plan = new ExecutionPlan(network);
+        _starts = new int[maxMicroBatches + 1];
+        _microBatchLosses = new double[maxMicroBatches];
+        _nodeGradients = new NodeGradient[maxMicroBatches];
+        _buffers = new ExecutorBuffers(_plan, maxRows, maxMicroBatches);
+    }
+
+    /// <inheritdoc/>
+    public Network Network { get; }
+
+    /// <summary>Bytes that an executor of these sizes allocates.</summary>
+    public static long BufferBytes(Network network, int maxRows, int maxMicroBatches) =>
+        ExecutorBuffers.Bytes(new ExecutionPlan(network), maxRows, maxMicroBatches);
+
+    /// <inheritdoc/>
+    public void UseWeights(AlignedBuffer weights)
+    {
+        Network.Layout.CheckLength(weights);
+        _weights = weights;
+    }
+
+    /// <summary>A node's output in the last pass, [rows, outputs].</summary>
+    public ReadOnlySpan<float> Activation(int node) => new(
+        OutputOf(_plan.Roots[node]), _rows * Network.Nodes[node].Layer.OutputShape.Count);
+
+    /// <summary>The gradient of the loss with respect to a node's output in the last pass,
+    /// [rows, outputs]; empty where nobody needed it: after an evaluation, and where nothing
+    /// trainable lies before.</summary>
+    public ReadOnlySpan<float> OutputGradient(int node)
+    {
+        int root = _plan.Roots[node];
+        return _backwardRan && root >= 0 && _buffers.Gradients[root] is AlignedBuffer gradient
+            ? gradient.Span[..(_rows * Network.Nodes[node].Layer.OutputShape.Count)]
+            : [];
+    }
+
+    /// <summary>Each row's loss in the last pass that computed losses.</summary>
+    public ReadOnlySpan<float> RowLosses => _buffers.RowLosses.Span[.._rows];
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">Batch, work and gradients do not fit each other, the
+    /// network, or the executor's sizes.</exception>
+    /// <exception cref="InvalidOperationException">There are no weights yet.</exception>
+    public void ComputeGradients(
+        Batch batch, in StepWork work, GradientSet gradients, ILayerGradientListener? listener)
+    {
+        Begin(batch, readsTargets: true);
+        ReadOnlySpan<int> starts = CutRows(batch, work.MicroBatches, gradients);
+        ReadOnlySpan<NodeGradient> nodes = OpenNodes(gradients);
+        var key = new StepKey(work.Seed, work.Step, Training: true);
+        Forward(key, starts, batch.Samples);
+        int outputs = Network.OutputShape.Count;
+        _loss.Compute(
+            _pool, OutputOf(_plan.OutputNode), batch.Targets.Pointer, _rows, outputs,
+            1f / work.MicroBatches.GlobalRows, _buffers.RowLosses.Pointer,
+            _buffers.GradientOf(_plan.OutputNode));
+        SumLosses(starts, nodes, gradients);
+        Backward(key, starts, batch.Samples, nodes, gradients, listener);
+        _backwardRan = true;
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException">The batch or a destination does not fit the network or
+    /// the executor's sizes.</exception>
+    /// <exception cref="InvalidOperationException">There are no weights yet.</exception>
+    public void Evaluate(Batch batch, Span<float> outputs, Span<float> rowLosses)
+    {
+        Begin(batch, readsTargets: !rowLosses.IsEmpty);
+        int width = Network.OutputShape.Count;
+        CheckDestination(outputs.Length, _rows * width, "outputs");
+        _starts[0] = 0;
+        _starts[1] = _rows;
+        Forward(new StepKey(0, 0, Training: false), _starts.AsSpan(0, 2), batch.Samples);
+        float* computed = OutputOf(_plan.OutputNode);
+        new ReadOnlySpan<float>(computed, outputs.Length).CopyTo(outputs);
+        if (rowLosses.IsEmpty)
+        {
+            return;
+        }
+
+        CheckDestination(rowLosses.Length, _rows, "row losses");
+        _loss.Compute(
+            _pool, computed, batch.Targets.Pointer, _rows, width, 1f,
+            _buffers.RowLosses.Pointer, null);
+        RowLosses.CopyTo(rowLosses);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _buffers.Dispose();
+
+    private void Begin(Batch batch, bool readsTargets)
+    {
+        if (_weights is null)
+        {
+            throw new InvalidOperationException($"no weights yet: call {nameof(UseWeights)} first");
+        }
+
+        if (batch.FeatureWidth != Network.InputShape.Count)
+        {
+            throw new ArgumentException(
+                $"the batch has {batch.FeatureWidth:N0} features a row; the network reads "
+                + $"{Network.InputShape} = {Network.InputShape.Count:N0}");
+        }
+
+        int targets = _loss.TargetWidth(Network.OutputShape.Count);
+        if (readsTargets && batch.TargetWidth != targets)
+        {
+            throw new ArgumentException(
+                $"the batch has {batch.TargetWidth:N0} targets a row; {_loss.Name} on "
+                + $"{Network.OutputShape.Count:N0} outputs takes {targets:N0}");
+        }
+
+        if (batch.Rows < 0 || batch.Rows > Math.Min(_maxRows, batch.Capacity))
+        {
+            throw new ArgumentException(
+                $"the batch has {batch.Rows:N0} rows, with room for {batch.Capacity:N0}; the "
+                + $"executor was made for at most {_maxRows:N0}");
+        }
+
+        _input = batch.Features.Pointer;
+        _rows = batch.Rows;
+        _backwardRan = false;
+    }
+
+    // The first row of each micro-batch that the set covers, and the end of the last.
+    private ReadOnlySpan<int> CutRows(
+        Batch batch, MicroBatches microBatches, GradientSet gradients)
+    {
+        int first = gradients.FirstMicroBatch, end = gradients.EndMicroBatch;
+        if (microBatches.Count != gradients.MicroBatchCount || microBatches.GlobalRows < 1)
+        {
+            throw new ArgumentException(
+                $"the step has {microBatches.GlobalRows:N0} rows in {microBatches.Count:N0} "
+                + $"micro-batches; the gradients are made for {gradients.MicroBatchCount:N0}");
+        }
+
+        if (end - first > _microBatchLosses.Length)
+        {
+            throw new ArgumentException(
+                $"{end - first:N0} micro-batches; the executor was made for at most "
+                + $"{_microBatchLosses.Length:N0}");
+        }
+
+        int rows = microBatches.Start(end) - microBatches.Start(first);
+        if (batch.Rows != rows)
+        {
+            throw new ArgumentException(
+                $"micro-batches {first} to {end} of {microBatches.GlobalRows:N0} rows have "
+                + $"{rows:N0} rows; the batch has {batch.Rows:N0}");
+        }
+
+        for (int index = first; index <= end; index++)
+        {
+            _starts[index - first] = microBatches.Start(index) - microBatches.Start(first);
+        }
+
+        return _starts.AsSpan(0, end - first + 1);
+    }
+
+    private ReadOnlySpan<NodeGradient> OpenNodes(GradientSet gradients)
+    {
+        for (int index = 0; index < gradients.Nodes.Count; index++)
+        {
+            AlignedBuffer gradient = gradients.Gradient(index);
+            Network.Layout.CheckLength(gradient);
+            ClearFrozen(gradient);
+            TreeNode node = gradients.Nodes[index];
+            _nodeGradients[index] = new NodeGradient(
+                node.FirstMicroBatch - gradients.FirstMicroBatch,
+                node.EndMicroBatch(gradients.MicroBatchCount) - node.FirstMicroBatch,
+                gradient.Pointer);
+        }
+
+        return _nodeGradients.AsSpan(0, gradients.Nodes.Count);
+    }
+
+    // Nobody computes the gradient of what is kept as initialized: it is zero.
+    private void ClearFrozen(AlignedBuffer gradient)
+    {
+        foreach (ParameterView view in Network.Layout.Views)
+        {
+            if (!view.Declaration.Trainable)
+            {
+                gradient.Span.Slice(view.Offset, view.Length).Clear();
+            }
+        }
+    }
+
+    private void Forward(in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples)
+    {
+        for (int index = 0; index < _plan.Nodes.Length; index++)
+        {
+            if (!_plan.Nodes[index].Layer.IsView)
+            {
+                _plan.Nodes[index].Layer.Forward(PassOf(index, key, starts, samples));
+            }
+        }
+    }
+
+    private ForwardPass PassOf(
+        int index, in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples)
+    {
+        PlannedNode node = _plan.Nodes[index];
+        return new ForwardPass
+        {
+            Pool = _pool,
+            Rows = _rows,
+            MicroBatchStarts = starts,
+            Samples = samples[.._rows],
+            Step = key,
+            LayerIndex = index,
+            Weights = _weights!.Pointer,
+            ParameterOffsets = node.ParameterOffsets.AsSpan(),
+            Input = OutputOf(node.Source),
+            SkipInput = node.SkipSource is int skip ? OutputOf(skip) : null,
+            Saved = ExecutorBuffers.PointerOf(_buffers.Saved[index]),
+            SavedByMicroBatch = ExecutorBuffers.PointerOf(_buffers.SavedByMicroBatch[index]),
+            Output = OutputOf(index),
+        };
+    }
+
+    // Sums in row order within a micro-batch, then up the tree of each node.
+    private void SumLosses(
+        ReadOnlySpan<int> starts, ReadOnlySpan<NodeGradient> nodes, GradientSet gradients)
+    {
+        ReadOnlySpan<float> losses = RowLosses;
+        for (int microBatch = 0; microBatch + 1 < starts.Length; microBatch++)
+        {
+            double sum = 0;
+            for (int row = starts[microBatch]; row < starts[microBatch + 1]; row++)
+            {
+                sum += losses[row];
+            }
+
+            _microBatchLosses[microBatch] = sum;
+        }
+
+        for (int index = 0; index < nodes.Length; index++)
+        {
+            gradients.LossSum(index) = GradientTree.Fold(_microBatchLosses.AsSpan(
+                nodes[index].FirstMicroBatch, nodes[index].MicroBatchCount));
+        }
+    }
+
+    private void Backward(
+        in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples,
+        ReadOnlySpan<NodeGradient> nodes, GradientSet gradients, ILayerGradientListener? listener)
+    {
+        for (int index = _plan.Nodes.Length - 1; index >= 0; index--)
+        {
+            PlannedNode node = _plan.Nodes[index];
+            if (node.RunsBackward)
+            {
+                BackwardNode(index, PassOf(index, key, starts, samples), nodes);
+            }
+
+            if (node.EndView > node.FirstView)
+            {
+                listener?.OnLayerGradient(gradients, node.FirstView, node.EndView);
+            }
+        }
+    }
+
+    private void BackwardNode(
+        int index, in ForwardPass forward, ReadOnlySpan<NodeGradient> nodes)
+    {
+        PlannedNode node = _plan.Nodes[index];
+        float* outputGradient = _buffers.GradientOf(index);
+        float* inputGradient = node.InputFlow switch
+        {
+            GradientFlow.None => null,
+            GradientFlow.Overwrite => _buffers.GradientOf(node.Source),
+            _ => ExecutorBuffers.PointerOf(_buffers.Arriving),
+        };
+        node.Layer.Backward(new BackwardPass
+        {
+            Forward = forward,
+            OutputGradient = outputGradient,
+            InputGradient = inputGradient,
+            Nodes = nodes,
+            Scratch = ExecutorBuffers.PointerOf(_buffers.Scratch),
+            ErrorSplitting = _errorSplitting,
+        });
+        if (node.InputFlow == GradientFlow.Accumulate)
+        {
+            Accumulate(inputGradient, node.Layer.InputShape.Count, node.Source);
+        }
+
+        // A residual sum passes its gradient to the skip input as it is.
+        int outputs = node.Layer.OutputShape.Count;
+        switch (node.SkipFlow)
+        {
+            case GradientFlow.Overwrite:
+                RowParallel.Copy(
+                    _pool, outputGradient, _rows, outputs,
+                    _buffers.GradientOf(node.SkipSource!.Value));
+                break;
+            case GradientFlow.Accumulate:
+                Accumulate(outputGradient, outputs, node.SkipSource!.Value);
+                break;
+        }
+    }
+
+    private void Accumulate(float* arriving, int width, int node)
+    {
+        float* sum = _buffers.GradientOf(node);
+        RowParallel.Map(_pool, default(Sum), sum, arriving, _rows, width, sum);
+    }
+
+    private float* OutputOf(int root) => root < 0 ? _input : _buffers.OutputOf(root);
+
+    private static void CheckDestination(int length, int expected, string what)
+    {
+        if (length != expected)
+        {
+            throw new ArgumentException($"room for {length:N0} {what}, where {expected:N0} come");
+        }
+    }
+}
