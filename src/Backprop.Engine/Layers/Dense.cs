@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Backprop.Engine.Gradients;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Networks;

@@ -51,7 +51,8 @@ internal sealed record PlannedNode(
 internal sealed class ExecutionPlan
 {
     /// <summary>Plans the computation of <paramref name="network"/>.</summary>
-    /// <exception cref="ArgumentException">The network has no layer that computes.</exception>
+    /// <exception cref="ArgumentException">The network has no layer that computes, or one that
+    /// nobody reads.</exception>
     public ExecutionPlan(Network network)
     {
         int count = network.Nodes.Length;
@@ -72,7 +73,7 @@ internal sealed class ExecutionPlan
             throw new ArgumentException("a network needs at least one layer that computes");
         }
 
-        Nodes = PlanNodes(network, roots, trainable);
+        Nodes = PlanNodes(network, roots, trainable, OutputNode);
         Roots = [.. roots];
     }
 
@@ -97,11 +98,12 @@ internal sealed class ExecutionPlan
     private static int RootOf(int[] roots, int node) => node < 0 ? -1 : roots[node];
 
     private static ImmutableArray<PlannedNode> PlanNodes(
-        Network network, int[] roots, bool[] trainable)
+        Network network, int[] roots, bool[] trainable, int outputNode)
     {
         var offsets = network.Layout.Views.ToLookup(view => view.LayerIndex, view => view.Offset);
         var planned = new PlannedNode[roots.Length];
         var arrived = new bool[roots.Length];
+        arrived[outputNode] = true;
         int firstView = network.Layout.Views.Length;
         for (int index = roots.Length - 1; index >= 0; index--)
         {
@@ -109,6 +111,11 @@ internal sealed class ExecutionPlan
             int source = RootOf(roots, node.Input);
             int? skip = node.Skip is int s ? RootOf(roots, s) : null;
             bool runs = trainable[index] && !node.Layer.IsView;
+            if (runs && !arrived[index])
+            {
+                throw new ArgumentException($"nobody reads the output of '{node.Layer.Name}'");
+            }
+
             ImmutableArray<int> parameterOffsets = [.. offsets[index]];
             firstView -= parameterOffsets.Length;
             planned[index] = new PlannedNode(

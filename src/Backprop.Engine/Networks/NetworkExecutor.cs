@@ -1,9 +1,6 @@
-using System.Runtime.InteropServices;
 using Backprop.Engine.Gradients;
-using Backprop.Engine.Kernels;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
-using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Networks;
