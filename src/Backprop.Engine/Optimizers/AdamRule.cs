@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Backprop.Engine.Numerics;
 using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Optimizers;
@@ -19,8 +20,8 @@ internal readonly struct AdamRule : IUpdateRule
     public AdamRule(
         in OptimizerStep step, double beta1, double beta2, double epsilon, double weightDecay)
     {
-        double correction1 = 1 - Power(beta1, step.Step + 1);
-        double correction2 = 1 - Power(beta2, step.Step + 1);
+        double correction1 = 1 - ExactMath.Pow(beta1, step.Step + 1);
+        double correction2 = 1 - ExactMath.Pow(beta2, step.Step + 1);
         _keptMean = (float)beta1;
         _addedMean = (float)(1 - beta1);
         _keptSquare = (float)beta2;
@@ -52,20 +53,5 @@ internal readonly struct AdamRule : IUpdateRule
         return TSimd.FusedMultiplyAdd(
             TSimd.Create(-_stepSize), TSimd.Divide(first, root),
             TSimd.Multiply(TSimd.Create(_shrink), weight));
-    }
-
-    // By repeated squaring: multiplications alone, so the same bits everywhere.
-    private static double Power(double x, long n)
-    {
-        double result = 1;
-        for (; n > 0; n >>= 1, x *= x)
-        {
-            if ((n & 1) != 0)
-            {
-                result *= x;
-            }
-        }
-
-        return result;
     }
 }
