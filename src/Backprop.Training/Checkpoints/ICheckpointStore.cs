@@ -19,14 +19,16 @@ public interface ICheckpointStore
     Checkpoint? Load();
 }
 
-/// <summary>When a run writes checkpoints: always when it is interrupted, and as often as this says.
-/// The result does not depend on it.</summary>
+/// <summary>When a run writes checkpoints: always when it ends or is interrupted, and between two
+/// steps whenever one of these rules says so. The result does not depend on it.</summary>
 /// <param name="Store">Where to.</param>
-/// <param name="EveryEpochs">Epochs between two.</param>
-/// <param name="EverySteps">Steps between two, for long epochs; null: at ends of epochs only.
-/// </param>
+/// <param name="EveryEpochs">Epochs between two; null: ends of epochs do not matter.</param>
+/// <param name="EverySteps">Steps between two; null: steps do not matter.</param>
+/// <param name="Interval">Time between two, by the trainer's clock; null: time does not matter. An
+/// epoch may last a millisecond or a day, so this is the rule for users.</param>
 public sealed record CheckpointPolicy(
-    ICheckpointStore Store, int EveryEpochs = 1, long? EverySteps = null);
+    ICheckpointStore Store, int? EveryEpochs = 1, long? EverySteps = null,
+    TimeSpan? Interval = null);
 
 /// <summary>A checkpoint cannot be read, written or used; the message says which, why, and what
 /// would do.</summary>
