@@ -1,0 +1,148 @@
+using Backprop.Engine.Networks;
+
+namespace Backprop.Data.Batches;
+
+/// <summary>How a sample's target is written into a batch.</summary>
+public enum TargetEncoding
+{
+    /// <summary>A class as its index, one float.</summary>
+    ClassIndex,
+
+    /// <summary>A class as one float for each class: 1 for its own, 0 for the others.</summary>
+    OneHot,
+
+    /// <summary>The values as they are. The class of a two-class set is the value 0 or 1.</summary>
+    Values,
+}
+
+/// <summary>
+/// Fills batches. Which samples make step t is arithmetic on (seed, t) alone: an epoch is one pass
+/// in a keyed order, cut into global batches, the last of them smaller, and every sample is used
+/// exactly once an epoch whoever loads it.
+/// </summary>
+/// <remarks>Loading allocates nothing. Loaders share no state: several may read one dataset.
+/// </remarks>
+public sealed class BatchLoader
+{
+    private readonly IDataset _dataset;
+    private readonly ulong _seed;
+    private readonly bool _shuffle;
+    private readonly TargetEncoding _encoding;
+    private readonly IAugmentation? _augmentation;
+
+    /// <summary>A loader of training batches.</summary>
+    /// <param name="dataset">Prepared samples.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="batchSize">Rows of a global batch.</param>
+    /// <param name="encoding">How targets are written.</param>
+    /// <param name="shuffle">A new keyed order every epoch; else the dataset's own.</param>
+    /// <param name="augmentation">Changes each sample's features; null: none.</param>
+    /// <exception cref="InvalidDatasetException">The encoding does not suit the targets.</exception>
+    public BatchLoader(
+        IDataset dataset, ulong seed, int batchSize, TargetEncoding encoding, bool shuffle = true,
+        IAugmentation? augmentation = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        _dataset = dataset;
+        _seed = seed;
+        _shuffle = shuffle;
+        _encoding = encoding;
+        _augmentation = augmentation;
+        BatchSize = batchSize;
+        TargetWidth = WidthOf(dataset, encoding);
+        StepsPerEpoch = (dataset.Count + batchSize - 1) / batchSize;
+    }
+
+    /// <summary>Rows of a global batch, but for the last of an epoch.</summary>
+    public int BatchSize { get; }
+
+    /// <summary>Steps that one pass over the dataset takes.</summary>
+    public long StepsPerEpoch { get; }
+
+    /// <summary>Floats that the encoding gives a target.</summary>
+    public int TargetWidth { get; }
+
+    /// <summary>A loader that reads the dataset in its own order, unchanged: for evaluation, whose
+    /// steps are 0 to <see cref="StepsPerEpoch"/> − 1.</summary>
+    public static BatchLoader Sequential(
+        IDataset dataset, int batchSize, TargetEncoding encoding) =>
+        new(dataset, 0, batchSize, encoding, shuffle: false);
+
+    /// <summary>A batch with room for so many rows of this dataset.</summary>
+    public Batch NewBatch(int capacity) =>
+        new(capacity, _dataset.FeatureShape.Count, TargetWidth);
+
+    /// <summary>The epoch that a step belongs to.</summary>
+    public long Epoch(long step) => step / StepsPerEpoch;
+
+    /// <summary>Rows of the global batch of a step.</summary>
+    public int GlobalRows(long step)
+    {
+        long first = step % StepsPerEpoch * BatchSize;
+        return (int)Math.Min(BatchSize, _dataset.Count - first);
+    }
+
+    /// <summary>Loads rows [<paramref name="firstRow"/>, <paramref name="endRow"/>) of the global
+    /// batch of a step.</summary>
+    /// <param name="step">The step, from 0.</param>
+    /// <param name="firstRow">The first row wanted.</param>
+    /// <param name="endRow">One past the last; at most <see cref="GlobalRows"/>.</param>
+    /// <param name="batch">Overwritten; its rows become endRow − firstRow.</param>
+    public void Load(long step, int firstRow, int endRow, Batch batch)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(step);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(endRow, GlobalRows(step));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(endRow - firstRow, batch.Capacity);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(
+            batch.FeatureWidth, _dataset.FeatureShape.Count);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(batch.TargetWidth, TargetWidth);
+        long epoch = Epoch(step);
+        SampleOrder order = _shuffle
+            ? SampleOrder.Shuffled(_seed, epoch, _dataset.Count)
+            : SampleOrder.Sequential(_dataset.Count);
+        long firstPosition = step % StepsPerEpoch * BatchSize;
+        batch.Rows = Math.Max(0, endRow - firstRow);
+        for (int row = 0; row < batch.Rows; row++)
+        {
+            long sample = order[firstPosition + firstRow + row];
+            batch.Samples[row] = sample;
+            LoadRow(epoch, sample, row, batch);
+        }
+    }
+
+    private static int WidthOf(IDataset dataset, TargetEncoding encoding) =>
+        (encoding, dataset.Target) switch
+        {
+            (TargetEncoding.ClassIndex, TargetSchema.Class) => 1,
+            (TargetEncoding.OneHot, TargetSchema.Class target) => target.Classes.Length,
+            (TargetEncoding.Values, TargetSchema.Values target) => target.Width,
+            (TargetEncoding.Values, TargetSchema.Class { Classes.Length: 2 }) => 1,
+            (TargetEncoding.Values, TargetSchema.Class target) =>
+                throw new InvalidDatasetException(
+                    dataset.Source, $"{target.Classes.Length} classes cannot be one value",
+                    "use one-hot targets, or a loss for classes"),
+            _ => throw new InvalidDatasetException(
+                dataset.Source, "its targets are values, not classes",
+                "use a loss for values, or declare the target a class"),
+        };
+
+    private void LoadRow(long epoch, long sample, int row, Batch batch)
+    {
+        Span<float> features =
+            batch.Features.Span.Slice(row * batch.FeatureWidth, batch.FeatureWidth);
+        _dataset.ReadFeatures(sample, features);
+        _augmentation?.Apply(_seed, epoch, sample, features);
+        Span<float> target = batch.Targets.Span.Slice(row * TargetWidth, TargetWidth);
+        if (_encoding != TargetEncoding.OneHot)
+        {
+            _dataset.ReadTarget(sample, target);
+            return;
+        }
+
+        float label = 0;
+        _dataset.ReadTarget(sample, new Span<float>(ref label));
+        target.Clear();
+        target[(int)label] = 1;
+    }
+}
