@@ -58,6 +58,10 @@ public unsafe interface ISimd<TVector>
     /// <summary>2^n for integral n in [−126, 127], by bits; rubbish elsewhere.</summary>
     static abstract TVector PowerOfTwo(TVector n);
 
+    /// <summary>a·2^n, rounded once, for |a| in [½, 2) and integral n in [−252, 254]: denormal
+    /// results and overflow are right.</summary>
+    static abstract TVector Scale(TVector a, TVector n);
+
     /// <summary>The unbiased exponent of a positive normal float, as a float: floor(log2 a).</summary>
     static abstract TVector Exponent(TVector a);
 

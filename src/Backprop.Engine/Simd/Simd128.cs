@@ -10,6 +10,9 @@ public readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     private const int SignificandBits = 0x007FFFFF;
     private const int ExponentBias = 127;
 
+    // Adding and subtracting 1.5·2^23 rounds to the nearest integer, ties to even.
+    private const float RoundingShift = 12582912f;
+
     /// <inheritdoc/>
     public static int Lanes
     {
@@ -87,6 +90,16 @@ public readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> PowerOfTwo(Vector128<float> n) =>
         ((Vector128.ConvertToInt32Native(n) + Vector128.Create(ExponentBias)) << 23).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Scale(Vector128<float> a, Vector128<float> n)
+    {
+        // In two steps, of which only the second can round: 2^n alone may be no float.
+        Vector128<float> shift = Create(RoundingShift);
+        Vector128<float> half = ((n * Create(0.5f)) + shift) - shift;
+        return a * PowerOfTwo(half) * PowerOfTwo(n - half);
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

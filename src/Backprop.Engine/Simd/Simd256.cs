@@ -10,6 +10,9 @@ public readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     private const int SignificandBits = 0x007FFFFF;
     private const int ExponentBias = 127;
 
+    // Adding and subtracting 1.5·2^23 rounds to the nearest integer, ties to even.
+    private const float RoundingShift = 12582912f;
+
     /// <inheritdoc/>
     public static int Lanes
     {
@@ -87,6 +90,16 @@ public readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> PowerOfTwo(Vector256<float> n) =>
         ((Vector256.ConvertToInt32Native(n) + Vector256.Create(ExponentBias)) << 23).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Scale(Vector256<float> a, Vector256<float> n)
+    {
+        // In two steps, of which only the second can round: 2^n alone may be no float.
+        Vector256<float> shift = Create(RoundingShift);
+        Vector256<float> half = ((n * Create(0.5f)) + shift) - shift;
+        return a * PowerOfTwo(half) * PowerOfTwo(n - half);
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

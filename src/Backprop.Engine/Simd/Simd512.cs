@@ -10,6 +10,9 @@ public readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     private const int SignificandBits = 0x007FFFFF;
     private const int ExponentBias = 127;
 
+    // Adding and subtracting 1.5·2^23 rounds to the nearest integer, ties to even.
+    private const float RoundingShift = 12582912f;
+
     /// <inheritdoc/>
     public static int Lanes
     {
@@ -87,6 +90,21 @@ public readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> PowerOfTwo(Vector512<float> n) =>
         ((Vector512.ConvertToInt32Native(n) + Vector512.Create(ExponentBias)) << 23).AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scale(Vector512<float> a, Vector512<float> n)
+    {
+        if (Avx512F.IsSupported)
+        {
+            return Avx512F.Scale(a, n);
+        }
+
+        // In two steps, of which only the second can round: 2^n alone may be no float.
+        Vector512<float> shift = Create(RoundingShift);
+        Vector512<float> half = ((n * Create(0.5f)) + shift) - shift;
+        return a * PowerOfTwo(half) * PowerOfTwo(n - half);
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -9,6 +9,9 @@ public readonly unsafe struct SimdScalar : ISimd<float>
     private const int SignificandBits = 0x007FFFFF;
     private const int ExponentBias = 127;
 
+    // Adding and subtracting 1.5·2^23 rounds to the nearest integer, ties to even.
+    private const float RoundingShift = 12582912f;
+
     /// <inheritdoc/>
     public static int Lanes
     {
@@ -82,6 +85,15 @@ public readonly unsafe struct SimdScalar : ISimd<float>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float PowerOfTwo(float n) =>
         BitConverter.Int32BitsToSingle(((int)n + ExponentBias) << 23);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Scale(float a, float n)
+    {
+        // In two steps, of which only the second can round: 2^n alone may be no float.
+        float half = ((n * 0.5f) + RoundingShift) - RoundingShift;
+        return a * PowerOfTwo(half) * PowerOfTwo(n - half);
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
