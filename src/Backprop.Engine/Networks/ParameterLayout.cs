@@ -34,7 +34,12 @@ public enum ParameterRole
 /// how much of the old value a step keeps; 0.9 is PyTorch's momentum of 0.1.</param>
 public sealed record ParameterDeclaration(
     string Name, Shape Shape, ParameterRole Role, Initializer Initializer, bool Trainable = true,
-    double? StatisticMomentum = null);
+    double? StatisticMomentum = null)
+{
+    /// <summary>Whether an optimizer updates it: it is trainable and no statistic. What is not takes
+    /// no part in penalties, norms and clipping.</summary>
+    public bool IsOptimized => Trainable && Role != ParameterRole.Statistic;
+}
 
 /// <summary>A named part of the flat parameter vector.</summary>
 /// <param name="Name">Layer and parameter, for example <c>output.weight</c>.</param>

@@ -1,0 +1,228 @@
+using Backprop.Engine.Kernels;
+using Backprop.Engine.Networks;
+using Backprop.Engine.Threading;
+
+namespace Backprop.Engine.Optimizers;
+
+/// <summary>How a run turns gradients into updates.</summary>
+/// <param name="Optimizer">The update rule.</param>
+/// <param name="Penalty">What is added to the gradient.</param>
+/// <param name="Clipping">How the gradient is limited.</param>
+public sealed record UpdateRules(Optimizer Optimizer, Penalty Penalty, Clipping Clipping);
+
+/// <summary>What one update is told beside the numbers themselves.</summary>
+/// <param name="Step">The step, from 0.</param>
+/// <param name="LearningRate">From the schedule.</param>
+/// <param name="GradientScale">From <see cref="Clipping.ScaleFor"/>.</param>
+/// <param name="MicroBatches">Micro-batches that had rows: what statistics are averaged over; see
+/// <see cref="Gradients.MicroBatches.NonEmptyCount"/>.</param>
+public readonly record struct UpdateStep(
+    long Step, float LearningRate, float GradientScale, int MicroBatches);
+
+/// <summary>
+/// The update of a slice, a run of whole parameter blocks: all of them in one process, a server's
+/// share in a cluster. It is elementwise, so neither the cut into slices nor the number of threads
+/// changes a bit (rule 5).
+/// </summary>
+/// <remarks>
+/// A step is three calls. <see cref="Prepare"/> finishes the gradient and sums up each piece; the
+/// sums of all slices together tell <see cref="ParameterNorms"/> whether everything is finite, and
+/// the scale that clips by norm; <see cref="Apply"/> writes the new weights. Until then nothing is
+/// lost but the gradient. Every buffer is as long as the slice. Nothing is allocated.
+/// </remarks>
+public sealed class ParameterUpdate
+{
+    private readonly ParameterLayout _layout;
+    private readonly ParameterPieces _pieces;
+    private readonly UpdateRules _rules;
+    private readonly ComputePool _pool;
+
+    /// <summary>For blocks [<paramref name="firstBlock"/>, <paramref name="endBlock"/>).</summary>
+    /// <exception cref="ArgumentException">There are no such blocks; a statistic has no momentum;
+    /// or the state would be longer than a buffer may be.</exception>
+    public ParameterUpdate(
+        ParameterLayout layout, int firstBlock, int endBlock, UpdateRules rules, ComputePool pool)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstBlock);
+        ArgumentOutOfRangeException.ThrowIfLessThan(endBlock, firstBlock);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(endBlock, layout.BlockCount);
+        foreach (ParameterView view in layout.Views)
+        {
+            bool isStatistic = view.Declaration.Role == ParameterRole.Statistic;
+            if (isStatistic != view.Declaration.StatisticMomentum.HasValue)
+            {
+                throw new ArgumentException(
+                    $"'{view.Name}': a statistic, and nothing else, has a momentum");
+            }
+        }
+
+        _layout = layout;
+        _pieces = new ParameterPieces(layout);
+        _rules = rules;
+        _pool = pool;
+        FirstBlock = firstBlock;
+        EndBlock = endBlock;
+        Offset = (int)Math.Min((long)firstBlock * ParameterLayout.BlockLength, layout.Length);
+        Length = (int)Math.Min((long)endBlock * ParameterLayout.BlockLength, layout.Length)
+            - Offset;
+        long stateLength = (long)rules.Optimizer.StateCount * Length;
+        if (stateLength > Shape.MaxCount)
+        {
+            throw new ArgumentException(
+                $"{rules.Optimizer.Name} needs {stateLength:N0} floats of state for blocks "
+                + $"{firstBlock} to {endBlock}; a buffer holds {Shape.MaxCount:N0}");
+        }
+
+        StateLength = (int)stateLength;
+    }
+
+    /// <summary>The first block of the slice.</summary>
+    public int FirstBlock { get; }
+
+    /// <summary>One past the last block of the slice.</summary>
+    public int EndBlock { get; }
+
+    /// <summary>Where in the flat vector the slice begins.</summary>
+    public int Offset { get; }
+
+    /// <summary>Floats of the slice, padding included.</summary>
+    public int Length { get; }
+
+    /// <summary>Floats of optimizer state: one array as long as the slice after the other.</summary>
+    public int StateLength { get; }
+
+    /// <summary>Where in the sums of all pieces those of the slice begin.</summary>
+    public int FirstPiece => _pieces.FirstOfBlock(FirstBlock);
+
+    /// <summary>Pieces of the slice.</summary>
+    public int PieceCount => _pieces.FirstOfBlock(EndBlock) - FirstPiece;
+
+    /// <summary>Finishes the gradient in place: adds the penalty's, clears that of frozen parameters,
+    /// clamps by value; and sums up each piece.</summary>
+    /// <param name="weights">[<see cref="Length"/>], the version the gradient was computed at.
+    /// </param>
+    /// <param name="measureWeights">Whether to sum up the weights as well: for the penalty's value
+    /// and the norms of the weights.</param>
+    /// <param name="gradient">[<see cref="Length"/>], the root of the gradient tree; changed.</param>
+    /// <param name="sums">[<see cref="PieceCount"/>], overwritten.</param>
+    public void Prepare(
+        AlignedBuffer weights, bool measureWeights, AlignedBuffer gradient, Memory<PieceSums> sums)
+    {
+        CheckLength(weights, Length, nameof(weights));
+        CheckLength(gradient, Length, nameof(gradient));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(sums.Length, PieceCount, nameof(sums));
+        var body = new Preparation(this, weights, measureWeights, gradient, sums);
+        _pool.Run(ref body);
+    }
+
+    /// <summary>Writes the next version of the slice: optimized parameters by the optimizer,
+    /// statistics by their own rule, frozen ones as they are.</summary>
+    /// <param name="step">The step, its learning rate and the gradient's scale.</param>
+    /// <param name="gradient">[<see cref="Length"/>], prepared.</param>
+    /// <param name="weights">[<see cref="Length"/>], the version the gradient was computed at.
+    /// </param>
+    /// <param name="state">[<see cref="StateLength"/>], updated; all zero before step 0.</param>
+    /// <param name="newWeights">[<see cref="Length"/>], overwritten; may be
+    /// <paramref name="weights"/>. Padding is left alone.</param>
+    public void Apply(
+        in UpdateStep step, AlignedBuffer gradient, AlignedBuffer weights, AlignedBuffer state,
+        AlignedBuffer newWeights)
+    {
+        CheckLength(gradient, Length, nameof(gradient));
+        CheckLength(weights, Length, nameof(weights));
+        CheckLength(state, StateLength, nameof(state));
+        CheckLength(newWeights, Length, nameof(newWeights));
+        var body = new Application(this, step, gradient, weights, state, newWeights);
+        _pool.Run(ref body);
+    }
+
+    private static void CheckLength(AlignedBuffer buffer, int length, string name) =>
+        ArgumentOutOfRangeException.ThrowIfNotEqual(buffer.Length, length, name);
+
+    private void PiecesOf(int part, int parts, out int first, out int end)
+    {
+        int blocks = EndBlock - FirstBlock;
+        first = _pieces.FirstOfBlock(FirstBlock + ComputePool.PartStart(blocks, part, parts));
+        end = _pieces.FirstOfBlock(FirstBlock + ComputePool.PartStart(blocks, part + 1, parts));
+    }
+
+    private readonly unsafe struct Preparation(
+        ParameterUpdate update, AlignedBuffer weights, bool measureWeights, AlignedBuffer gradient,
+        Memory<PieceSums> sums) : IParallelBody
+    {
+        public void Run(int part, int parts)
+        {
+            update.PiecesOf(part, parts, out int first, out int end);
+            Span<PieceSums> results = sums.Span;
+            for (int piece = first; piece < end; piece++)
+            {
+                results[piece - update.FirstPiece] = Finish(update._pieces.All[piece]);
+            }
+        }
+
+        private PieceSums Finish(in ParameterPiece piece)
+        {
+            ParameterDeclaration parameter = update._layout.Views[piece.View].Declaration;
+            UpdateRules rules = update._rules;
+            float* g = gradient.Pointer + (piece.Offset - update.Offset);
+            float* w = weights.Pointer + (piece.Offset - update.Offset);
+            if (!parameter.Trainable)
+            {
+                new Span<float>(g, piece.Length).Clear();
+            }
+            else if (parameter.Role == ParameterRole.Weight && !rules.Penalty.IsNone)
+            {
+                Elementwise.Map(new PenaltyGradient(rules.Penalty), g, w, piece.Length, g);
+            }
+
+            if (parameter.IsOptimized && rules.Clipping.ByValue is { } limit)
+            {
+                Elementwise.Map(new ClampFinite(limit), g, piece.Length, g);
+            }
+
+            return new PieceSums(
+                WideSums.Squares(g, piece.Length),
+                measureWeights ? WideSums.Squares(w, piece.Length) : 0,
+                measureWeights ? WideSums.Magnitudes(w, piece.Length) : 0);
+        }
+    }
+
+    private readonly unsafe struct Application(
+        ParameterUpdate update, UpdateStep step, AlignedBuffer gradient, AlignedBuffer weights,
+        AlignedBuffer state, AlignedBuffer newWeights) : IParallelBody
+    {
+        public void Run(int part, int parts)
+        {
+            update.PiecesOf(part, parts, out int first, out int end);
+            for (int piece = first; piece < end; piece++)
+            {
+                Advance(update._pieces.All[piece]);
+            }
+        }
+
+        private void Advance(in ParameterPiece piece)
+        {
+            ParameterDeclaration parameter = update._layout.Views[piece.View].Declaration;
+            int start = piece.Offset - update.Offset;
+            float* g = gradient.Pointer + start, w = weights.Pointer + start;
+            float* to = newWeights.Pointer + start;
+            if (!parameter.Trainable)
+            {
+                new Span<float>(w, piece.Length).CopyTo(new Span<float>(to, piece.Length));
+            }
+            else if (parameter.StatisticMomentum is { } momentum)
+            {
+                Elementwise.Map(
+                    new StatisticUpdate(momentum, step.MicroBatches), g, w, piece.Length, to);
+            }
+            else
+            {
+                var optimizerStep = new OptimizerStep(
+                    step.Step, step.LearningRate, step.GradientScale,
+                    Decay: parameter.Role == ParameterRole.Weight);
+                update._rules.Optimizer.Update(
+                    optimizerStep, g, w, state.Pointer + start, update.Length, piece.Length, to);
+            }
+        }
+    }
+}
