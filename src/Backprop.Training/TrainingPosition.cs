@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Engine.Schedules;
 using Backprop.Training.Stopping;
 
 namespace Backprop.Training;
@@ -26,6 +27,9 @@ public sealed record TrainingPosition
 
     /// <summary>What early stopping remembers.</summary>
     public StoppingState Stopping { get; init; } = StoppingState.Initial;
+
+    /// <summary>What has been seen of a plateau; it only moves where the schedule asks.</summary>
+    public PlateauState Plateau { get; init; } = PlateauState.Initial;
 
     /// <summary>The reports of the epochs that are done, in order.</summary>
     public ImmutableArray<EpochReport> History { get; init; } = [];

@@ -1,0 +1,200 @@
+using System.Collections.Immutable;
+using Backprop.Data.Batches;
+using Backprop.Engine.Gradients;
+
+namespace Backprop.Training.Metrics;
+
+/// <summary>
+/// Gathers an evaluation. The samples are cut into evaluation micro-batches of
+/// <see cref="MicroBatchRows"/> rows, whatever computes them; sums run in row order inside one and
+/// up the gradient tree above, in double precision, and counts are integers. So metrics are the same
+/// bits however the work is shared out, and in whichever order micro-batches come in.
+/// </summary>
+public sealed class MetricsAccumulator
+{
+    /// <summary>Rows of an evaluation micro-batch: part of what a run's metrics are.</summary>
+    public const int MicroBatchRows = 256;
+
+    private readonly TargetReading _reading;
+    private readonly int _outputs;
+    private readonly long _rows;
+    private readonly double[] _lossSums;
+    private readonly long[] _confusion;
+    private readonly ValueSums[] _values;
+
+    /// <summary>For one evaluation of a set of samples.</summary>
+    /// <param name="reading">How outputs are read.</param>
+    /// <param name="outputs">Outputs of the network.</param>
+    /// <param name="rows">Samples in the set.</param>
+    public MetricsAccumulator(TargetReading reading, int outputs, long rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
+        _reading = reading;
+        _outputs = outputs;
+        _rows = rows;
+        int microBatches = MicroBatchesOf(rows);
+        _lossSums = new double[microBatches];
+        _confusion = new long[reading.Classes.Length * reading.Classes.Length];
+        _values = [.. reading.Values.Select(_ => new ValueSums(microBatches))];
+    }
+
+    /// <summary>Evaluation micro-batches of a set of samples.</summary>
+    public static int MicroBatchesOf(long rows) =>
+        checked((int)((rows + MicroBatchRows - 1) / MicroBatchRows));
+
+    /// <summary>Takes in one evaluation micro-batch; each must come once, in any order.</summary>
+    /// <param name="microBatch">Its index.</param>
+    /// <param name="outputs">[rows, outputs].</param>
+    /// <param name="targets">[rows, target width], encoded as the reading says.</param>
+    /// <param name="losses">[rows].</param>
+    public void Add(
+        int microBatch, ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets,
+        ReadOnlySpan<float> losses)
+    {
+        int targetWidth = targets.Length / losses.Length;
+        double lossSum = 0;
+        for (int row = 0; row < losses.Length; row++)
+        {
+            lossSum += losses[row];
+            ReadOnlySpan<float> output = outputs.Slice(row * _outputs, _outputs);
+            ReadOnlySpan<float> target = targets.Slice(row * targetWidth, targetWidth);
+            if (_values.Length == 0)
+            {
+                _confusion[(ClassOf(target) * _reading.Classes.Length) + PredictedClass(output)]++;
+                continue;
+            }
+
+            for (int i = 0; i < _values.Length; i++)
+            {
+                TargetScale scale = _reading.Scales[i];
+                _values[i].Add(microBatch, scale.Restore(output[i]), scale.Restore(target[i]));
+            }
+        }
+
+        _lossSums[microBatch] = lossSum;
+    }
+
+    /// <summary>The metrics, once every micro-batch is in.</summary>
+    public EvaluationMetrics Finish() => new()
+    {
+        Rows = _rows,
+        Loss = GradientTree.Fold(_lossSums) / _rows,
+        Classification = _values.Length == 0 ? Classification() : null,
+        Regression = _values.Length == 0 ? null : Regression(),
+    };
+
+    /// <summary>The class that outputs stand for; of equal outputs the first.</summary>
+    /// <param name="output">[outputs].</param>
+    public int PredictedClass(ReadOnlySpan<float> output)
+    {
+        if (_reading.Threshold is { } threshold)
+        {
+            return output[0] > threshold ? 1 : 0;
+        }
+
+        return IndexOfGreatest(output);
+    }
+
+    private static int IndexOfGreatest(ReadOnlySpan<float> values)
+    {
+        int greatest = 0;
+        for (int i = 1; i < values.Length; i++)
+        {
+            if (values[i] > values[greatest])
+            {
+                greatest = i;
+            }
+        }
+
+        return greatest;
+    }
+
+    private int ClassOf(ReadOnlySpan<float> target) =>
+        _reading.Encoding == TargetEncoding.OneHot ? IndexOfGreatest(target) : (int)target[0];
+
+    private ClassificationMetrics Classification()
+    {
+        var confusion = new ConfusionMatrix(_reading.Classes, [.. _confusion]);
+        int classes = _reading.Classes.Length;
+        var scores = ImmutableArray.CreateBuilder<ClassScores>(classes);
+        long right = 0;
+        for (int c = 0; c < classes; c++)
+        {
+            long support = 0, predicted = 0;
+            for (int other = 0; other < classes; other++)
+            {
+                support += confusion[c, other];
+                predicted += confusion[other, c];
+            }
+
+            long found = confusion[c, c];
+            right += found;
+            scores.Add(new ClassScores(
+                _reading.Classes[c], support, Share(found, predicted), Share(found, support),
+                Share(2 * found, support + predicted)));
+        }
+
+        return new ClassificationMetrics
+        {
+            Accuracy = Share(right, _rows),
+            Classes = scores.MoveToImmutable(),
+            Confusion = confusion,
+        };
+    }
+
+    private RegressionMetrics Regression()
+    {
+        ImmutableArray<TargetScores> targets =
+            [.. _values.Select((sums, i) => sums.Scores(_reading.Values[i], _rows))];
+        double meanSquare = targets.Average(
+            t => t.RootMeanSquaredError * t.RootMeanSquaredError);
+        return new RegressionMetrics
+        {
+            R2 = targets.Average(t => t.R2),
+            MeanAbsoluteError = targets.Average(t => t.MeanAbsoluteError),
+            RootMeanSquaredError = Math.Sqrt(meanSquare),
+            Targets = targets,
+        };
+    }
+
+    private static double Share(long part, long whole) => whole == 0 ? 0 : (double)part / whole;
+
+    // One target's sums, a number each micro-batch.
+    private sealed class ValueSums(int microBatches)
+    {
+        private readonly double[] _absolute = new double[microBatches];
+        private readonly double[] _squared = new double[microBatches];
+        private readonly Moments[] _targets = new Moments[microBatches];
+
+        public void Add(int microBatch, double output, double target)
+        {
+            double error = target - output;
+            _absolute[microBatch] += Math.Abs(error);
+            _squared[microBatch] += error * error;
+            _targets[microBatch] = _targets[microBatch].With(target);
+        }
+
+        public TargetScores Scores(string name, long rows)
+        {
+            double squared = GradientTree.Fold(_squared);
+            double deviations = FoldMoments().SquaredDeviations;
+            double r2 = deviations > 0 ? 1 - (squared / deviations) : squared == 0 ? 1 : 0;
+            return new TargetScores(
+                name, r2, GradientTree.Fold(_absolute) / rows, Math.Sqrt(squared / rows));
+        }
+
+        // Up the same tree as GradientTree.Fold goes.
+        private Moments FoldMoments()
+        {
+            for (int width = 1; width < _targets.Length; width *= 2)
+            {
+                for (int left = 0; left + width < _targets.Length; left += 2 * width)
+                {
+                    _targets[left] += _targets[left + width];
+                }
+            }
+
+            return _targets[0];
+        }
+    }
+}
