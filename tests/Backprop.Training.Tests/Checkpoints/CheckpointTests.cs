@@ -48,10 +48,10 @@ public sealed class CheckpointTests
         Assert.Equal(before.Plateau, after.Plateau);
         Assert.Equal(before.Elapsed, after.Elapsed);
         Assert.Equal(before.Ended, after.Ended);
-        Assert.Equal(before.Notes, after.Notes);
+        Assert.Equal<string>([.. before.Notes], [.. after.Notes]);
         EpochReport epoch = Assert.Single(after.History);
         Assert.Equal(double.NaN, epoch.Metric);
-        Assert.Equal(before.History[0].Layers, epoch.Layers);
+        Assert.Equal<LayerNorms>([.. before.History[0].Layers], [.. epoch.Layers]);
         ClassificationMetrics classes = epoch.Validation!.Classification!;
         Assert.Equal(3, classes.Confusion[1, 0]);
         Assert.Equal(before.History[0].Validation!.Classification!.MacroF1, classes.MacroF1);
@@ -184,7 +184,7 @@ public sealed class CheckpointTests
 
         Assert.Equal(written.Header.Specification, read.Header.Specification);
         Assert.Equal(written.Header.Preparation, read.Header.Preparation);
-        Assert.Equal(written.Header.TargetNames, read.Header.TargetNames);
+        Assert.Equal<string>([.. written.Header.TargetNames], [.. read.Header.TargetNames]);
         Assert.Equal(2, read.Members.Length);
         Assert.Equal(
             written.Members.Select(m => m.Span.ToArray()),
