@@ -1,0 +1,230 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Initializers;
+using Backprop.Engine.Networks;
+
+namespace Backprop.Engine.Layers;
+
+/// <summary>Batch normalization over features; Ioffe and Szegedy, "Batch normalization", 2015.
+/// </summary>
+public sealed record BatchNormalizationDefinition : LayerDefinition
+{
+    /// <inheritdoc/>
+    public override string Kind => "batch-normalization";
+
+    /// <summary>Added to the variance, so that a constant feature is not divided by zero.</summary>
+    public float Epsilon { get; init; } = 1e-5f;
+
+    /// <summary>How much of a running statistic each step keeps; 0.9 is PyTorch's momentum of 0.1.
+    /// </summary>
+    public double Momentum { get; init; } = 0.9;
+
+    /// <inheritdoc/>
+    public override Layer Build(string name, Shape input)
+    {
+        if (input.Dimensions.Length != 1)
+        {
+            throw new ArgumentException(
+                $"batch normalization '{name}' reads rows of features, but its input is of shape "
+                + $"{input}: put a flatten layer before it");
+        }
+
+        if (!(Epsilon > 0) || !float.IsFinite(Epsilon))
+        {
+            throw new ArgumentException(
+                $"batch normalization '{name}' has epsilon {Epsilon}; it must be above 0");
+        }
+
+        if (!(Momentum >= 0 && Momentum < 1))
+        {
+            throw new ArgumentException(
+                $"batch normalization '{name}' has momentum {Momentum}; it must be at least 0 and "
+                + "below 1");
+        }
+
+        return new BatchNormalizationLayer(
+            name, input, Epsilon,
+            [
+                new("scale", input, ParameterRole.Scale, Constant.Ones),
+                new("bias", input, ParameterRole.Bias, Constant.Zeros),
+                new(
+                    "running_mean", input, ParameterRole.Statistic, Constant.Zeros,
+                    StatisticMomentum: Momentum),
+                new(
+                    "running_var", input, ParameterRole.Statistic, Constant.Ones,
+                    StatisticMomentum: Momentum),
+            ]);
+    }
+}
+
+/// <summary>
+/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), feature by feature. In training μ and σ² are the mean
+/// and the (biased) variance of the rows of one micro-batch; in evaluation the running statistics.
+/// With n rows in the micro-batch and δ = dE/dy: dE/dβ = Σδ, dE/dγ = Σ δ·x̂, and since μ and σ depend
+/// on every row, dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
+/// </summary>
+/// <remarks>
+/// What goes up the gradient tree for the running statistics is each micro-batch's mean and unbiased
+/// variance, Σ(x − μ)² / (n − 1), which is what PyTorch keeps; 0 where the micro-batch has one row,
+/// and nothing where it has none, as the update divides by the micro-batches that have rows.
+/// </remarks>
+public sealed unsafe class BatchNormalizationLayer : Layer
+{
+    private const int Scale = 0;
+    private const int Bias = 1;
+    private const int RunningMean = 2;
+    private const int RunningVariance = 3;
+
+    private readonly float _epsilon;
+
+    internal BatchNormalizationLayer(
+        string name, Shape shape, float epsilon,
+        ImmutableArray<ParameterDeclaration> parameters)
+        : base(name, "batch-normalization", shape, shape, parameters) => _epsilon = epsilon;
+
+    /// <inheritdoc/>
+    public override int SavedPerMicroBatch =>
+        BatchNormalizationKernels.SavedVectors * InputShape.Count;
+
+    /// <inheritdoc/>
+    public override void Forward(in ForwardPass pass)
+    {
+        int width = InputShape.Count;
+        if (!pass.Step.Training)
+        {
+            ColumnParallel.Run(
+                pass.Pool,
+                new NormalizeByRunningStatistics
+                {
+                    Rows = pass.Rows,
+                    Width = width,
+                    Epsilon = _epsilon,
+                    Scale = pass.Parameter(Scale),
+                    Bias = pass.Parameter(Bias),
+                    Mean = pass.Parameter(RunningMean),
+                    Variance = pass.Parameter(RunningVariance),
+                    Input = pass.Input,
+                    Output = pass.Output,
+                },
+                pass.Rows, width);
+            return;
+        }
+
+        fixed (int* starts = pass.MicroBatchStarts)
+        {
+            ColumnParallel.Run(
+                pass.Pool,
+                new NormalizeByMicroBatch
+                {
+                    Starts = starts,
+                    MicroBatches = pass.MicroBatchStarts.Length - 1,
+                    Width = width,
+                    Epsilon = _epsilon,
+                    Scale = pass.Parameter(Scale),
+                    Bias = pass.Parameter(Bias),
+                    Saved = pass.SavedByMicroBatch,
+                    Input = pass.Input,
+                    Output = pass.Output,
+                },
+                pass.Rows, width);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Backward(in BackwardPass pass)
+    {
+        ForwardPass forward = pass.Forward;
+        int width = InputShape.Count;
+        fixed (int* starts = forward.MicroBatchStarts)
+        {
+            ColumnParallel.Run(
+                forward.Pool,
+                new NormalizeBackward
+                {
+                    Starts = starts,
+                    MicroBatches = forward.MicroBatchStarts.Length - 1,
+                    Width = width,
+                    Scale = forward.Parameter(Scale),
+                    Saved = forward.SavedByMicroBatch,
+                    Input = forward.Input,
+                    OutputGradient = pass.OutputGradient,
+                    InputGradient = pass.InputGradient,
+                },
+                forward.Rows, width);
+        }
+
+        foreach (ref readonly NodeGradient node in pass.Nodes)
+        {
+            Fold(pass, node, Scale, BatchNormalizationKernels.ScaleGradient);
+            Fold(pass, node, Bias, BatchNormalizationKernels.BiasGradient);
+            Fold(pass, node, RunningMean, BatchNormalizationKernels.Mean);
+            Fold(pass, node, RunningVariance, BatchNormalizationKernels.UnbiasedVariance);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ReferenceForward(in ReferencePass pass)
+    {
+        int width = InputShape.Count;
+        for (int m = 0; m + 1 < pass.MicroBatchStarts.Length; m++)
+        {
+            int start = pass.MicroBatchStarts[m], end = pass.MicroBatchStarts[m + 1];
+            for (int j = 0; j < width; j++)
+            {
+                double mean = pass.Parameter(RunningMean)[j];
+                double variance = pass.Parameter(RunningVariance)[j];
+                if (pass.Step.Training)
+                {
+                    (mean, variance) = Moments(pass.Input, start, end, j);
+                }
+
+                double slope = pass.Parameter(Scale)[j] / Math.Sqrt(variance + _epsilon);
+                for (int row = start; row < end; row++)
+                {
+                    int i = row * width + j;
+                    pass.Output[i] = slope * (pass.Input[i] - mean) + pass.Parameter(Bias)[j];
+                }
+            }
+        }
+    }
+
+    private (double Mean, double Variance) Moments(
+        ReadOnlySpan<double> input, int start, int end, int column)
+    {
+        int width = InputShape.Count;
+        double mean = 0, variance = 0;
+        for (int row = start; row < end; row++)
+        {
+            mean += input[row * width + column] / (end - start);
+        }
+
+        for (int row = start; row < end; row++)
+        {
+            double centered = input[row * width + column] - mean;
+            variance += centered * centered / (end - start);
+        }
+
+        return (mean, variance);
+    }
+
+    private void Fold(in BackwardPass pass, in NodeGradient node, int parameter, int vector)
+    {
+        if (!Parameters[parameter].Trainable)
+        {
+            return;
+        }
+
+        int width = InputShape.Count;
+        float* first = pass.Forward.SavedByMicroBatch
+            + (nint)node.FirstMicroBatch * SavedPerMicroBatch + vector * width;
+        ColumnParallel.Run(
+            pass.Forward.Pool,
+            new FoldUpTree
+            {
+                Values = first,
+                Stride = SavedPerMicroBatch,
+                Count = node.MicroBatchCount,
+                Destination = pass.GradientOf(node, parameter),
+            },
+            node.MicroBatchCount, width);
+    }
+}
