@@ -23,7 +23,8 @@ internal sealed class SubstitutionResolver(UnresolvedObject root, ReadingContext
         if (++_chain > MaxChain)
         {
             throw context.Fatal(
-                value.Position, $"substitutions refer to one another in more than {MaxChain} steps");
+                value.Position,
+                $"substitutions refer to one another in more than {MaxChain} steps");
         }
 
         HoconValue? result = value switch

@@ -7,9 +7,9 @@ using HoconArray = Backprop.Training.Specification.Hocon.HoconArray;
 namespace Backprop.Training.Tests.Specification.Hocon;
 
 /// <summary>Akka's parser as the oracle: what both read, they read alike. Left out is where Akka
-/// leaves HOCON.md: it trims triple-quoted strings, loses empty arrays and objects, replaces a substituted
-/// object instead of merging into it, knows no keys that refer to their earlier value, and makes a
-/// circle of an optional substitution of nothing.</summary>
+/// leaves HOCON.md: it trims triple-quoted strings, loses empty arrays and objects, replaces a
+/// substituted object instead of merging into it, knows no keys that refer to their earlier value,
+/// and makes a circle of an optional substitution of nothing.</summary>
 public sealed class AkkaHoconTests
 {
     public static TheoryData<string> Corpus => new(

@@ -12,7 +12,8 @@ public sealed class HoconFuzzTests
         name = digits, seed = 42
         data { train { idx { images = "a/b.gz", labels = "c" } }, validation { fraction = 0.1 } }
         base { units = 128 }
-        model = [ { flatten {} }, { dense = ${base} { activation = relu } } ] [ { dense { units = 10 } } ]
+        model = [ { flatten {} }, { dense = ${base} { activation = relu } } ]
+        model = ${model} [ { dense { units = 10 } } ]
         optimizer.adam { learning-rate = 1e-3 }
         text = """three "quotes""" tail += ${?name}
         include "other.conf"

@@ -76,7 +76,8 @@ public sealed class HoconReaderTests
     [InlineData("p = x, p = ${p}\":y\"", "{p:<x:y> }")]
     [InlineData("bar : { foo : 42, baz : ${bar.foo} }, bar : { foo : 43 }",
         "{bar:{foo:<43> baz:<43> } }")]
-    [InlineData("bar : { a : ${foo.d}, b : 1 }\nbar.b = 3\nfoo : { c : ${bar.b}, d : 2 }\nfoo.d = 4",
+    [InlineData(
+        "bar : { a : ${foo.d}, b : 1 }\nbar.b = 3\nfoo : { c : ${bar.b}, d : 2 }\nfoo.d = 4",
         "{bar:{a:<4> b:<3> } foo:{c:<3> d:<4> } }")]
     [InlineData("foo : { a : { c : 1 } }\nfoo : ${foo.a}\nfoo : { a : 2 }",
         "{foo:{a:<2> c:<1> } }")]
@@ -140,7 +141,8 @@ public sealed class HoconReaderTests
     public void Included_files_are_merged_where_they_stand()
     {
         var source = new TextsByName(
-            ("base.conf", "x = 1, y = ${x}, model { units = ${size} }"), ("inner.conf", "z = ${w}"));
+            ("base.conf", "x = 1, y = ${x}, model { units = ${size} }"),
+            ("inner.conf", "z = ${w}"));
         HoconObject root = HoconReader.Read(
             "size = 8, include \"base.conf\"\nx = 2\nm { w = 5, include file(\"inner.conf\") }",
             "test.conf", source);
