@@ -1,3 +1,4 @@
+using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Kernels;
@@ -7,6 +8,9 @@ namespace Backprop.Engine.Kernels;
 /// one ascending chain of fused multiply-adds over the inner dimension, starting from +0, whatever
 /// the tile size, the vector width or the number of threads (rule 3).
 /// </summary>
+/// <remarks>Sources are <see cref="AlignedBuffer"/>s or parts of them: up to
+/// <see cref="AlignedBuffer.SlackFloats"/> floats past the end of one may be read, and do not
+/// matter. Nothing is written but the destination, which may not overlap a source.</remarks>
 public static unsafe class MatrixProduct
 {
     /// <summary>Forward: c = a·b + bias.</summary>
@@ -21,7 +25,8 @@ public static unsafe class MatrixProduct
     public static void Multiply(
         ComputePool pool, float* a, float* b, float* bias, int rows, int inner, int columns,
         float* c) =>
-        ReferenceMatrixProduct.Multiply(a, b, bias, rows, inner, columns, c);
+        ProductAtWidth.Multiply(
+            SimdWidths.Best, pool, a, b, bias, rows, inner, columns, c);
 
     /// <summary>Input gradient: c = a·bᵀ.</summary>
     /// <param name="pool">The threads that share the outputs.</param>
@@ -33,7 +38,8 @@ public static unsafe class MatrixProduct
     /// <param name="c">[rows, columns], overwritten.</param>
     public static void MultiplyByTransposed(
         ComputePool pool, float* a, float* b, int rows, int inner, int columns, float* c) =>
-        ReferenceMatrixProduct.MultiplyByTransposed(a, b, rows, inner, columns, c);
+        ProductAtWidth.MultiplyByTransposed(
+            SimdWidths.Best, pool, a, b, rows, inner, columns, c);
 
     /// <summary>
     /// Weight gradient of one gradient-tree node: for each micro-batch m the product
@@ -51,8 +57,8 @@ public static unsafe class MatrixProduct
     public static void WeightGradient(
         ComputePool pool, float* input, float* outputGradient, ReadOnlySpan<int> starts,
         int inputs, int outputs, float* gradient) =>
-        ReferenceMatrixProduct.WeightGradient(
-            input, outputGradient, starts, inputs, outputs, gradient);
+        ProductAtWidth.WeightGradient(
+            SimdWidths.Best, pool, input, outputGradient, starts, inputs, outputs, gradient);
 
     /// <summary>Bias gradient of one gradient-tree node: sums over rows, folded as
     /// <see cref="WeightGradient"/> folds.</summary>
@@ -64,5 +70,6 @@ public static unsafe class MatrixProduct
     public static void BiasGradient(
         ComputePool pool, float* outputGradient, ReadOnlySpan<int> starts, int outputs,
         float* gradient) =>
-        ReferenceMatrixProduct.BiasGradient(outputGradient, starts, outputs, gradient);
+        ProductAtWidth.BiasGradient(
+            SimdWidths.Best, pool, outputGradient, starts, outputs, gradient);
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
 
 namespace Backprop.Engine.Threading;
 
@@ -18,14 +19,15 @@ public interface IParallelBody
 /// <remarks>One caller at a time. The calling thread computes part 0 itself.</remarks>
 public sealed unsafe class ComputePool : IDisposable
 {
-    private const int MaxThreads = 1024;
-    private const int SpinsBeforeParking = 2_000;
-    private const int SpinsBeforeYielding = 20_000;
+    /// <summary>The most threads of a pool.</summary>
+    public const int MaxThreads = 1024;
 
-    private readonly Worker[] _workers;
+    private readonly ComputeThread[] _threads;
     private delegate*<void*, int, int, void> _body;
     private void* _context;
     private int _parts;
+    private ExceptionDispatchInfo? _failure;
+    private int _busy;
     private volatile bool _stopping;
 
     /// <summary>Starts <paramref name="threads"/> − 1 threads; the caller is the first.</summary>
@@ -34,15 +36,41 @@ public sealed unsafe class ComputePool : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(threads, MaxThreads);
         Threads = threads;
-        _workers = new Worker[threads - 1];
-        for (int i = 0; i < _workers.Length; i++)
+        _threads = new ComputeThread[threads - 1];
+        for (int i = 0; i < _threads.Length; i++)
         {
-            _workers[i] = new Worker(this, i + 1);
+            _threads[i] = new ComputeThread(this, i + 1);
+        }
+
+        int started = 0;
+        try
+        {
+            for (; started < _threads.Length; started++)
+            {
+                _threads[started].Launch();
+            }
+        }
+        catch
+        {
+            _stopping = true;
+            foreach (ComputeThread thread in _threads.AsSpan(0, started))
+            {
+                thread.Stop();
+            }
+
+            throw;
         }
     }
 
+    /// <summary>As many threads as this process may have cores: the machine's, or the container's
+    /// share of them.</summary>
+    public static int DefaultThreads => Math.Min(Environment.ProcessorCount, MaxThreads);
+
     /// <summary>Threads that compute, the caller among them.</summary>
     public int Threads { get; }
+
+    /// <summary>Set once the threads are to end.</summary>
+    internal bool IsStopping => _stopping;
 
     /// <summary>Where part <paramref name="part"/> of <paramref name="length"/> items begins when
     /// they are cut into <paramref name="parts"/> parts on multiples of
@@ -53,136 +81,111 @@ public sealed unsafe class ComputePool : IDisposable
         return (int)Math.Min(length, grains * part / parts * granularity);
     }
 
-    /// <summary>Runs every part of <paramref name="body"/>, on all threads, and returns when all are
-    /// done. A part must not throw.</summary>
+    /// <summary>Runs every part of <paramref name="body"/>, on all threads, and returns when all
+    /// are done.</summary>
+    /// <exception cref="InvalidOperationException">The pool is busy: called by another thread, or
+    /// by a part.</exception>
+    /// <remarks>What a part throws is thrown here, once every part has ended; of several exceptions
+    /// one.</remarks>
     public void Run<TBody>(ref TBody body)
+        where TBody : struct, IParallelBody =>
+        Run(ref body, Threads);
+
+    /// <summary>As <see cref="Run{TBody}(ref TBody)"/>, in <paramref name="parts"/> parts: work
+    /// that is too small for all threads wakes fewer.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Not 1 to <see cref="Threads"/> parts.</exception>
+    /// <exception cref="InvalidOperationException">The pool is busy.</exception>
+    public void Run<TBody>(ref TBody body, int parts)
         where TBody : struct, IParallelBody
     {
-        if (_workers.Length == 0)
+        ArgumentOutOfRangeException.ThrowIfLessThan(parts, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(parts, Threads);
+        ObjectDisposedException.ThrowIf(_stopping, this);
+        if (Interlocked.Exchange(ref _busy, 1) != 0)
         {
-            body.Run(0, 1);
+            throw new InvalidOperationException("the compute pool serves one caller at a time");
+        }
+
+        try
+        {
+            if (parts == 1)
+            {
+                body.Run(0, 1);
+            }
+            else
+            {
+                // The body lives on the caller's stack, which stands still until all have joined.
+                Fork(&Invoke<TBody>, Unsafe.AsPointer(ref body), parts);
+            }
+        }
+        finally
+        {
+            Volatile.Write(ref _busy, 0);
+        }
+    }
+
+    /// <summary>Ends the threads and waits for them. Not while <see cref="Run{TBody}(ref TBody)"/>
+    /// runs.</summary>
+    /// <exception cref="InvalidOperationException">The pool is busy.</exception>
+    public void Dispose()
+    {
+        if (_stopping)
+        {
             return;
         }
 
-        _body = &Invoke<TBody>;
-        _context = Unsafe.AsPointer(ref body);
-        _parts = Threads;
-        foreach (Worker worker in _workers)
+        if (Interlocked.Exchange(ref _busy, 1) != 0)
         {
-            worker.Start();
+            throw new InvalidOperationException("a busy compute pool cannot be disposed");
         }
 
-        body.Run(0, _parts);
-        foreach (Worker worker in _workers)
-        {
-            worker.Join();
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
         _stopping = true;
-        foreach (Worker worker in _workers)
+        foreach (ComputeThread thread in _threads)
         {
-            worker.Stop();
+            thread.Stop();
         }
     }
 
-    // The body lives on the caller's stack, which stands still until Run returns.
+    /// <summary>Called on a thread of the pool: runs its part of the work at hand.</summary>
+    internal void RunPart(int part)
+    {
+        try
+        {
+            _body(_context, part, _parts);
+        }
+        catch (Exception exception)
+        {
+            Interlocked.CompareExchange(
+                ref _failure, ExceptionDispatchInfo.Capture(exception), null);
+        }
+    }
+
+    private void Fork(delegate*<void*, int, int, void> body, void* context, int parts)
+    {
+        _body = body;
+        _context = context;
+        _parts = parts;
+        Span<ComputeThread> threads = _threads.AsSpan(0, parts - 1);
+        foreach (ComputeThread thread in threads)
+        {
+            thread.Start();
+        }
+
+        RunPart(0);
+        foreach (ComputeThread thread in threads)
+        {
+            thread.Join();
+        }
+
+        _context = null;
+        if (_failure is { } failure)
+        {
+            _failure = null;
+            failure.Throw();
+        }
+    }
+
     private static void Invoke<TBody>(void* context, int part, int parts)
         where TBody : struct, IParallelBody =>
         Unsafe.AsRef<TBody>(context).Run(part, parts);
-
-    private sealed class Worker
-    {
-        private readonly ComputePool _pool;
-        private readonly int _part;
-        private readonly SemaphoreSlim _wake = new(0);
-        private readonly Thread _thread;
-        private volatile int _started;
-        private volatile int _finished;
-        private int _parked;
-
-        public Worker(ComputePool pool, int part)
-        {
-            _pool = pool;
-            _part = part;
-            _thread = new Thread(Loop)
-            {
-                IsBackground = true,
-                Name = $"compute-{part}",
-                Priority = ThreadPriority.BelowNormal,
-            };
-            _thread.Start();
-        }
-
-        public void Start()
-        {
-            Interlocked.Increment(ref _started);
-            if (Interlocked.Exchange(ref _parked, 0) == 1)
-            {
-                _wake.Release();
-            }
-        }
-
-        public void Join()
-        {
-            for (int spins = 0; _finished != _started; spins++)
-            {
-                if (spins < SpinsBeforeYielding)
-                {
-                    Thread.SpinWait(4);
-                }
-                else
-                {
-                    Thread.Yield();
-                }
-            }
-        }
-
-        public void Stop()
-        {
-            Start();
-            _thread.Join();
-            _wake.Dispose();
-        }
-
-        private void Loop()
-        {
-            while (true)
-            {
-                Await();
-                if (_pool._stopping)
-                {
-                    return;
-                }
-
-                _pool._body(_pool._context, _part, _pool._parts);
-                _finished = _started;
-            }
-        }
-
-        private void Await()
-        {
-            for (int spins = 0; _started == _finished; spins++)
-            {
-                if (spins < SpinsBeforeParking)
-                {
-                    Thread.SpinWait(8);
-                    continue;
-                }
-
-                // Announce the parking, then look once more: a start between the two is seen by
-                // one side or the other, never by neither.
-                Interlocked.Exchange(ref _parked, 1);
-                if (_started == _finished || Interlocked.Exchange(ref _parked, 0) == 0)
-                {
-                    _wake.Wait();
-                }
-
-                spins = 0;
-            }
-        }
-    }
 }

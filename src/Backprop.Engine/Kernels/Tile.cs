@@ -1,0 +1,67 @@
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using Backprop.Engine.Simd;
+
+namespace Backprop.Engine.Kernels;
+
+/// <summary>
+/// What a micro-kernel is given: a tile of outputs, some rows by one or two vectors. It starts from
+/// +0, or takes up the chains that stand in <see cref="Output"/>; runs <see cref="Steps"/> steps of
+/// the inner dimension, ascending; folds; adds the bias; and stores.
+/// </summary>
+internal unsafe struct Tile
+{
+    /// <summary>Floats of the largest tile at the widest vectors; a level of the fold takes this
+    /// much.</summary>
+    public const int MaxFloats = 14 * 32;
+
+    /// <summary>Steps of the inner dimension; may be none.</summary>
+    public nint Steps;
+
+    /// <summary>a of the first row at the first step.</summary>
+    public byte* A;
+
+    /// <summary>Bytes from a row of a to the next.</summary>
+    public nint ARowBytes;
+
+    /// <summary>Bytes from a step of a to the next.</summary>
+    public nint AStepBytes;
+
+    /// <summary>Bytes ahead of the step at hand to prefetch in a.</summary>
+    public nint APrefetchBytes;
+
+    /// <summary>b of the first column at the first step; a step's columns are adjacent.</summary>
+    public float* B;
+
+    /// <summary>Floats from a step of b to the next.</summary>
+    public nint BStride;
+
+    /// <summary>Floats ahead of the step at hand to prefetch in b.</summary>
+    public nint BPrefetch;
+
+    /// <summary>True: the chains begin with what stands in <see cref="Output"/>.</summary>
+    public bool Resume;
+
+    /// <summary>Sums of earlier micro-batches: tile after tile, <see cref="MaxFloats"/> apart, rows
+    /// without a gap; the number of a tile is its level in the gradient tree.</summary>
+    public float* Levels;
+
+    /// <summary>Which levels to add to the finished chains, a bit each, lowest first.</summary>
+    public uint Folds;
+
+    /// <summary>Added to every row at the end; null for none.</summary>
+    public float* Bias;
+
+    /// <summary>Where the tile goes.</summary>
+    public float* Output;
+
+    /// <summary>Floats from a row of <see cref="Output"/> to the next.</summary>
+    public nint OutputStride;
+
+    /// <summary>The most rows whose accumulators stay in registers beside the vectors of b and a
+    /// broadcast a: 14 where there are 32 registers, 6 where there are 16.</summary>
+    public static int MaxRows<TVector, TSimd>()
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector> =>
+        TSimd.Lanes > 1 && (Avx512F.VL.IsSupported || AdvSimd.Arm64.IsSupported) ? 14 : 6;
+}

@@ -1,0 +1,64 @@
+using System.Runtime.CompilerServices;
+using Backprop.Engine.Simd;
+
+namespace Backprop.Engine.Kernels;
+
+/// <summary>Runs a micro-kernel where its whole vectors may be more columns than there are.
+/// </summary>
+internal static unsafe class TileStore<TVector, TSimd>
+    where TVector : struct
+    where TSimd : struct, ISimd<TVector>
+{
+    /// <summary>Computes the tile into <paramref name="c"/>; of its columns only
+    /// <paramref name="columns"/> are stored.</summary>
+    /// <param name="tile">What to compute; its output is set here.</param>
+    /// <param name="rows">Rows of the tile.</param>
+    /// <param name="vectors">Vectors of the tile's width.</param>
+    /// <param name="columns">Columns that exist.</param>
+    /// <param name="c">[rows, columns], rows <paramref name="stride"/> floats apart.</param>
+    /// <param name="stride">Floats from a row of <paramref name="c"/> to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Run(
+        Tile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    {
+        int width = vectors * TSimd.Lanes;
+        if (columns == width)
+        {
+            tile->Output = c;
+            tile->OutputStride = stride;
+            MicroKernels<TVector, TSimd>.Run(rows, vectors, tile);
+        }
+        else
+        {
+            RunNarrow(tile, rows, vectors, columns, c, stride);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void RunNarrow(
+        Tile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    {
+        float* whole = stackalloc float[Tile.MaxFloats];
+        nint width = vectors * TSimd.Lanes;
+        if (tile->Resume)
+        {
+            Copy(c, stride, rows, columns, whole, width);
+        }
+
+        tile->Output = whole;
+        tile->OutputStride = width;
+        MicroKernels<TVector, TSimd>.Run(rows, vectors, tile);
+        Copy(whole, width, rows, columns, c, stride);
+    }
+
+    private static void Copy(
+        float* source, nint sourceStride, int rows, int columns, float* destination,
+        nint destinationStride)
+    {
+        for (int row = 0; row < rows; row++)
+        {
+            new ReadOnlySpan<float>(source + row * sourceStride, columns)
+                .CopyTo(new Span<float>(destination + row * destinationStride, columns));
+        }
+    }
+}
