@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+
+namespace Backprop.Data.Preparation;
+
+/// <summary>How often each class of a dataset occurs: what stratification and balanced class
+/// weights are made from.</summary>
+public static class ClassCounts
+{
+    /// <summary>Counts the samples of each class, by class index.</summary>
+    /// <exception cref="ArgumentException">The targets are not classes.</exception>
+    public static ImmutableArray<long> Of(IDataset dataset)
+    {
+        if (dataset.Target is not TargetSchema.Class target)
+        {
+            throw new ArgumentException(
+                $"{dataset.Source} has values for targets, not classes", nameof(dataset));
+        }
+
+        var counts = new long[target.Classes.Length];
+        float label = 0;
+        for (long sample = 0; sample < dataset.Count; sample++)
+        {
+            dataset.ReadTarget(sample, new Span<float>(ref label));
+            counts[(int)label]++;
+        }
+
+        return [.. counts];
+    }
+}

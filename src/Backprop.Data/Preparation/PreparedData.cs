@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+
+namespace Backprop.Data.Preparation;
+
+/// <summary>How the datasets of a run are parted and prepared.</summary>
+public sealed record PreparationOptions
+{
+    /// <summary>How features are normalized.</summary>
+    public NormalizationMethod Normalize { get; init; }
+
+    /// <summary>How targets are normalized; metrics are in the source's units all the same.
+    /// </summary>
+    public NormalizationMethod NormalizeTargets { get; init; }
+
+    /// <summary>The fraction of the training samples held out for validation, in (0, 1); null:
+    /// none are.</summary>
+    public double? ValidationFraction { get; init; }
+
+    /// <summary>Whether every class is held out in proportion.</summary>
+    public bool Stratified { get; init; }
+
+    /// <summary>What stands in for each feature's missing values; default: nothing is missing.
+    /// </summary>
+    public ImmutableArray<MissingFill> Missing { get; init; }
+}
+
+/// <summary>The datasets of a run, parted and prepared; it owns what it was made from.</summary>
+public sealed class PreparedData : IDisposable
+{
+    private readonly ImmutableArray<IDataset> _sources;
+
+    private PreparedData(
+        ImmutableArray<IDataset> sources, DataPreparation preparation, IDataset train,
+        IDataset? validation, IDataset? test)
+    {
+        _sources = sources;
+        Preparation = preparation;
+        Train = train;
+        Validation = validation;
+        Test = test;
+    }
+
+    /// <summary>What was fitted on the training part.</summary>
+    public DataPreparation Preparation { get; }
+
+    /// <summary>Prepared training samples.</summary>
+    public IDataset Train { get; }
+
+    /// <summary>Prepared validation samples; null: none.</summary>
+    public IDataset? Validation { get; }
+
+    /// <summary>Prepared test samples; null: none.</summary>
+    public IDataset? Test { get; }
+
+    /// <summary>Parts the training samples where asked to, fits the preparation on what is left to
+    /// train on, and applies it to every part.</summary>
+    /// <param name="train">Samples to train on, as they were read.</param>
+    /// <param name="validation">Validation samples of their own; null: none, or a fraction of the
+    /// training samples.</param>
+    /// <param name="test">Test samples; null: none.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="options">What is done to them.</param>
+    /// <exception cref="InvalidDatasetException">The datasets do not go together, or cannot be
+    /// parted or prepared as asked.</exception>
+    public static PreparedData Of(
+        IDataset train, IDataset? validation, IDataset? test, ulong seed,
+        PreparationOptions options)
+    {
+        if (validation is not null && options.ValidationFraction is not null)
+        {
+            throw new ArgumentException(
+                "validation samples are given and a fraction is to be held out as well: "
+                + "one of them is enough", nameof(options));
+        }
+
+        ImmutableArray<IDataset> sources =
+            [.. new[] { train, validation, test }.OfType<IDataset>()];
+        foreach (IDataset source in sources)
+        {
+            DatasetSchema.RequireEqual(train, source);
+        }
+
+        IDataset trainPart = train;
+        if (options.ValidationFraction is { } fraction)
+        {
+            var split = ValidationSplit.Of(train, seed, fraction, options.Stratified);
+            (trainPart, validation) = (split.Train, split.Validation);
+        }
+
+        var preparation = DataPreparation.Fit(
+            trainPart, options.Normalize, options.NormalizeTargets, options.Missing);
+        return new PreparedData(
+            sources, preparation, preparation.Apply(trainPart),
+            validation is null ? null : preparation.Apply(validation),
+            test is null ? null : preparation.Apply(test));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (IDataset source in _sources)
+        {
+            source.Dispose();
+        }
+    }
+}
