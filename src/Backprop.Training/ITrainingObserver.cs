@@ -16,8 +16,9 @@ public readonly record struct StepReport(
 
 /// <summary>How large a layer's numbers are: vanishing and exploding gradients are seen here.</summary>
 /// <param name="Layer">The layer's name.</param>
-/// <param name="GradientNorm">L2 norm of its parameters' gradient in the last step.</param>
-/// <param name="WeightNorm">L2 norm of its parameters after the step.</param>
+/// <param name="GradientNorm">L2 norm of its parameters' gradient in the last step, penalties
+/// included.</param>
+/// <param name="WeightNorm">L2 norm of its parameters as that step read them.</param>
 public sealed record LayerNorms(string Layer, double GradientNorm, double WeightNorm);
 
 /// <summary>What an epoch came to.</summary>

@@ -65,10 +65,12 @@ public sealed record TrainingResult
     /// false: those of the last step.</summary>
     public required bool FinalIsBest { get; init; }
 
-    /// <summary>The final weights on the validation part; null: there is none.</summary>
+    /// <summary>The final weights on the validation part; null: there is none, or the run was
+    /// interrupted.</summary>
     public required EvaluationMetrics? Validation { get; init; }
 
-    /// <summary>The final weights on the test part; null: there is none.</summary>
+    /// <summary>The final weights on the test part; null: there is none, or the run was
+    /// interrupted.</summary>
     public required EvaluationMetrics? Test { get; init; }
 
     /// <summary>Time spent training and evaluating, that before a resumption included.</summary>

@@ -28,8 +28,10 @@ public sealed record StoredParameter(string Name, ImmutableArray<int> Shape, int
 /// <param name="DataDigests">What identifies each dataset: a line each.</param>
 public sealed record PlanIdentity(string Specification, ImmutableArray<string> DataDigests)
 {
-    /// <summary>The identity of a plan.</summary>
-    public static PlanIdentity Of(TrainingPlan plan) => new(plan.Specification, plan.DataDigests);
+    /// <summary>The identity of a plan. One that was made in code, without a specification, is
+    /// known by what it consists of.</summary>
+    public static PlanIdentity Of(TrainingPlan plan) => new(
+        plan.Specification.Length > 0 ? plan.Specification : Describe(plan), plan.DataDigests);
 
     /// <summary>SHA-256 of the texts, in lower-case hex.</summary>
     public string Fingerprint()
@@ -64,6 +66,32 @@ public sealed record PlanIdentity(string Specification, ImmutableArray<string> D
             ([var line, ..], []) => $"'{line}' is missing",
             ([var before, ..], [var now, ..]) => $"'{before}' became '{now}'",
         };
+    }
+
+    private static string Describe(TrainingPlan plan)
+    {
+        IEnumerable<FormattableString> layers = plan.Network.Nodes.Select(
+            FormattableString (node) =>
+                $"layer {node.Layer.Name} = {node.Layer.Kind} {node.Layer.OutputShape}");
+        FormattableString[] lines =
+        [
+            $"seed = {plan.Seed}",
+            .. layers,
+            $"loss = {plan.Loss}",
+            $"optimizer = {plan.Optimizer}",
+            $"schedule = {plan.Schedule}",
+            $"penalty = {plan.Penalty}",
+            $"clipping = {plan.Clipping}",
+            $"backward = {plan.Backward}",
+            $"batch-size = {plan.BatchSize}",
+            $"micro-batches = {plan.MicroBatches}",
+            $"epochs = {plan.Epochs}",
+            $"stop = {plan.Stop}",
+            $"shuffle = {plan.Shuffle}",
+            $"train = {plan.Train.Source}, {plan.Train.Count} samples",
+            $"validation = {plan.Validation?.Source}, {plan.Validation?.Count} samples",
+        ];
+        return string.Join('\n', lines.Select(FormattableString.Invariant));
     }
 
     private static string[] Lines(string text) =>

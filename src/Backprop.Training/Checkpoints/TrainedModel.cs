@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Backprop.Data;
 using Backprop.Engine;
+using Backprop.Engine.Networks;
 
 namespace Backprop.Training.Checkpoints;
 
@@ -42,6 +44,33 @@ public sealed class TrainedModel : IDisposable
 
     /// <summary>Each member's weights, [length].</summary>
     public ImmutableArray<AlignedBuffer> Members { get; }
+
+    /// <summary>The model that a plan's training has come to.</summary>
+    /// <param name="plan">What was trained.</param>
+    /// <param name="members">Each member's weights, [length]; they are copied.</param>
+    public static TrainedModel Of(
+        TrainingPlan plan, params ReadOnlySpan<AlignedBuffer> members)
+    {
+        ParameterLayout layout = plan.Network.Layout;
+        var copies = ImmutableArray.CreateBuilder<AlignedBuffer>(members.Length);
+        var digests = ImmutableArray.CreateBuilder<string>(members.Length);
+        foreach (AlignedBuffer member in members)
+        {
+            copies.Add(RunState.CopyOf(member));
+            digests.Add(WeightsDigest.OfWeights(layout, member));
+        }
+
+        ImmutableArray<string> targets = plan.Train.Target switch
+        {
+            TargetSchema.Class target => target.Classes,
+            TargetSchema.Values target => target.Names,
+            _ => throw new ArgumentException($"unknown targets {plan.Train.Target}"),
+        };
+        var header = new ModelHeader(
+            plan.Name, plan.Specification, plan.Preparation, targets, StoredParameter.Of(layout),
+            layout.Length, digests.MoveToImmutable());
+        return new TrainedModel(header, copies.MoveToImmutable());
+    }
 
     /// <summary>Writes the model; the caller sees to it that the stream is durable.</summary>
     /// <exception cref="IOException">From the stream.</exception>

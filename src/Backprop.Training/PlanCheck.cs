@@ -1,0 +1,57 @@
+using Backprop.Data;
+using Backprop.Engine.Gradients;
+using Backprop.Training.Stopping;
+
+namespace Backprop.Training;
+
+/// <summary>Holds a plan to what a run needs, before time or memory is spent on it.</summary>
+internal static class PlanCheck
+{
+    /// <summary>Throws <see cref="ArgumentException"/> where the plan cannot be run; the message
+    /// says what would be right.</summary>
+    public static void Require(TrainingPlan plan)
+    {
+        Require(plan.BatchSize >= 1, $"a batch size of {plan.BatchSize}: 1 is the least");
+        Require(plan.Epochs >= 1, $"{plan.Epochs} epochs: 1 is the least");
+        Require(
+            plan.MicroBatches is >= 1 and <= GradientTree.MaxMicroBatches,
+            $"{plan.MicroBatches} micro-batches: 1 to {GradientTree.MaxMicroBatches:N0} are allowed");
+        Require(
+            plan.MicroBatches <= plan.BatchSize,
+            $"{plan.MicroBatches} micro-batches of {plan.BatchSize} rows: some would be empty");
+        Require(
+            plan.Train.FeatureShape.Count == plan.Network.InputShape.Count,
+            $"the network reads {plan.Network.InputShape}, and {plan.Train.Source} has"
+            + $" {plan.Train.FeatureShape}");
+        RequireStop(plan);
+    }
+
+    private static void RequireStop(TrainingPlan plan)
+    {
+        StopRules stop = plan.Stop;
+        string metric = StoppingState.NameOf(stop.Metric);
+        Require(
+            stop.Metric == StopMetric.TrainingLoss || plan.Validation is not null,
+            $"the run is judged by its {metric}, and there is no validation part");
+        Require(
+            stop.Metric != StopMetric.ValidationAccuracy
+                || plan.Train.Target is TargetSchema.Class,
+            $"the run is judged by its {metric}, and its targets are values, not classes");
+        Require(
+            stop.Metric != StopMetric.ValidationR2 || plan.Train.Target is TargetSchema.Values,
+            $"the run is judged by its {metric}, and its targets are classes, not values");
+        Require(stop.Patience is null or >= 1, $"a patience of {stop.Patience}: 1 is the least");
+        Require(stop.MaxSteps is null or >= 1, $"at most {stop.MaxSteps} steps: 1 is the least");
+        Require(
+            stop.MinimumImprovement >= 0,
+            $"a minimum improvement of {stop.MinimumImprovement}: it cannot be negative");
+    }
+
+    private static void Require(bool holds, string otherwise)
+    {
+        if (!holds)
+        {
+            throw new ArgumentException(otherwise);
+        }
+    }
+}
