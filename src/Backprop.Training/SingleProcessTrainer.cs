@@ -27,6 +27,7 @@ namespace Backprop.Training;
 public sealed class SingleProcessTrainer : IDisposable
 {
     private readonly TrainingPlan _plan;
+    private readonly ComputePool _pool;
     private readonly TimeProvider _time;
     private readonly BatchLoader _loader;
     private readonly Batch _batch;
@@ -54,6 +55,7 @@ public sealed class SingleProcessTrainer : IDisposable
         var reading = TargetReading.For(plan);
         Network network = plan.Network;
         _plan = plan;
+        _pool = pool;
         _time = time;
         _loader = new BatchLoader(
             plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
@@ -63,7 +65,7 @@ public sealed class SingleProcessTrainer : IDisposable
         _backend = new NetworkExecutor(
             network, plan.Loss, Math.Max(rows, MetricsAccumulator.MicroBatchRows),
             plan.MicroBatches, pool, plan.Backward == BackwardRule.ErrorSplitting);
-        _evaluator = new Evaluator(_backend, plan.Loss, reading, pool);
+        _evaluator = new Evaluator(_backend, plan.Loss, reading);
         _gradients = new GradientSet(network.Layout, 0, plan.MicroBatches, plan.MicroBatches);
         _update = new ParameterUpdate(
             network.Layout, 0, network.Layout.BlockCount,
@@ -147,7 +149,7 @@ public sealed class SingleProcessTrainer : IDisposable
         }
 
         _update.Prepare(_run.Weights, measureWeights: true, gradient, _sums);
-        if (NonFinite(step) is { } failure)
+        if (NonFinite(work) is { } failure)
         {
             return failure;
         }
@@ -178,17 +180,20 @@ public sealed class SingleProcessTrainer : IDisposable
             : null;
     }
 
-    private StopDecision? NonFinite(long step)
+    private StopDecision? NonFinite(in StepWork work)
     {
-        double loss = _gradients.LossSum(0);
         ParameterView? parameter = _norms.FindNonFinite(_sums);
-        if (double.IsFinite(loss) && parameter is null)
+        if (double.IsFinite(_gradients.LossSum(0)) && parameter is null)
         {
             return null;
         }
 
-        string where = parameter is null ? "the loss" : $"the gradient of {parameter.Name}";
-        return new StopDecision(StopKind.NonFinite, $"step {step}: {where} is not finite");
+        NonFiniteValue? found = NumericDiagnosis.Find(
+            _plan.Network, _plan.Loss, _run.Weights, _batch, work, _gradients, _pool,
+            _plan.Backward == BackwardRule.ErrorSplitting);
+        string what = found?.ToString() ?? $"the gradient of '{parameter?.Name}'";
+        return new StopDecision(
+            StopKind.NonFinite, $"in step {work.Step}, {what} is not finite");
     }
 
     private StopDecision? NonFiniteWeights() => _run.WeightsAreFinite()

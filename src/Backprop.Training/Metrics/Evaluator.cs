@@ -3,7 +3,6 @@ using Backprop.Data.Batches;
 using Backprop.Engine;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
-using Backprop.Engine.Threading;
 
 namespace Backprop.Training.Metrics;
 
@@ -17,7 +16,6 @@ public sealed class Evaluator
     private readonly IComputeBackend _backend;
     private readonly Loss _loss;
     private readonly TargetReading _reading;
-    private readonly ComputePool _pool;
     private readonly int _outputs;
     private readonly float[] _losses = new float[Rows];
 
@@ -26,14 +24,11 @@ public sealed class Evaluator
     /// </param>
     /// <param name="loss">What outputs are judged by.</param>
     /// <param name="reading">How targets are written and outputs are read.</param>
-    /// <param name="pool">The threads for an ensemble's loss.</param>
-    public Evaluator(
-        IComputeBackend backend, Loss loss, TargetReading reading, ComputePool pool)
+    public Evaluator(IComputeBackend backend, Loss loss, TargetReading reading)
     {
         _backend = backend;
         _loss = loss;
         _reading = reading;
-        _pool = pool;
         _outputs = backend.Network.OutputShape.Count;
     }
 
@@ -46,12 +41,13 @@ public sealed class Evaluator
         var loader = BatchLoader.Sequential(dataset, Rows, _reading.Encoding);
         var metrics = new MetricsAccumulator(_reading, _outputs, dataset.Count);
         using Batch batch = loader.NewBatch(Rows);
-        using var outputs = new AlignedBuffer(Rows * _outputs);
+        var outputs = new float[Rows * _outputs];
         for (int step = 0; step < loader.StepsPerEpoch; step++)
         {
             int rows = loader.GlobalRows(step);
             loader.Load(step, 0, rows, batch);
-            Span<float> computed = outputs.Span[..(rows * _outputs)];
+            Span<float> computed = outputs.AsSpan(0, rows * _outputs);
+            ReadOnlySpan<float> targets = batch.Targets.Span[..(rows * batch.TargetWidth)];
             if (members.Length == 1)
             {
                 _backend.UseWeights(members[0]);
@@ -60,12 +56,10 @@ public sealed class Evaluator
             else
             {
                 Average(batch, members, computed);
-                ComputeLosses(batch, outputs);
+                ComputeLosses(computed, targets, rows);
             }
 
-            metrics.Add(
-                step, computed, batch.Targets.Span[..(rows * batch.TargetWidth)],
-                _losses.AsSpan(0, rows));
+            metrics.Add(step, computed, targets, _losses.AsSpan(0, rows));
         }
 
         return metrics.Finish();
@@ -101,13 +95,19 @@ public sealed class Evaluator
         }
     }
 
-    private unsafe void ComputeLosses(Batch batch, AlignedBuffer outputs)
+    // By the loss's definition, in double precision: a backend judges its own outputs only.
+    private void ComputeLosses(ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets, int rows)
     {
-        fixed (float* losses = _losses)
+        var output = new double[_outputs];
+        int width = targets.Length / rows;
+        for (int row = 0; row < rows; row++)
         {
-            _loss.Compute(
-                _pool, outputs.Pointer, batch.Targets.Pointer, batch.Rows, _outputs, 1f, losses,
-                null);
+            for (int i = 0; i < _outputs; i++)
+            {
+                output[i] = outputs[(row * _outputs) + i];
+            }
+
+            _losses[row] = (float)_loss.Reference(output, targets.Slice(row * width, width));
         }
     }
 }
