@@ -1,0 +1,57 @@
+using System.Globalization;
+
+namespace Backprop.Console.Rendering;
+
+/// <summary>Numbers as people read them, the same in every country.</summary>
+internal static class NumberText
+{
+    private const int SecondsInMinute = 60;
+    private const double BytesInUnit = 1024;
+
+    /// <summary>With the eight digits that fp32 can tell apart: <c>0.75136507</c>.</summary>
+    public static string Full(double value) =>
+        value.ToString("G8", CultureInfo.InvariantCulture).Replace("E-0", "e-").Replace('E', 'e');
+
+    /// <summary>With five digits, for tables, drawings and progress: <c>0.75137</c>.</summary>
+    public static string Short(double value) =>
+        value.ToString("G5", CultureInfo.InvariantCulture).Replace("E-0", "e-").Replace('E', 'e');
+
+    /// <summary>A share of one: <c>97.2%</c>.</summary>
+    public static string Percent(double share) =>
+        (share * 100).ToString("0.0", CultureInfo.InvariantCulture) + "%";
+
+    /// <summary>A whole number with separators: <c>101,770</c>.</summary>
+    public static string Count(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>A rate or another large number with three digits: <c>84.2k</c>.</summary>
+    public static string Rate(double value) => value switch
+    {
+        >= 1e9 => (value / 1e9).ToString("G3", CultureInfo.InvariantCulture) + "G",
+        >= 1e6 => (value / 1e6).ToString("G3", CultureInfo.InvariantCulture) + "M",
+        >= 1e4 => (value / 1e3).ToString("G3", CultureInfo.InvariantCulture) + "k",
+        _ => value.ToString("0", CultureInfo.InvariantCulture),
+    };
+
+    /// <summary>An amount of memory: <c>398 KiB</c>.</summary>
+    public static string Bytes(double bytes)
+    {
+        string[] units = ["B", "KiB", "MiB", "GiB", "TiB"];
+        int unit = 0;
+        while (bytes >= BytesInUnit && unit < units.Length - 1)
+        {
+            bytes /= BytesInUnit;
+            unit++;
+        }
+
+        return bytes.ToString(bytes < 100 ? "0.#" : "0", CultureInfo.InvariantCulture)
+            + " " + units[unit];
+    }
+
+    /// <summary>A time: <c>4.2 s</c>, <c>3 min 20 s</c>, <c>2 h 5 min</c>.</summary>
+    public static string Time(TimeSpan time) => time.TotalSeconds switch
+    {
+        < SecondsInMinute => time.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture) + " s",
+        < SecondsInMinute * SecondsInMinute => $"{(int)time.TotalMinutes} min {time.Seconds} s",
+        _ => $"{(int)time.TotalHours} h {time.Minutes} min",
+    };
+}
