@@ -28,7 +28,7 @@ internal static class LossCurve
     /// there are fewer than two values to draw.</summary>
     /// <param name="first">Drawn as a line.</param>
     /// <param name="second">Drawn as circles; null: not.</param>
-    /// <param name="width">Columns to use, at least 40.</param>
+    /// <param name="width">Columns to use, at least 60.</param>
     /// <param name="height">Rows of the plot itself, at least 4.</param>
     public static IReadOnlyList<string> Draw(
         LossSeries first, LossSeries? second, int width, int height)

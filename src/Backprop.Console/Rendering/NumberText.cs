@@ -5,16 +5,27 @@ namespace Backprop.Console.Rendering;
 /// <summary>Numbers as people read them, the same in every country.</summary>
 internal static class NumberText
 {
+    private const int ShortName = 6;
     private const int SecondsInMinute = 60;
     private const double BytesInUnit = 1024;
 
-    /// <summary>With the eight digits that fp32 can tell apart: <c>0.75136507</c>.</summary>
+    /// <summary>With the eight digits that fp32 can tell apart: <c>0.75136507</c>; a number that
+    /// has a short name keeps it: <c>0.6</c>, not <c>0.60000002</c>.</summary>
+    public static string Full(float value)
+    {
+        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
+        return Exponent(shortest.Count(char.IsAsciiDigit) <= ShortName
+            ? shortest
+            : value.ToString("G8", CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>With eight digits.</summary>
     public static string Full(double value) =>
-        value.ToString("G8", CultureInfo.InvariantCulture).Replace("E-0", "e-").Replace('E', 'e');
+        Exponent(value.ToString("G8", CultureInfo.InvariantCulture));
 
     /// <summary>With five digits, for tables, drawings and progress: <c>0.75137</c>.</summary>
     public static string Short(double value) =>
-        value.ToString("G5", CultureInfo.InvariantCulture).Replace("E-0", "e-").Replace('E', 'e');
+        Exponent(value.ToString("G5", CultureInfo.InvariantCulture));
 
     /// <summary>A share of one: <c>97.2%</c>.</summary>
     public static string Percent(double share) =>
@@ -54,4 +65,6 @@ internal static class NumberText
         < SecondsInMinute * SecondsInMinute => $"{(int)time.TotalMinutes} min {time.Seconds} s",
         _ => $"{(int)time.TotalHours} h {time.Minutes} min",
     };
+
+    private static string Exponent(string number) => number.Replace("E-0", "e-").Replace('E', 'e');
 }
