@@ -78,6 +78,10 @@ public sealed class SingleProcessTrainer : IDisposable
         _run = new RunState(plan, _update.StateLength);
     }
 
+    /// <summary>[layout.Length]: what the run has come to; the trainer's own buffer, good until the
+    /// next step.</summary>
+    public AlignedBuffer FinalWeights => _run.FinalWeights;
+
     private long TotalSteps => Math.Min(
         _plan.Epochs * _loader.StepsPerEpoch, _plan.Stop.MaxSteps ?? long.MaxValue);
 
@@ -93,7 +97,7 @@ public sealed class SingleProcessTrainer : IDisposable
 
     /// <summary>A copy of the final weights with what it takes to use them; the caller disposes it.
     /// </summary>
-    public TrainedModel Model() => TrainedModel.Of(_plan, [_run.FinalWeights]);
+    public TrainedModel Model() => TrainedModel.Of(_plan, FinalWeights);
 
     /// <summary>Trains until the run ends or is interrupted, from wherever it stands.</summary>
     /// <param name="observer">Hears of progress.</param>

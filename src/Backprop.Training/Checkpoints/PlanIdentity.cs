@@ -24,20 +24,22 @@ public sealed record StoredParameter(string Name, ImmutableArray<int> Shape, int
 
 /// <summary>What makes two plans the same run: a checkpoint goes on only with the plan it was made
 /// by. How it is computed (threads, machines) is no part of it.</summary>
+/// <param name="Seed">The seed: members of an ensemble share everything else.</param>
 /// <param name="Specification">The specification's canonical text: a line a key.</param>
 /// <param name="DataDigests">What identifies each dataset: a line each.</param>
-public sealed record PlanIdentity(string Specification, ImmutableArray<string> DataDigests)
+public sealed record PlanIdentity(
+    ulong Seed, string Specification, ImmutableArray<string> DataDigests)
 {
     /// <summary>The identity of a plan. One that was made in code, without a specification, is
     /// known by what it consists of.</summary>
     public static PlanIdentity Of(TrainingPlan plan) => new(
-        plan.Specification.Length > 0 ? plan.Specification : Describe(plan), plan.DataDigests);
+        plan.Seed, plan.Specification.Length > 0 ? plan.Specification : Describe(plan), plan.DataDigests);
 
     /// <summary>SHA-256 of the texts, in lower-case hex.</summary>
     public string Fingerprint()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (string text in DataDigests.Prepend(Specification))
+        foreach (string text in AllLines())
         {
             hash.AppendData(Encoding.UTF8.GetBytes(text));
             hash.AppendData([0]);
@@ -50,8 +52,7 @@ public sealed record PlanIdentity(string Specification, ImmutableArray<string> D
     /// <param name="other">The identity that is asked for.</param>
     public string? DifferenceFrom(PlanIdentity other)
     {
-        string[] mine = [.. Lines(Specification), .. DataDigests];
-        string[] theirs = [.. Lines(other.Specification), .. other.DataDigests];
+        string[] mine = AllLines(), theirs = other.AllLines();
         if (mine.AsSpan().SequenceEqual(theirs))
         {
             return null;
@@ -75,7 +76,6 @@ public sealed record PlanIdentity(string Specification, ImmutableArray<string> D
                 $"layer {node.Layer.Name} = {node.Layer.Kind} {node.Layer.OutputShape}");
         FormattableString[] lines =
         [
-            $"seed = {plan.Seed}",
             .. layers,
             $"loss = {plan.Loss}",
             $"optimizer = {plan.Optimizer}",
@@ -94,6 +94,10 @@ public sealed record PlanIdentity(string Specification, ImmutableArray<string> D
         return string.Join('\n', lines.Select(FormattableString.Invariant));
     }
 
-    private static string[] Lines(string text) =>
-        text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    private string[] AllLines()
+    {
+        string[] keys = Specification.Split(
+            '\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return [FormattableString.Invariant($"seed = {Seed}"), .. keys, .. DataDigests];
+    }
 }

@@ -24,7 +24,8 @@ public sealed record ModelHeader(
 /// that is needed to use them.</summary>
 public sealed class TrainedModel : IDisposable
 {
-    private const int MaxMembers = 1024;
+    /// <summary>The most networks of an ensemble.</summary>
+    public const int MaxMembers = 1024;
 
     /// <summary>A model of these weights; it owns them from now on.</summary>
     /// <param name="header">What it is.</param>

@@ -194,7 +194,7 @@ public sealed class CheckpointTests
     [Fact]
     public void The_key_that_differs_is_named()
     {
-        var before = new PlanIdentity("seed = 42\nbatch-size = 64\n", ["train 00ff"]);
+        var before = new PlanIdentity(42, "seed = 42\nbatch-size = 64\n", ["train 00ff"]);
         var after = before with { Specification = "seed = 42\nbatch-size = 128\n" };
 
         Assert.Equal(
@@ -237,7 +237,7 @@ public sealed class CheckpointTests
     private static Checkpoint Example(bool hasBest)
     {
         ParameterLayout layout = ExampleNetwork().Layout;
-        var plan = new PlanIdentity("name = example\nseed = 1\n", ["train 1234"]);
+        var plan = new PlanIdentity(1, "name = example\nseed = 1\n", ["train 1234"]);
         var header = new CheckpointHeader(
             "example", plan, plan.Fingerprint(), ExamplePosition(), StoredParameter.Of(layout),
             layout.Length, 2, hasBest);
