@@ -1,10 +1,10 @@
 using System.Collections.Immutable;
 using Backprop.Data;
+using Backprop.Data.Preparation;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
-using Backprop.Training.Metrics;
 
 namespace Backprop.Training;
 
@@ -109,10 +109,6 @@ public sealed record TrainingPlan
     /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>
     public bool Shuffle { get; init; } = true;
 
-    /// <summary>How prepared targets are read in their own units, one for each value; empty: they
-    /// are in their own units.</summary>
-    public ImmutableArray<TargetScale> TargetScales { get; init; } = [];
-
     /// <summary>The specification's canonical text, a line a key: what a checkpoint belongs to.
     /// </summary>
     public string Specification { get; init; } = "";
@@ -121,6 +117,7 @@ public sealed record TrainingPlan
     /// </summary>
     public ImmutableArray<string> DataDigests { get; init; } = [];
 
-    /// <summary>How features and targets were prepared, as JSON: kept with the model.</summary>
-    public string Preparation { get; init; } = "{}";
+    /// <summary>How features and targets were prepared: kept with the model, and by its targets'
+    /// scale metrics are in the source's units.</summary>
+    public DataPreparation Preparation { get; init; } = DataPreparation.None;
 }

@@ -9,8 +9,8 @@ namespace Backprop.Training.Checkpoints;
 /// weights.</summary>
 /// <param name="Name">The run's name.</param>
 /// <param name="Specification">The text of the specification it was trained by.</param>
-/// <param name="Preparation">How features and targets are prepared, as JSON: what was fitted on the
-/// training part.</param>
+/// <param name="Preparation">How features and targets are prepared, as JSON: see
+/// <see cref="Data.Preparation.DataPreparation.FromJson"/>.</param>
 /// <param name="TargetNames">The classes' names by index, or the values' names.</param>
 /// <param name="Parameters">The layout of the flat vector.</param>
 /// <param name="Length">Floats in the flat vector.</param>
@@ -68,7 +68,7 @@ public sealed class TrainedModel : IDisposable
             _ => throw new ArgumentException($"unknown targets {plan.Train.Target}"),
         };
         var header = new ModelHeader(
-            plan.Name, plan.Specification, plan.Preparation, targets, StoredParameter.Of(layout),
+            plan.Name, plan.Specification, plan.Preparation.ToJson(), targets, StoredParameter.Of(layout),
             layout.Length, digests.MoveToImmutable());
         return new TrainedModel(header, copies.MoveToImmutable());
     }

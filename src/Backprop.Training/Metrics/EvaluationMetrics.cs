@@ -83,16 +83,3 @@ public sealed record RegressionMetrics
 /// <param name="RootMeanSquaredError">In the target's unit.</param>
 public sealed record TargetScores(
     string Name, double R2, double MeanAbsoluteError, double RootMeanSquaredError);
-
-/// <summary>How a prepared target is read in its own unit: value·<paramref name="Factor"/> +
-/// <paramref name="Offset"/>.</summary>
-/// <param name="Factor">Units of the target in one unit of the prepared value.</param>
-/// <param name="Offset">The target that the prepared value 0 stands for.</param>
-public readonly record struct TargetScale(double Factor, double Offset)
-{
-    /// <summary>Targets that were not normalized.</summary>
-    public static TargetScale Identity { get; } = new(1, 0);
-
-    /// <summary>The target, in its own unit.</summary>
-    public double Restore(double prepared) => (prepared * Factor) + Offset;
-}

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Data.Batches;
+using Backprop.Data.Preparation;
 using Backprop.Engine.Losses;
 
 namespace Backprop.Training.Metrics;
@@ -27,7 +28,7 @@ public sealed record TargetReading(
         {
             TargetSchema.Class target => ForClasses(plan.Loss, target.Classes, outputs),
             TargetSchema.Values target when plan.Loss.Target == TargetKind.Values =>
-                ForValues(target.Names, outputs, plan.TargetScales),
+                ForValues(target.Names, outputs, plan.Preparation.Targets),
             _ => throw new ArgumentException(
                 $"{plan.Loss.Name} needs classes, and the targets of {plan.Train.Source} are values"),
         };
@@ -70,7 +71,7 @@ public sealed record TargetReading(
     }
 
     private static TargetReading ForValues(
-        ImmutableArray<string> names, int outputs, ImmutableArray<TargetScale> scales)
+        ImmutableArray<string> names, int outputs, Normalization normalization)
     {
         if (outputs != names.Length)
         {
@@ -79,12 +80,27 @@ public sealed record TargetReading(
                 + $" layer {names.Length}");
         }
 
-        if (scales.IsEmpty)
-        {
-            scales = [.. names.Select(_ => TargetScale.Identity)];
-        }
-
-        ArgumentOutOfRangeException.ThrowIfNotEqual(scales.Length, names.Length, nameof(scales));
+        ImmutableArray<TargetScale> scales =
+        [
+            .. names.Select((_, i) => normalization.Offsets.IsEmpty
+                ? TargetScale.Identity
+                : new TargetScale(
+                    normalization.Spreads[i % normalization.Spreads.Length],
+                    normalization.Offsets[i % normalization.Offsets.Length])),
+        ];
         return new TargetReading(TargetEncoding.Values, [], names, null, scales);
     }
+}
+
+/// <summary>How a prepared target is read in its own unit: value·<paramref name="Factor"/> +
+/// <paramref name="Offset"/>.</summary>
+/// <param name="Factor">Units of the target in one unit of the prepared value.</param>
+/// <param name="Offset">The target that the prepared value 0 stands for.</param>
+public readonly record struct TargetScale(double Factor, double Offset)
+{
+    /// <summary>Targets that were not normalized.</summary>
+    public static TargetScale Identity { get; } = new(1, 0);
+
+    /// <summary>The target, in its own unit.</summary>
+    public double Restore(double prepared) => (prepared * Factor) + Offset;
 }
