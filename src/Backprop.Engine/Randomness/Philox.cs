@@ -1,4 +1,7 @@
 using System.Runtime.CompilerServices;
+using Backprop.Engine.Kernels;
+using Backprop.Engine.Numerics;
+using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Randomness;
 
@@ -42,11 +45,11 @@ public readonly record struct PhiloxBlock(uint X, uint Y, uint Z, uint W);
 /// </summary>
 public static class Philox
 {
-    private const int Rounds = 10;
-    private const uint MultiplierA = 0xD2511F53;
-    private const uint MultiplierB = 0xCD9E8D57;
-    private const uint WeylA = 0x9E3779B9;
-    private const uint WeylB = 0xBB67AE85;
+    internal const int Rounds = 10;
+    internal const uint MultiplierA = 0xD2511F53;
+    internal const uint MultiplierB = 0xCD9E8D57;
+    internal const uint WeylA = 0x9E3779B9;
+    internal const uint WeylB = 0xBB67AE85;
 
     /// <summary>The block for a 64-bit key and a 128-bit counter of four words.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -75,7 +78,9 @@ public static class Philox
 /// </summary>
 public readonly struct RandomStream
 {
-    private const float ToUnit = 1f / (1 << 24);
+    /// <summary>2^−24.</summary>
+    internal const float ToUnit = 1f / (1 << 24);
+
     private readonly ulong _key;
 
     /// <summary>The stream of that name.</summary>
@@ -112,6 +117,65 @@ public readonly struct RandomStream
     /// <summary>Uniform in [0, 1) with 24 bits.</summary>
     public float Uniform(ulong item, ulong element) => ToUniform(Word(item, element));
 
+    /// <summary>Elements 0 to <paramref name="count"/> − 1 of an item, each as
+    /// <see cref="Uniform"/> gives it.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="count">Elements.</param>
+    /// <param name="destination">[count], overwritten.</param>
+    public unsafe void FillUniform(ulong item, int count, float* destination) =>
+        FillUniform(SimdWidths.Best, item, count, destination);
+
+    /// <summary>A dropout mask: 0 where <see cref="Uniform"/> of the element lies below
+    /// <paramref name="rate"/>, <paramref name="kept"/> elsewhere.</summary>
+    /// <param name="item">The item.</param>
+    /// <param name="rate">The probability of 0.</param>
+    /// <param name="kept">What stands where nothing is dropped: 1 / (1 − rate) keeps the mean.
+    /// </param>
+    /// <param name="count">Elements.</param>
+    /// <param name="destination">[count], overwritten.</param>
+    public unsafe void FillMask(
+        ulong item, float rate, float kept, int count, float* destination) =>
+        FillMask(SimdWidths.Best, item, rate, kept, count, destination);
+
+    /// <summary>
+    /// Normally distributed with mean 0 and variance 1, by Box and Muller's method ("A note on the
+    /// generation of random normal deviates", 1958): elements 2i and 2i + 1 are
+    /// √(−2·ln u)·cos 2πv and √(−2·ln u)·sin 2πv, of u in (0, 1] and v in [0, 1) with 32 bits each
+    /// from words 2i and 2i + 1. No value lies beyond 6.66.
+    /// </summary>
+    public double Normal(ulong item, ulong element)
+    {
+        const double ToUnitOf32 = 1.0 / (1L << 32);
+        PhiloxBlock block = Block(item, element >> 2);
+        (uint first, uint second) =
+            (element & 2) == 0 ? (block.X, block.Y) : (block.Z, block.W);
+        double radius = Math.Sqrt(-2 * ExactMath.Log((first + 1.0) * ToUnitOf32));
+        double angle = 2 * Math.PI * (second * ToUnitOf32);
+        return radius * ((element & 1) == 0 ? ExactMath.Cos(angle) : ExactMath.Sin(angle));
+    }
+
+    /// <summary>As <see cref="FillUniform(ulong, int, float*)"/>, at a width of the caller's choice:
+    /// for tests.</summary>
+    internal unsafe void FillUniform(SimdWidth width, ulong item, int count, float* destination) =>
+        PhiloxFill.Uniform(width, _key, item, count, destination);
+
+    /// <summary>As the other, at a width of the caller's choice: for tests.</summary>
+    internal unsafe void FillMask(
+        SimdWidth width, ulong item, float rate, float kept, int count, float* destination)
+    {
+        FillUniform(width, item, count, destination);
+        Elementwise.Map(width, new Mask(rate, kept), destination, count, destination);
+    }
+
     /// <summary>The float in [0, 1) that a word stands for: its upper 24 bits.</summary>
     public static float ToUniform(uint word) => (word >> 8) * ToUnit;
+
+    private readonly struct Mask(float rate, float kept) : IUnaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Invoke<TVector, TSimd>(TVector x)
+            where TVector : struct
+            where TSimd : struct, ISimd<TVector> =>
+            TSimd.SelectLess(x, TSimd.Create(rate), TSimd.Zero, TSimd.Create(kept));
+    }
 }
