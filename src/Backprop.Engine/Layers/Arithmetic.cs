@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Simd;
 
@@ -6,6 +7,7 @@ namespace Backprop.Engine.Layers;
 /// <summary>x + y, element by element.</summary>
 internal readonly struct Sum : IBinaryFunction
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x, TVector y)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
@@ -15,6 +17,7 @@ internal readonly struct Sum : IBinaryFunction
 /// <summary>x·y, element by element.</summary>
 internal readonly struct Product : IBinaryFunction
 {
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x, TVector y)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>

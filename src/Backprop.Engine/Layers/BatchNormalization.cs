@@ -208,11 +208,6 @@ public sealed unsafe class BatchNormalizationLayer : Layer
 
     private void Fold(in BackwardPass pass, in NodeGradient node, int parameter, int vector)
     {
-        if (!Parameters[parameter].Trainable)
-        {
-            return;
-        }
-
         int width = InputShape.Count;
         float* first = pass.Forward.SavedByMicroBatch
             + (nint)node.FirstMicroBatch * SavedPerMicroBatch + vector * width;

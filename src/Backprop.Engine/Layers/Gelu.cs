@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Simd;
@@ -28,11 +29,13 @@ internal readonly struct Gelu : IElementActivation
 
     public static bool GradientReadsOutput => false;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
         TSimd.Multiply(x, Distribution<TVector, TSimd>(x));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x, TVector dy)
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
@@ -46,6 +49,7 @@ internal readonly struct Gelu : IElementActivation
 
     public double Reference(double x) => x * (1 + ExactMath.Erf(x / Math.Sqrt(2))) / 2;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector Distribution<TVector, TSimd>(TVector x)
         where TVector : struct
         where TSimd : struct, ISimd<TVector>

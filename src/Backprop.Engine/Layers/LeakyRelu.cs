@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Simd;
 
@@ -35,11 +36,13 @@ internal readonly struct LeakyRelu(float slope) : IElementActivation
 
     public static bool GradientReadsOutput => false;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
         TSimd.SelectLess(x, TSimd.Zero, TSimd.Multiply(x, TSimd.Create(_slope)), x);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x, TVector dy)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Simd;
 
@@ -23,11 +24,13 @@ internal readonly struct Relu : IElementActivation
 {
     public static bool GradientReadsOutput => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
         TSimd.SelectLess(x, TSimd.Zero, TSimd.Zero, x);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector y, TVector dy)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>

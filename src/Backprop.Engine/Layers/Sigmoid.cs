@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Simd;
 
@@ -19,11 +20,13 @@ internal readonly struct Sigmoid : IElementActivation
 {
     public static bool GradientReadsOutput => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
         ElementFunctions.Sigmoid<TVector, TSimd>(x);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector y, TVector dy)
         where TVector : struct
         where TSimd : struct, ISimd<TVector>

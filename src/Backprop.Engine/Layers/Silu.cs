@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Simd;
@@ -24,11 +25,13 @@ internal readonly struct Silu : IElementActivation
 {
     public static bool GradientReadsOutput => false;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
         TSimd.Multiply(x, ElementFunctions.Sigmoid<TVector, TSimd>(x));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x, TVector dy)
         where TVector : struct
         where TSimd : struct, ISimd<TVector>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Simd;
 
@@ -19,12 +20,14 @@ internal readonly struct Tanh : IElementActivation
 {
     public static bool GradientReadsOutput => true;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector x)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
         ElementFunctions.Tanh<TVector, TSimd>(x);
 
     // 1 − y² as (1 − y)·(1 + y), which does not cancel near saturation.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public TVector Invoke<TVector, TSimd>(TVector y, TVector dy)
         where TVector : struct
         where TSimd : struct, ISimd<TVector>

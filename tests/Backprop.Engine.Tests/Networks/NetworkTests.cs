@@ -1,0 +1,171 @@
+using Backprop.Engine.Initializers;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Networks;
+
+namespace Backprop.Engine.Tests.Networks;
+
+/// <summary>Putting networks together: names, shapes, layout, and clear refusals.</summary>
+public sealed class NetworkTests
+{
+    [Fact]
+    public void Layers_without_a_name_are_called_by_kind_and_number()
+    {
+        Network network = Network.Build(
+            Shape.Of(4, 2),
+            [
+                new FlattenDefinition(),
+                new DenseDefinition(8) { Activation = new ReluDefinition() },
+                new DropoutDefinition(0.5f),
+                new DenseDefinition(8) { Name = "hidden", Activation = new SigmoidDefinition() },
+                new ResidualDefinition(
+                    [new DenseDefinition(8), new BatchNormalizationDefinition()]),
+                new DenseDefinition(3),
+            ]);
+        Assert.Equal(
+            [
+                "flatten1", "dense1", "dense1.activation", "dropout1", "hidden",
+                "hidden.activation", "residual1.dense1", "residual1.batch-normalization1",
+                "residual1", "dense3",
+            ],
+            network.Nodes.Select(node => node.Layer.Name));
+        Assert.Equal(
+            [
+                "dense1.weight", "dense1.bias", "hidden.weight", "hidden.bias",
+                "residual1.dense1.weight", "residual1.dense1.bias",
+                "residual1.batch-normalization1.scale", "residual1.batch-normalization1.bias",
+                "residual1.batch-normalization1.running_mean",
+                "residual1.batch-normalization1.running_var", "dense3.weight", "dense3.bias",
+            ],
+            network.Layout.Views.Select(view => view.Name));
+        Assert.Equal(Shape.Of(3), network.OutputShape);
+    }
+
+    [Fact]
+    public void A_residual_sum_reads_the_last_inner_layer_and_the_input_of_the_block()
+    {
+        Network network = Network.Build(
+            Shape.Of(4),
+            [
+                new ResidualDefinition([new DenseDefinition(4)]),
+                new ResidualDefinition([new DenseDefinition(4), new TanhDefinition()]),
+            ]);
+        Assert.Equal(
+            [(-1, null), (0, -1), (1, null), (2, null), (3, 1)],
+            network.Nodes.Select(node => (node.Input, node.Skip)));
+    }
+
+    [Fact]
+    public void Views_begin_on_whole_cache_lines_and_padding_starts_as_zero()
+    {
+        Network network = Network.Build(
+            Shape.Of(3), [new DenseDefinition(5), new DenseDefinition(7), new DenseDefinition(1)]);
+        using var weights = new AlignedBuffer(network.Layout.Length);
+        weights.Span.Fill(float.NaN);
+        network.InitializeWeights(seed: 1, weights);
+        int end = 0;
+        foreach (ParameterView view in network.Layout.Views)
+        {
+            Assert.Equal(0, view.Offset % 16);
+            Assert.All(weights.Span[end..view.Offset].ToArray(), value => Assert.Equal(0f, value));
+            end = view.Offset + view.Length;
+        }
+
+        Assert.All(weights.Span[end..].ToArray(), value => Assert.Equal(0f, value));
+        Assert.Equal(3 * 5 + 5 + 5 * 7 + 7 + 7 + 1, network.Layout.Count);
+        Assert.Equal(0, network.Layout.Length % 16);
+    }
+
+    [Fact]
+    public void Weights_start_as_the_activation_likes_unless_the_user_says()
+    {
+        var own = new Normal(0, 1);
+        Network network = Network.Build(
+            Shape.Of(3),
+            [
+                new DenseDefinition(3) { Activation = new ReluDefinition() },
+                new DenseDefinition(3) { Activation = new SigmoidDefinition() },
+                new DenseDefinition(3),
+                new DenseDefinition(3)
+                {
+                    Activation = new ReluDefinition(),
+                    WeightInitializer = own,
+                },
+            ]);
+        Assert.Equal(
+            new Initializer[]
+            {
+                VarianceScaling.HeUniform, VarianceScaling.XavierUniform,
+                VarianceScaling.XavierUniform, own,
+            },
+            network.Layout.Views
+                .Where(view => view.Declaration.Role == ParameterRole.Weight)
+                .Select(view => view.Declaration.Initializer));
+    }
+
+    [Theory]
+    [InlineData("two layers are named 'a'", "a", "a")]
+    [InlineData("two layers are named 'dense2'", "dense2", null)]
+    [InlineData("'a.b' is not a layer's name", "a.b", null)]
+    [InlineData("'' is not a layer's name", "", null)]
+    public void Names_that_clash_or_confuse_are_refused(string message, string first, string? second)
+    {
+        var error = Assert.Throws<ArgumentException>(() => Network.Build(
+            Shape.Of(2),
+            [new DenseDefinition(2) { Name = first }, new DenseDefinition(2) { Name = second }]));
+        Assert.Contains(message, error.Message);
+    }
+
+    public static TheoryData<string, LayerDefinition> Unsuitable => new()
+    {
+        { "put a flatten layer before it", new DenseDefinition(3) },
+        { "put a flatten layer before it", new BatchNormalizationDefinition() },
+        { "has 0 units; 1 is the least", Flat(new DenseDefinition(0)) },
+        { "weights, of 8 inputs and 2,000,000,000 units", Flat(new DenseDefinition(2_000_000_000)) },
+        { "has rate 1; it must be at least 0 and below 1", new DropoutDefinition(1) },
+        { "has rate NaN", new DropoutDefinition(float.NaN) },
+        { "has slope NaN", new LeakyReluDefinition(float.NaN) },
+        { "has epsilon 0", new LayerNormalizationDefinition { Epsilon = 0 } },
+        { "has epsilon -1", Flat(new BatchNormalizationDefinition { Epsilon = -1 }) },
+        { "has momentum 1", Flat(new BatchNormalizationDefinition { Momentum = 1 }) },
+        { "residual block 'residual1' has no layers", new ResidualDefinition([]) },
+        {
+            "adds its input, of shape 4x2, to the output of its last layer, of shape 8",
+            new ResidualDefinition([new FlattenDefinition()])
+        },
+    };
+
+    [Theory]
+    [MemberData(nameof(Unsuitable))]
+    public void A_layer_that_does_not_suit_its_input_says_what_would(
+        string message, LayerDefinition layer)
+    {
+        var error = Assert.Throws<ArgumentException>(
+            () => Network.Build(Shape.Of(4, 2), [layer]));
+        Assert.Contains(message, error.Message);
+    }
+
+    [Fact]
+    public void Nodes_that_cannot_be_computed_in_order_are_refused()
+    {
+        Layer dense = new DenseDefinition(2).Build("a", Shape.Of(2));
+        Layer other = new DenseDefinition(2).Build("b", Shape.Of(3));
+        Assert.Throws<ArgumentException>(
+            () => new Network(Shape.Of(2), [new NetworkNode(dense, Input: 0)]));
+        Assert.Throws<ArgumentException>(
+            () => new Network(Shape.Of(2), [new NetworkNode(dense, Input: -2)]));
+        var error = Assert.Throws<ArgumentException>(() => new Network(
+            Shape.Of(2), [new NetworkNode(dense, -1), new NetworkNode(other, 0)]));
+        Assert.Contains("'b' reads rows of shape 3, but node 0 makes 2", error.Message);
+    }
+
+    [Fact]
+    public void Weights_of_another_network_are_refused()
+    {
+        Network network = Network.Build(Shape.Of(2), [new DenseDefinition(2)]);
+        using var weights = new AlignedBuffer(network.Layout.Length + 16);
+        Assert.Throws<ArgumentException>(() => network.InitializeWeights(seed: 1, weights));
+    }
+
+    private static ResidualDefinition Flat(LayerDefinition layer) =>
+        new([new FlattenDefinition(), layer]);
+}
