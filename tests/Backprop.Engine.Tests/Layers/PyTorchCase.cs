@@ -1,33 +1,52 @@
 using System.Text.Json;
+using Backprop.Engine.Tests.Fixtures;
 
 namespace Backprop.Engine.Tests.Layers;
 
-/// <summary>What PyTorch computed for a layer in double precision; written by
-/// tools/fixtures/layers.py.</summary>
-internal sealed record PyTorchCase(
-    string Name,
-    int Rows,
-    int Inputs,
-    int Outputs,
-    double[] X,
-    double[] Dy,
-    double[] Y,
-    double[] Dx,
-    Dictionary<string, double[]> Parameters,
-    Dictionary<string, double[]> Gradients,
-    Dictionary<string, double[]> Extra)
+/// <summary>What PyTorch computed for a layer in double precision.</summary>
+internal sealed record PyTorchCase
 {
-    private static readonly Lazy<Dictionary<string, PyTorchCase>> All = new(Read);
-
-    public static PyTorchCase Named(string name) => All.Value[name];
-
-    private static Dictionary<string, PyTorchCase> Read()
+    private PyTorchCase(JsonElement json)
     {
-        using Stream stream = typeof(PyTorchCase).Assembly
-            .GetManifestResourceStream("Backprop.Engine.Tests.Layers.layers.json")
-            ?? throw new InvalidOperationException("layers.json is not in the test assembly");
-        PyTorchCase[] cases =
-            JsonSerializer.Deserialize<PyTorchCase[]>(stream, JsonSerializerOptions.Web)!;
-        return cases.ToDictionary(entry => entry.Name);
+        Name = json.GetProperty("name").GetString()!;
+        Rows = json.GetProperty("x").GetArrayLength();
+        X = json.GetProperty("x").Doubles();
+        Dy = json.GetProperty("dy").Doubles();
+        Y = json.GetProperty("y").Doubles();
+        Dx = json.GetProperty("dx").Doubles();
+        Parameters = Tensors(json.GetProperty("parameters"));
+        Gradients = Tensors(json.GetProperty("gradients"));
+        StatisticsAfter = json.Optional("statisticsAfter") is JsonElement after
+            ? Tensors(after)
+            : [];
     }
+
+    public string Name { get; }
+
+    public int Rows { get; }
+
+    public int Inputs => X.Length / Rows;
+
+    public int Outputs => Y.Length / Rows;
+
+    public double[] X { get; }
+
+    public double[] Dy { get; }
+
+    public double[] Y { get; }
+
+    public double[] Dx { get; }
+
+    public Dictionary<string, double[]> Parameters { get; }
+
+    public Dictionary<string, double[]> Gradients { get; }
+
+    public Dictionary<string, double[]> StatisticsAfter { get; }
+
+    public static PyTorchCase Named(string name) => new(
+        Fixture.Load("layers.json").GetProperty("cases").EnumerateArray()
+            .Single(entry => entry.GetProperty("name").GetString() == name));
+
+    private static Dictionary<string, double[]> Tensors(JsonElement json) =>
+        json.EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.Doubles());
 }

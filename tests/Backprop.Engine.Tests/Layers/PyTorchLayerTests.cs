@@ -31,7 +31,6 @@ public sealed class PyTorchLayerTests
 
         Close(expected.Y, setup.Executor.Activation(setup.Network.Nodes.Length - 1), name);
         Close(expected.Dx, setup.Executor.OutputGradient(0), $"{name}: dx");
-        Assert.NotNull(expected.Gradients);
         foreach ((string parameter, double[] gradient) in expected.Gradients)
         {
             Close(gradient, setup.GradientOf(parameter), $"{name}: {parameter}");
@@ -77,7 +76,7 @@ public sealed class PyTorchLayerTests
         foreach (string statistic in new[] { "running_mean", "running_var" })
         {
             double[] before = expected.Parameters[statistic];
-            double[] after = expected.Extra[statistic];
+            double[] after = expected.StatisticsAfter[statistic];
             ReadOnlySpan<float> observed = setup.GradientOf(statistic);
             var updated = new float[before.Length];
             for (int i = 0; i < before.Length; i++)
