@@ -19,6 +19,8 @@ internal static class Samples
 
     public static float Label(this IDataset dataset, long sample) => dataset.Targets(sample)[0];
 
+    public static string[] Names(this IDataset dataset) => [.. dataset.FeatureNames];
+
     public static string[] Classes(this IDataset dataset) =>
         [.. Assert.IsType<TargetSchema.Class>(dataset.Target).Classes];
 }

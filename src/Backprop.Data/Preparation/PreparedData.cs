@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Data.Formats;
 
 namespace Backprop.Data.Preparation;
 
@@ -18,13 +19,10 @@ public sealed record PreparationOptions
 
     /// <summary>Whether every class is held out in proportion.</summary>
     public bool Stratified { get; init; }
-
-    /// <summary>What stands in for each feature's missing values; default: nothing is missing.
-    /// </summary>
-    public ImmutableArray<MissingFill> Missing { get; init; }
 }
 
-/// <summary>The datasets of a run, parted and prepared; it owns what it was made from.</summary>
+/// <summary>The datasets of a run, parted and prepared; once it is made, it owns what it
+/// was made from.</summary>
 public sealed class PreparedData : IDisposable
 {
     private readonly ImmutableArray<IDataset> _sources;
@@ -87,8 +85,9 @@ public sealed class PreparedData : IDisposable
             (trainPart, validation) = (split.Train, split.Validation);
         }
 
+        ImmutableArray<MissingFill> missing = train is CsvTable table ? table.Missing : [];
         var preparation = DataPreparation.Fit(
-            trainPart, options.Normalize, options.NormalizeTargets, options.Missing);
+            trainPart, options.Normalize, options.NormalizeTargets, missing);
         return new PreparedData(
             sources, preparation, preparation.Apply(trainPart),
             validation is null ? null : preparation.Apply(validation),
