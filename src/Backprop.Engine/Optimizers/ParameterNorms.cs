@@ -8,7 +8,8 @@ namespace Backprop.Engine.Optimizers;
 /// if, and only if, an element is not: no sum of squares of floats leaves the range of double.
 /// </param>
 /// <param name="WeightSquares">Σw²; 0 unless weights were measured.</param>
-/// <param name="WeightMagnitudes">Σ|w|; 0 unless weights were measured.</param>
+/// <param name="WeightMagnitudes">Σ|w|; 0 unless weights were measured and there is an L1 penalty.
+/// </param>
 public readonly record struct PieceSums(
     double GradientSquares, double WeightSquares, double WeightMagnitudes);
 

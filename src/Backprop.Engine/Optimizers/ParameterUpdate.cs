@@ -1,5 +1,6 @@
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Numerics;
 using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Optimizers;
@@ -181,9 +182,11 @@ public sealed class ParameterUpdate
             }
 
             return new PieceSums(
-                WideSums.Squares(g, piece.Length),
-                measureWeights ? WideSums.Squares(w, piece.Length) : 0,
-                measureWeights ? WideSums.Magnitudes(w, piece.Length) : 0);
+                Reductions.SumOfSquaresInDouble(g, piece.Length),
+                measureWeights ? Reductions.SumOfSquaresInDouble(w, piece.Length) : 0,
+                measureWeights && rules.Penalty.L1 != 0
+                    ? MagnitudeSum.Of(w, piece.Length)
+                    : 0);
         }
     }
 
