@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Backprop.Engine.Schedules;
 
 /// <summary>Where in a run a learning rate is asked for.</summary>
@@ -28,4 +30,12 @@ public abstract record LearningRateSchedule
 
     /// <summary>What the base rate is multiplied by at a position, in double precision.</summary>
     public abstract double Factor(in SchedulePosition position);
+
+    /// <summary>Prints the name alone: the plateau rule may be this very schedule, and printing it
+    /// would never end.</summary>
+    protected virtual bool PrintMembers(StringBuilder builder)
+    {
+        builder.Append("Name = ").Append(Name);
+        return true;
+    }
 }

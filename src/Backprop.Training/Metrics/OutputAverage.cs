@@ -51,10 +51,10 @@ internal sealed class OutputAverage
         }
     }
 
-    private static Kind KindOf(Loss loss) => loss.Name switch
+    private static Kind KindOf(Loss loss) => loss switch
     {
-        "softmax-cross-entropy" => Kind.SoftmaxLogits,
-        "binary-cross-entropy" => Kind.SigmoidLogits,
+        SoftmaxCrossEntropy => Kind.SoftmaxLogits,
+        BinaryCrossEntropy => Kind.SigmoidLogits,
         _ => Kind.Values,
     };
 

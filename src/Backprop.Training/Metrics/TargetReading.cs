@@ -53,7 +53,7 @@ public sealed record TargetReading(
     {
         if (loss.Target == TargetKind.Values && outputs == 1 && classes.Length == 2)
         {
-            double threshold = loss.Name == "binary-cross-entropy" ? 0 : 0.5;
+            double threshold = loss is BinaryCrossEntropy ? 0 : 0.5;
             return new TargetReading(TargetEncoding.Values, classes, [], threshold, []);
         }
 
