@@ -1,0 +1,40 @@
+using System.Collections.Immutable;
+using Backprop.Data.Formats;
+using Backprop.Engine;
+
+namespace Backprop.Data.Sources;
+
+/// <summary>Where a dataset comes from, as a run's specification says it: checked, not yet opened.
+/// Paths are relative to the process's working directory.</summary>
+public abstract record DataSource
+{
+    private DataSource()
+    {
+    }
+
+    /// <summary>IDX files.</summary>
+    /// <param name="Options">The files and how they are read.</param>
+    public sealed record Idx(IdxOptions Options) : DataSource;
+
+    /// <summary>Samples written in the specification itself.</summary>
+    /// <param name="Rows">Samples.</param>
+    /// <param name="FeatureShape">The shape of a sample's features.</param>
+    /// <param name="Features">[rows, features].</param>
+    /// <param name="Targets">[rows, target width].</param>
+    /// <param name="Target">What samples are labelled with.</param>
+    public sealed record Inline(
+        int Rows, Shape FeatureShape, ImmutableArray<float> Features,
+        ImmutableArray<float> Targets, TargetSchema Target) : DataSource;
+}
+
+/// <summary>Opens datasets: the one place where a run's specification meets files.</summary>
+public interface IDataSourceOpener
+{
+    /// <summary>Opens a source.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="train">The training set, whose classes a validation or test set shares; null
+    /// when it is the training set that is opened.</param>
+    /// <exception cref="InvalidDatasetException">It is not what it should be; the message says
+    /// where, and what would be right.</exception>
+    IDataset Open(DataSource source, IDataset? train);
+}

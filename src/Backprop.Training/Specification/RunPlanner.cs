@@ -1,0 +1,260 @@
+using System.Collections.Immutable;
+using Backprop.Data;
+using Backprop.Data.Preparation;
+using Backprop.Data.Sources;
+using Backprop.Engine;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Networks;
+using Backprop.Training.Metrics;
+
+namespace Backprop.Training.Specification;
+
+/// <summary>
+/// Makes a training plan of a specification and its data: parts and prepares the data, builds the
+/// network, and refuses what does not go together, before memory or time is spent on training.
+/// </summary>
+public static class RunPlanner
+{
+    /// <summary>Opens the data and plans the run.</summary>
+    /// <param name="run">What is asked for.</param>
+    /// <param name="opener">Opens data sources.</param>
+    /// <param name="memoryLimitBytes">What training may allocate beside the data.</param>
+    /// <exception cref="SpecificationException">Network, loss and data do not go together, or need
+    /// more memory; each message names the key and what would be right.</exception>
+    /// <exception cref="InvalidDatasetException">A dataset cannot be used.</exception>
+    public static PlannedRun Plan(
+        RunSpecification run, IDataSourceOpener opener, long memoryLimitBytes)
+    {
+        PreparedData data = OpenData(run, opener);
+        try
+        {
+            TrainingPlan plan = Plan(run, data);
+            long memoryBytes = MemoryEstimate.Bytes(plan);
+            if (memoryBytes > memoryLimitBytes)
+            {
+                throw TooMuchMemory(run, plan, memoryBytes, memoryLimitBytes);
+            }
+
+            return new PlannedRun(
+                run,
+                plan with { DataDigests = Digests(data) },
+                data, memoryBytes);
+        }
+        catch
+        {
+            data.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Builds the network of a specification for a known input.</summary>
+    /// <exception cref="SpecificationException">A layer does not suit its input.</exception>
+    public static Network BuildNetwork(RunSpecification run, Shape input)
+    {
+        var builder = new NetworkBuilder(input);
+        SpecificationPlace place = run.Layers[0].Place;
+        try
+        {
+            foreach (Placed<LayerDefinition> layer in run.Layers)
+            {
+                place = layer.Place;
+                builder.Add(layer.Value);
+            }
+
+            return builder.Build();
+        }
+        catch (ArgumentException e)
+        {
+            throw new SpecificationException([place.Error(e.Message)]);
+        }
+    }
+
+    private static PreparedData OpenData(RunSpecification run, IDataSourceOpener opener)
+    {
+        List<IDataset> opened = [];
+        try
+        {
+            IDataset train = Open(run.Data.Train, null);
+            IDataset? validation =
+                run.Data.Validation is { } v ? Open(v, train) : null;
+            IDataset? test = run.Data.Test is { } t ? Open(t, train) : null;
+            return PreparedData.Of(train, validation, test, run.Seed, run.Data.Preparation);
+        }
+        catch
+        {
+            opened.ForEach(dataset => dataset.Dispose());
+            throw;
+        }
+
+        IDataset Open(Placed<DataSource> source, IDataset? train)
+        {
+            opened.Add(opener.Open(source.Value, train));
+            return opened[^1];
+        }
+    }
+
+    private static TrainingPlan Plan(RunSpecification run, PreparedData data)
+    {
+        Network network = BuildNetwork(run, data.Train.FeatureShape);
+        var plan = new TrainingPlan
+        {
+            Name = run.Name,
+            Seed = run.Seed,
+            Network = network,
+            Loss = Weighted(run.Loss, data.Train),
+            Optimizer = run.Optimizer,
+            Schedule = run.Schedule,
+            Penalty = run.Penalty,
+            Clipping = run.Clipping,
+            Backward = run.Backward,
+            BatchSize = run.BatchSize,
+            MicroBatches = run.MicroBatches,
+            Epochs = run.Epochs,
+            Stop = run.Stop.Value,
+            Train = data.Train,
+            Validation = data.Validation,
+            Test = data.Test,
+            Shuffle = run.Data.Shuffle,
+            Specification = run.CanonicalText,
+            Preparation = data.Preparation,
+        };
+        RequireCompatible(run, plan);
+        return plan;
+    }
+
+    /// <summary>The loss, its class weights made of the training part where they are to be
+    /// balanced: n / (K·count), as King and Zeng's, "Logistic regression in rare events data", 2001.
+    /// </summary>
+    private static Loss Weighted(Placed<LossSpecification> asked, IDataset train)
+    {
+        if (asked.Value.Loss is not SoftmaxCrossEntropy softmax
+            || train.Target is not TargetSchema.Class target)
+        {
+            return asked.Value.Loss;
+        }
+
+        int classes = target.Classes.Length;
+        if (!asked.Value.HasBalancedClassWeights)
+        {
+            return softmax.ClassWeights.IsEmpty || softmax.ClassWeights.Length == classes
+                ? softmax
+                : throw new SpecificationException([asked.Place.Error(
+                    $"there are {softmax.ClassWeights.Length} class-weights for {classes} classes "
+                    + $"({Names(target.Classes)})")]);
+        }
+
+        ImmutableArray<long> counts = ClassCounts.Of(train);
+        int missing = counts.IndexOf(0);
+        if (missing >= 0)
+        {
+            throw new SpecificationException([asked.Place.Error(
+                $"class-weights cannot be balanced: class '{target.Classes[missing]}' has no "
+                + "sample in the training part; give the weights as numbers")]);
+        }
+
+        return new SoftmaxCrossEntropy(
+            softmax.LabelSmoothing,
+            [.. counts.Select(count => (float)(train.Count / ((double)classes * count)))]);
+    }
+
+    private static string Names(ImmutableArray<string> names) =>
+        names.Length <= 10 ? string.Join(", ", names) : $"{string.Join(", ", names[..10])}, ...";
+
+    private static void RequireCompatible(RunSpecification run, TrainingPlan plan)
+    {
+        bool lossNeedsClasses =
+            plan.Loss.Target == TargetKind.ClassIndex && plan.Train.Target is TargetSchema.Values;
+        SpecificationPlace lastLayer = run.Layers[^1].Place;
+        try
+        {
+            TargetReading.For(plan);
+        }
+        catch (ArgumentException e)
+        {
+            SpecificationPlace place = lossNeedsClasses ? run.Loss.Place : lastLayer;
+            throw new SpecificationException([place.Error(e.Message)]);
+        }
+
+        if (OutputMistake(plan) is { } mistake)
+        {
+            throw new SpecificationException([run.Loss.Place.Error(mistake)]);
+        }
+
+        try
+        {
+            PlanCheck.Require(plan);
+        }
+        catch (ArgumentException e)
+        {
+            throw new SpecificationException([run.Stop.Place.Error(e.Message)]);
+        }
+    }
+
+    /// <summary>A loss on logits after what makes probabilities of them squashes twice; a loss on
+    /// probabilities needs some.</summary>
+    private static string? OutputMistake(TrainingPlan plan)
+    {
+        string last = plan.Network.Nodes[^1].Layer.Kind;
+        return plan.Loss switch
+        {
+            SoftmaxCrossEntropy when last is "softmax" or "sigmoid" =>
+                $"softmax-cross-entropy applies softmax itself; take the {last} away from the end "
+                + "of the model",
+            BinaryCrossEntropy when last is "softmax" or "sigmoid" =>
+                $"binary-cross-entropy applies the sigmoid itself; take the {last} away from the "
+                + "end of the model, or use binary-cross-entropy-on-probabilities",
+            BinaryCrossEntropyOnProbabilities when last is not ("softmax" or "sigmoid") =>
+                "binary-cross-entropy-on-probabilities needs outputs between 0 and 1; end the "
+                + "model with a sigmoid, or use binary-cross-entropy",
+            BinaryCrossEntropy or BinaryCrossEntropyOnProbabilities =>
+                TargetOutside(plan.Train) is { } value
+                    ? $"cross-entropy needs targets from 0 to 1; {plan.Train.Source} has {value}"
+                    : null,
+            _ => null,
+        };
+    }
+
+    private static float? TargetOutside(IDataset dataset)
+    {
+        if (dataset.Target is TargetSchema.Class)
+        {
+            return null;
+        }
+
+        var values = new float[dataset.Target.Width];
+        for (long sample = 0; sample < dataset.Count; sample++)
+        {
+            dataset.ReadTarget(sample, values);
+            foreach (float value in values)
+            {
+                if (value is not (>= 0 and <= 1))
+                {
+                    return value;
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static ImmutableArray<string> Digests(PreparedData data) =>
+    [
+        .. new[] { ("train", data.Train), ("validation", data.Validation), ("test", data.Test) }
+            .Where(part => part.Item2 is not null)
+            .Select(part => DatasetDigest.Of(part.Item1, part.Item2!)),
+    ];
+
+    private static SpecificationException TooMuchMemory(
+        RunSpecification run, TrainingPlan plan, long bytes, long limitBytes)
+    {
+        ParameterView largest = plan.Network.Layout.Views.MaxBy(view => view.Length)!;
+        SpecificationPlace model = run.Layers[0].Place;
+        return new SpecificationException([(model with { Path = "model" }).Error(
+            $"training needs about {MiB(bytes)} MiB, and {MiB(limitBytes)} MiB are free; the "
+            + $"largest of {plan.Network.Layout.Count:N0} parameters is '{largest.Name}' "
+            + $"({largest.Declaration.Shape}): fewer units or a smaller batch-size would fit")]);
+    }
+
+    private static string MiB(long bytes) => $"{bytes / (1024.0 * 1024):N0}";
+}

@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+using Backprop.Data.Preparation;
+using Backprop.Data.Sources;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Optimizers;
+using Backprop.Engine.Schedules;
+
+namespace Backprop.Training.Specification;
+
+/// <summary>A value of a specification and where it stands.</summary>
+/// <param name="Value">The value.</param>
+/// <param name="Place">Where it stands, for mistakes that show only with the data at hand.</param>
+public sealed record Placed<T>(T Value, SpecificationPlace Place);
+
+/// <summary>A loss as it is asked for.</summary>
+/// <param name="Loss">The loss.</param>
+/// <param name="HasBalancedClassWeights">Whether its class weights are to be computed from the
+/// training part.</param>
+public sealed record LossSpecification(Loss Loss, bool HasBalancedClassWeights);
+
+/// <summary>The data of a run.</summary>
+public sealed record DataSpecification
+{
+    /// <summary>Samples to train on.</summary>
+    public required Placed<DataSource> Train { get; init; }
+
+    /// <summary>Validation samples of their own; null: none, or a fraction of the training samples.
+    /// </summary>
+    public Placed<DataSource>? Validation { get; init; }
+
+    /// <summary>Test samples, looked at once, at the end; null: none.</summary>
+    public Placed<DataSource>? Test { get; init; }
+
+    /// <summary>How the samples are parted and prepared, but for missing values, which the training
+    /// source speaks of.</summary>
+    public required PreparationOptions Preparation { get; init; }
+
+    /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>
+    public bool Shuffle { get; init; } = true;
+}
+
+/// <summary>Several trainings of one network, which differ in their seed, judged by their mean
+/// output.</summary>
+/// <param name="Seeds">How many: the run's seed and those after it.</param>
+public sealed record EnsembleSpecification(int Seeds);
+
+/// <summary>When checkpoints are written, and how many are kept.</summary>
+/// <param name="EveryEpochs">Epochs between two; null: ends of epochs do not matter.</param>
+/// <param name="EverySteps">Steps between two; null: steps do not matter.</param>
+/// <param name="Every">Time between two; null: time does not matter.</param>
+/// <param name="Keep">How many of the newest are kept.</param>
+public sealed record CheckpointSpecification(
+    int? EveryEpochs, long? EverySteps, TimeSpan? Every, int Keep)
+{
+    /// <summary>What holds where nothing is said: one after every epoch, the newest two kept.
+    /// </summary>
+    public static CheckpointSpecification Default { get; } = new(1, null, null, 2);
+}
+
+/// <summary>
+/// A run as its user wrote it, checked as far as it can be without its data. The reference of every
+/// key is docs/specification.md.
+/// </summary>
+public sealed record RunSpecification
+{
+    /// <summary>The run's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>All randomness comes from it.</summary>
+    public required ulong Seed { get; init; }
+
+    /// <summary>The data.</summary>
+    public required DataSpecification Data { get; init; }
+
+    /// <summary>The layers, from the input on.</summary>
+    public required ImmutableArray<Placed<LayerDefinition>> Layers { get; init; }
+
+    /// <summary>The loss.</summary>
+    public required Placed<LossSpecification> Loss { get; init; }
+
+    /// <summary>The update rule.</summary>
+    public required Optimizer Optimizer { get; init; }
+
+    /// <summary>The learning rate over the run.</summary>
+    public required LearningRateSchedule Schedule { get; init; }
+
+    /// <summary>Penalties on the weights.</summary>
+    public required Penalty Penalty { get; init; }
+
+    /// <summary>Limits on the gradient.</summary>
+    public required Clipping Clipping { get; init; }
+
+    /// <summary>How errors are passed back.</summary>
+    public required BackwardRule Backward { get; init; }
+
+    /// <summary>Samples of a step.</summary>
+    public required int BatchSize { get; init; }
+
+    /// <summary>Micro-batches of a step, M.</summary>
+    public required int MicroBatches { get; init; }
+
+    /// <summary>Passes over the training part.</summary>
+    public required int Epochs { get; init; }
+
+    /// <summary>When to end earlier.</summary>
+    public required Placed<StopRules> Stop { get; init; }
+
+    /// <summary>Several trainings instead of one; null: one.</summary>
+    public EnsembleSpecification? Ensemble { get; init; }
+
+    /// <summary>When checkpoints are written.</summary>
+    public required CheckpointSpecification Checkpoint { get; init; }
+
+    /// <summary>The specification as text, a line a key, in an order and a spelling of its own: what
+    /// a checkpoint belongs to. The keys of <see cref="Checkpoint"/> are left out, since they do not
+    /// change the result.</summary>
+    public required string CanonicalText { get; init; }
+}

@@ -1,0 +1,90 @@
+using System.Globalization;
+using Backprop.Training.Specification.Hocon;
+using Backprop.Training.Specification.Reading;
+using Backprop.Training.Specification.Schema;
+
+namespace Backprop.Training.Specification;
+
+/// <summary>Reads the specification of a run.</summary>
+public static class RunSpecificationReader
+{
+    private const string CheckpointKey = "checkpoint";
+
+    /// <summary>Reads and checks a specification, as far as that goes without its data.</summary>
+    /// <param name="text">HOCON.</param>
+    /// <param name="file">Its name, for messages and for relative includes.</param>
+    /// <param name="includes">Where included texts come from; null: includes are refused.</param>
+    /// <exception cref="SpecificationException">It has mistakes: all of them, each with its place,
+    /// its key and what would be right.</exception>
+    public static RunSpecification Read(
+        string text, string file, IIncludeSource? includes = null)
+    {
+        HoconObject root = HoconReader.Read(text, file, includes);
+        var errors = new List<SpecificationError>();
+        var cursor = new ValueCursor(root, "", errors);
+        if (!RunSchema.Run.TryRead(cursor, out RunSpecification run))
+        {
+            throw new SpecificationException(errors);
+        }
+
+        return run with { CanonicalText = Canonical(root) };
+    }
+
+    /// <summary>One line a key, by path, numbers in one spelling.</summary>
+    private static string Canonical(HoconObject root)
+    {
+        List<string> lines = [];
+        foreach (HoconField field in root.Fields.Where(field => field.Key != CheckpointKey))
+        {
+            AddLines(field.Key, field.Value, lines);
+        }
+
+        lines.Sort(StringComparer.Ordinal);
+        return string.Join('\n', lines);
+    }
+
+    private static void AddLines(string path, HoconValue value, List<string> lines)
+    {
+        switch (value)
+        {
+            case HoconObject { Fields.IsEmpty: false } fields:
+                foreach (HoconField field in fields.Fields)
+                {
+                    AddLines($"{path}.{field.Key}", field.Value, lines);
+                }
+
+                break;
+            case HoconArray array when array.Items.Any(item => item is not HoconScalar):
+                for (int i = 0; i < array.Items.Length; i++)
+                {
+                    AddLines($"{path}[{i}]", array.Items[i], lines);
+                }
+
+                break;
+            case HoconArray array:
+                lines.Add($"{path} = [{string.Join(", ", array.Items.Select(Text))}]");
+                break;
+            case HoconNull:
+                break;
+            default:
+                lines.Add($"{path} = {Text(value)}");
+                break;
+        }
+    }
+
+    private static string Text(HoconValue value)
+    {
+        if (value is not HoconScalar scalar)
+        {
+            return "{}";
+        }
+
+        bool isFraction = scalar.Text.AsSpan().ContainsAny('.', 'e', 'E')
+            && double.TryParse(
+                scalar.Text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
+        return isFraction
+            ? double.Parse(scalar.Text, NumberStyles.Float, CultureInfo.InvariantCulture)
+                .ToString("R", CultureInfo.InvariantCulture)
+            : scalar.Text;
+    }
+}

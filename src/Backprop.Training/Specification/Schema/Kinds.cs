@@ -1,0 +1,94 @@
+using System.Collections.Immutable;
+using Backprop.Training.Specification.Reading;
+
+namespace Backprop.Training.Specification.Schema;
+
+/// <summary>Kinds of values that several sections use.</summary>
+internal static class Kinds
+{
+    public static ValueKind<long> Count { get; } = new IntegerKind(1);
+
+    public static ValueKind<long> CountOrZero { get; } = new IntegerKind(0);
+
+    public static ValueKind<long> LongCount { get; } = new IntegerKind(1, long.MaxValue);
+
+    public static ValueKind<double> Number { get; } = new NumberKind();
+
+    public static ValueKind<double> Positive { get; } = new NumberKind(0, isMinimumOpen: true);
+
+    public static ValueKind<double> NotNegative { get; } = new NumberKind(0);
+
+    /// <summary>[0, 1].</summary>
+    public static ValueKind<double> Fraction { get; } = new NumberKind(0, 1);
+
+    /// <summary>[0, 1).</summary>
+    public static ValueKind<double> FractionBelowOne { get; } =
+        new NumberKind(0, 1, isMaximumOpen: true);
+
+    /// <summary>(0, 1].</summary>
+    public static ValueKind<double> FractionAboveZero { get; } =
+        new NumberKind(0, 1, isMinimumOpen: true);
+
+    /// <summary>(0, 1).</summary>
+    public static ValueKind<double> OpenFraction { get; } =
+        new NumberKind(0, 1, isMinimumOpen: true, isMaximumOpen: true);
+
+    public static ValueKind<bool> Boolean { get; } = new BooleanKind();
+
+    public static ValueKind<string> Text { get; } = new TextKind("a text");
+
+    public static ValueKind<string> Path { get; } = new TextKind("the path of a file");
+
+    /// <summary>What stands in file formats and in arguments such as
+    /// <c>output.weight[0,0]</c>.</summary>
+    public static ValueKind<string> Name { get; } = new TextKind(
+        "a name of letters, digits, '-' and '_'",
+        text => text.Length <= 100 && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'));
+
+    public static ValueKind<TimeSpan> Duration { get; } = new DurationKind();
+
+    public static ValueKind<ImmutableArray<double>> Numbers { get; } =
+        new ListKind<double>(Number, "an array of numbers");
+
+    /// <summary>Rows of one length.</summary>
+    public static ValueKind<NumberTable> Table { get; } = new TableKind();
+}
+
+/// <summary>Rows of numbers, all of one length.</summary>
+/// <param name="Rows">Rows.</param>
+/// <param name="Width">Numbers in a row.</param>
+/// <param name="Values">[rows, width].</param>
+internal sealed record NumberTable(int Rows, int Width, ImmutableArray<float> Values);
+
+/// <summary>An array of rows of numbers; a flat array is rows of one number.</summary>
+internal sealed class TableKind : ValueKind<NumberTable>
+{
+    private static readonly ListKind<ImmutableArray<double>> Rows = new(
+        new ListKind<double>(Kinds.Number, "a row of numbers", acceptsOne: true),
+        "an array of rows of numbers, [[1, 2], [3, 4]]");
+
+    public override string Description => "an array of rows of numbers, `[[1, 2], [3, 4]]`";
+
+    public override bool TryRead(ValueCursor at, out NumberTable value)
+    {
+        value = null!;
+        if (!Rows.TryRead(at, out ImmutableArray<ImmutableArray<double>> rows))
+        {
+            return false;
+        }
+
+        for (int i = 1; i < rows.Length; i++)
+        {
+            if (rows[i].Length != rows[0].Length)
+            {
+                return at.Fail(
+                    $"row {i} has {rows[i].Length} numbers, but row 0 has {rows[0].Length}; "
+                    + "all rows must be of one length");
+            }
+        }
+
+        value = new NumberTable(
+            rows.Length, rows[0].Length, [.. rows.SelectMany(row => row).Select(n => (float)n)]);
+        return true;
+    }
+}

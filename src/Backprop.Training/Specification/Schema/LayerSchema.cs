@@ -1,0 +1,189 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Initializers;
+using Backprop.Engine.Layers;
+using Backprop.Training.Specification.Hocon;
+using Backprop.Training.Specification.Reading;
+
+namespace Backprop.Training.Specification.Schema;
+
+/// <summary>Layers and activations.</summary>
+internal static class LayerSchema
+{
+    private static readonly Key<string?> Name = Key.Optional<string?>(
+        "name", Kinds.Name.As(text => (string?)text), null, "the kind and a number, `dense1`",
+        "what the layer is called in reports and files");
+
+    private static readonly Key<double> Slope = Key.Optional(
+        "slope", Kinds.NotNegative, 0.01, "0.01", "the slope below 0");
+
+    private static readonly Key<long> Units = Key.Required(
+        "units", Kinds.Count, "neurons: the layer's outputs");
+
+    private static readonly Key<ActivationDefinition?> Activation = Key.Optional<
+        ActivationDefinition?>(
+        "activation", new DeferredKind<ActivationDefinition>(() => Activations!)
+            .As(a => (ActivationDefinition?)a),
+        null, "none", "what the neurons apply to their sums");
+
+    private static readonly Key<Initializer?> WeightInitializer = Key.Optional<Initializer?>(
+        "weight-init", InitializerSchema.Initializer.As(i => (Initializer?)i), null,
+        "what suits the activation: he-uniform or xavier-uniform",
+        "the first weights, [inputs, units]");
+
+    private static readonly Key<Initializer> BiasInitializer = Key.Optional(
+        "bias-init", InitializerSchema.Initializer, Constant.Zeros, "zeros", "the first biases");
+
+    private static readonly Key<bool> BiasTrainable = Key.Optional(
+        "trainable", Kinds.Boolean, true, "true", "whether training changes the biases");
+
+    private static readonly Key<double?> BiasConstant = Key.Optional<double?>(
+        "constant", Kinds.Number.As(n => (double?)n), null, "as `bias-init` says",
+        "what all biases start from");
+
+    private static readonly Section<BiasDefinition> BiasSection = new(
+        "bias", "The biases of a dense layer.", [BiasConstant, BiasTrainable],
+        k => new BiasDefinition(
+            true, k.Get(BiasConstant) is { } value ? new Constant((float)value) : null,
+            k.Get(BiasTrainable)));
+
+    private static readonly Key<BiasDefinition> Bias = Key.Optional(
+        "bias", new BiasKind(BiasSection), new BiasDefinition(true, null, true), "true",
+        "whether each neuron adds a bias; or its constant, and whether it is trained");
+
+    private static readonly Key<bool> Trainable = Key.Optional(
+        "trainable", Kinds.Boolean, true, "true", "whether training changes the layer at all");
+
+    private static readonly Key<double> Rate = Key.Required(
+        "rate", Kinds.FractionBelowOne, "the share of inputs that are dropped");
+
+    private static readonly Key<double> Epsilon = Key.Optional(
+        "epsilon", Kinds.Positive, 1e-5, "1e-5", "added to the variance");
+
+    private static readonly Key<double> Momentum = Key.Optional(
+        "momentum", Kinds.FractionBelowOne, 0.9, "0.9",
+        "how much of a running statistic each step keeps");
+
+    private static readonly Key<bool> Affine = Key.Optional(
+        "affine", Kinds.Boolean, true, "true", "whether a learned scale and bias follow");
+
+    private static readonly Key<ImmutableArray<LayerDefinition>> Layers = Key.Required(
+        "layers", new ListKind<LayerDefinition>(
+            new DeferredKind<LayerDefinition>(() => Layer!), "an array of layers"),
+        "the layers whose output is added to their input");
+
+    private static readonly Section<ActivationDefinition>[] ActivationSections =
+    [
+        Plain("sigmoid", "1 / (1 + e^−x).", () => new SigmoidDefinition()),
+        Plain("tanh", "The hyperbolic tangent.", () => new TanhDefinition()),
+        Plain("relu", "max(x, 0).", () => new ReluDefinition()),
+        new(
+            "leaky-relu", "x above 0, slope·x below.", [Slope, Name],
+            k => new LeakyReluDefinition(k.GetFloat(Slope)) { Name = k.Get(Name) }, Slope),
+        Plain("gelu", "x·Φ(x), exact.", () => new GeluDefinition()),
+        Plain("silu", "x·sigmoid(x).", () => new SiluDefinition()),
+        Plain("softmax", "e^x over their sum, by sample.", () => new SoftmaxDefinition()),
+    ];
+
+    public static Choice<ActivationDefinition> Activations { get; } =
+        new("activation", ActivationSections);
+
+    public static Choice<LayerDefinition> Layer { get; } = new(
+        "layer",
+        [
+            new(
+                "dense", "A fully connected layer.",
+                [
+                    Units, Activation, Bias, WeightInitializer, BiasInitializer, Trainable, Name,
+                ],
+                BindDense, Units),
+            .. ActivationSections.Select(AsLayer),
+            new(
+                "dropout", "Drops inputs at random while training, and scales up the rest.",
+                [Rate, Name],
+                k => new DropoutDefinition(k.GetFloat(Rate)) { Name = k.Get(Name) }, Rate),
+            new(
+                "batch-normalization", "Brings each feature to mean 0 and variance 1 over a "
+                + "micro-batch, then scales and shifts it.", [Epsilon, Momentum, Name],
+                k => new BatchNormalizationDefinition
+                {
+                    Epsilon = k.GetFloat(Epsilon), Momentum = k.Get(Momentum), Name = k.Get(Name),
+                }),
+            new(
+                "layer-normalization", "Brings each sample to mean 0 and variance 1, then scales "
+                + "and shifts it.", [Epsilon, Affine, Name],
+                k => new LayerNormalizationDefinition
+                {
+                    Epsilon = k.GetFloat(Epsilon), Affine = k.Get(Affine), Name = k.Get(Name),
+                }),
+            new(
+                "flatten", "Reads a sample of any shape as a row of numbers.", [Name],
+                k => new FlattenDefinition { Name = k.Get(Name) }),
+            new(
+                "residual", "Adds the output of layers to their input.", [Layers, Name],
+                k => new ResidualDefinition(k.Get(Layers)) { Name = k.Get(Name) }, Layers),
+        ]);
+
+    private static Section<ActivationDefinition> Plain(
+        string name, string meaning, Func<ActivationDefinition> make) =>
+        new(name, meaning, [Name], k => make() with { Name = k.Get(Name) });
+
+    private static Section<LayerDefinition> AsLayer(Section<ActivationDefinition> section) => new(
+        section.Name, section.Meaning, section.Keys, k => section.Bind(k), section.MainKey);
+
+    private static LayerDefinition BindDense(KeyValues keys)
+    {
+        BiasDefinition bias = keys.Get(Bias);
+        if (keys.Has(BiasInitializer) && (!bias.IsPresent || bias.Initializer is not null))
+        {
+            keys.Refuse(
+                BiasInitializer,
+                bias.IsPresent
+                    ? "'bias' gives the biases a constant already; leave one of the two out"
+                    : "there are no biases to start, as 'bias' is false");
+        }
+
+        if (keys.Get(Activation) is { Name: not null })
+        {
+            keys.Refuse(Activation, "the activation of a dense layer is named after it; "
+                + "a layer of its own can have a name");
+        }
+
+        return new DenseDefinition(keys.GetInt(Units))
+        {
+            Name = keys.Get(Name),
+            Activation = keys.Get(Activation),
+            Bias = bias.IsPresent,
+            WeightInitializer = keys.Get(WeightInitializer),
+            BiasInitializer = bias.Initializer ?? keys.Get(BiasInitializer),
+            WeightTrainable = keys.Get(Trainable),
+            BiasTrainable = bias.IsTrainable && keys.Get(Trainable),
+        };
+    }
+
+    /// <param name="IsPresent">Whether there are biases.</param>
+    /// <param name="Initializer">Their first values; null: as 'bias-init' says.</param>
+    /// <param name="IsTrainable">Whether training changes them.</param>
+    private sealed record BiasDefinition(
+        bool IsPresent, Initializer? Initializer, bool IsTrainable);
+
+    /// <summary>true, false, or the section.</summary>
+    private sealed class BiasKind(Section<BiasDefinition> section) : ValueKind<BiasDefinition>
+    {
+        public override string Description =>
+            "true, false, or `{ constant = 0.35, trainable = false }`";
+
+        public override IEnumerable<IValueKind> Parts => [section];
+
+        public override bool TryRead(ValueCursor at, out BiasDefinition value)
+        {
+            if (at.Value is HoconObject)
+            {
+                return section.TryRead(at, out value);
+            }
+
+            bool isRead = Kinds.Boolean.TryRead(at, out bool isPresent);
+            value = new BiasDefinition(isPresent, null, true);
+            return isRead;
+        }
+    }
+}

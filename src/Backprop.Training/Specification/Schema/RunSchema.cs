@@ -1,0 +1,226 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Gradients;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Optimizers;
+using Backprop.Engine.Schedules;
+using Backprop.Training.Specification.Reading;
+
+namespace Backprop.Training.Specification.Schema;
+
+/// <summary>The whole specification of a run.</summary>
+internal static class RunSchema
+{
+    private const int MaxSeeds = 1000;
+    private const int MaxKept = 1000;
+
+    private static readonly Key<string> Name = Key.Required(
+        "name", Kinds.Name, "what the run is called");
+
+    private static readonly Key<ulong> Seed = Key.Optional(
+        "seed", new SeedKind(), 0UL, "0", "all randomness comes from it");
+
+    private static readonly Key<DataSpecification> Data = Key.Required(
+        "data", DataSchema.Data, "what is learned from");
+
+    private static readonly Key<ImmutableArray<Placed<LayerDefinition>>> Model = Key.Required(
+        "model", new ListKind<Placed<LayerDefinition>>(
+            new PlacedKind<LayerDefinition>(LayerSchema.Layer), "an array of layers"),
+        "the layers, from the input on");
+
+    private static readonly Key<Placed<LossSpecification>> Loss = Key.Required(
+        "loss", new PlacedKind<LossSpecification>(LossSchema.Loss), "what is made small");
+
+    private static readonly Key<Optimizer> Optimizer = Key.Required(
+        "optimizer", OptimizerSchema.Optimizer, "how gradients change the weights");
+
+    private static readonly Key<LearningRateSchedule> Schedule = Key.Optional(
+        "schedule", ScheduleSchema.Schedule, new ConstantSchedule(), "constant",
+        "how the learning rate changes over the run");
+
+    private static readonly Key<Penalty> Penalty = Key.Optional(
+        "penalty", OptimizerSchema.Penalty, Engine.Optimizers.Penalty.None, "none",
+        "what large weights cost");
+
+    private static readonly Key<Clipping> Clip = Key.Optional(
+        "clip", OptimizerSchema.Clipping, Clipping.None, "none", "limits on the gradient");
+
+    private static readonly Key<BackwardRule> Backward = Key.Optional(
+        "backward",
+        new WordKind<BackwardRule>(
+            ("chain-rule", BackwardRule.ChainRule),
+            ("error-splitting", BackwardRule.ErrorSplitting)),
+        BackwardRule.ChainRule, "chain-rule",
+        "how errors are passed back; `error-splitting` leaves the activations' derivatives out");
+
+    private static readonly Key<long> BatchSize = Key.Optional(
+        "batch-size", Kinds.Count, 32L, "32", "samples of a step");
+
+    private static readonly Key<long?> MicroBatches = Key.Optional<long?>(
+        "micro-batches", new IntegerKind(1, GradientTree.MaxMicroBatches).As(n => (long?)n), null,
+        "8, or batch-size where that is less",
+        "pieces of a step: the unit of summation and of distribution; part of the result");
+
+    private static readonly Key<long> Epochs = Key.Required(
+        "epochs", Kinds.Count, "passes over the training samples");
+
+    private static readonly Key<StopMetric?> Metric = Key.Optional<StopMetric?>(
+        "metric",
+        new WordKind<StopMetric?>(
+            ("training-loss", StopMetric.TrainingLoss),
+            ("validation-loss", StopMetric.ValidationLoss),
+            ("validation-accuracy", StopMetric.ValidationAccuracy),
+            ("validation-r2", StopMetric.ValidationR2)),
+        null, "validation-loss, or training-loss without validation",
+        "what patience, target and the best weights look at");
+
+    private static readonly Key<long?> Patience = Key.Optional<long?>(
+        "patience", Kinds.Count.As(n => (long?)n), null, "none",
+        "epochs without improvement after which the run ends");
+
+    private static readonly Key<double> MinimumImprovement = Key.Optional(
+        "minimum-improvement", Kinds.NotNegative, 0.0, "0",
+        "how much better counts as an improvement");
+
+    private static readonly Key<double?> TargetLoss = Key.Optional<double?>(
+        "target-loss", Kinds.NotNegative.As(n => (double?)n), null, "none",
+        "the run ends once an epoch's training loss is at or below this");
+
+    private static readonly Key<double?> TargetMetric = Key.Optional<double?>(
+        "target-metric", Kinds.Number.As(n => (double?)n), null, "none",
+        "the run ends once the metric is at least as good as this");
+
+    private static readonly Key<long?> MaxSteps = Key.Optional<long?>(
+        "max-steps", Kinds.LongCount.As(n => (long?)n), null, "none",
+        "the run ends after so many steps");
+
+    private static readonly Key<TimeSpan?> MaxTime = Key.Optional<TimeSpan?>(
+        "max-time", Kinds.Duration.As(t => (TimeSpan?)t), null, "none",
+        "the run ends after so much time; the one rule that does not reproduce");
+
+    private static readonly Section<StopOptions> StopSection = new(
+        "stop", "When the run ends before its last epoch.",
+        [Metric, Patience, MinimumImprovement, TargetLoss, TargetMetric, MaxSteps, MaxTime],
+        BindStop);
+
+    private static readonly Key<Placed<StopOptions>?> Stop =
+        Key.Optional<Placed<StopOptions>?>(
+            "stop", new PlacedKind<StopOptions>(StopSection).As(p => (Placed<StopOptions>?)p), null,
+            "none", "when the run ends before its last epoch");
+
+    private static readonly Key<long> Seeds = Key.Required(
+        "seeds", new IntegerKind(2, MaxSeeds), "how many trainings: with the seed and those after");
+
+    private static readonly Key<EnsembleSpecification?> Ensemble =
+        Key.Optional<EnsembleSpecification?>(
+            "ensemble", new Section<EnsembleSpecification?>(
+                "ensemble", "Several trainings, judged by their mean output.", [Seeds],
+                k => new EnsembleSpecification(k.GetInt(Seeds))),
+            null, "none", "several trainings instead of one");
+
+    private static readonly Key<long?> EveryEpochs = Key.Optional<long?>(
+        "every-epochs", Kinds.Count.As(n => (long?)n), null,
+        "1, where no other key says when", "epochs between two checkpoints");
+
+    private static readonly Key<long?> EverySteps = Key.Optional<long?>(
+        "every-steps", Kinds.LongCount.As(n => (long?)n), null, "none",
+        "steps between two checkpoints");
+
+    private static readonly Key<TimeSpan?> Every = Key.Optional<TimeSpan?>(
+        "every", Kinds.Duration.As(t => (TimeSpan?)t), null, "none",
+        "time between two checkpoints");
+
+    private static readonly Key<long> Keep = Key.Optional(
+        "keep", new IntegerKind(2, MaxKept), 2L, "2",
+        "how many of the newest are kept: one may be damaged");
+
+    private static readonly Key<CheckpointSpecification> Checkpoint = Key.Optional(
+        "checkpoint", new Section<CheckpointSpecification>(
+            "checkpoint", "When checkpoints are written; one is always written at the end. The "
+            + "result does not depend on it.", [EveryEpochs, EverySteps, Every, Keep],
+            BindCheckpoint),
+        CheckpointSpecification.Default, "after every epoch", "when checkpoints are written");
+
+    public static Section<RunSpecification> Run { get; } = new(
+        "run", "A whole run.",
+        [
+            Name, Seed, Data, Model, Loss, Optimizer, Schedule, Penalty, Clip, Backward, BatchSize,
+            MicroBatches, Epochs, Stop, Ensemble, Checkpoint,
+        ],
+        Bind);
+
+    private static RunSpecification Bind(KeyValues keys)
+    {
+        DataSpecification data = keys.Get(Data);
+        int batchSize = keys.GetInt(BatchSize);
+        if (keys.Get(MicroBatches) > batchSize)
+        {
+            keys.Refuse(
+                MicroBatches, $"{keys.Get(MicroBatches)} pieces cannot be cut from a batch-size of "
+                + $"{batchSize}; at most {batchSize} can");
+        }
+
+        return new RunSpecification
+        {
+            Name = keys.Get(Name),
+            Seed = keys.Get(Seed),
+            Data = data,
+            Layers = keys.Get(Model),
+            Loss = keys.Get(Loss),
+            Optimizer = keys.Get(Optimizer),
+            Schedule = keys.Get(Schedule),
+            Penalty = keys.Get(Penalty),
+            Clipping = keys.Get(Clip),
+            Backward = keys.Get(Backward),
+            BatchSize = batchSize,
+            MicroBatches = (int)(keys.Get(MicroBatches) ?? Math.Min(8, batchSize)),
+            Epochs = keys.GetInt(Epochs),
+            Stop = BindStopRules(keys, data),
+            Ensemble = keys.Get(Ensemble),
+            Checkpoint = keys.Get(Checkpoint),
+            CanonicalText = "",
+        };
+    }
+
+    private static Placed<StopRules> BindStopRules(KeyValues keys, DataSpecification data)
+    {
+        bool hasValidation =
+            data.Validation is not null || data.Preparation.ValidationFraction is not null;
+        Placed<StopOptions>? given = keys.Get(Stop);
+        StopOptions options = given?.Value ?? new StopOptions(null, new StopRules(default));
+        StopMetric usual =
+            hasValidation ? StopMetric.ValidationLoss : StopMetric.TrainingLoss;
+        StopMetric metric = options.Metric ?? usual;
+        if (metric != StopMetric.TrainingLoss && !hasValidation)
+        {
+            keys.Refuse(
+                Stop, "'metric' looks at validation samples, but data.validation is absent; "
+                + "add it, or let the metric be training-loss");
+        }
+
+        return new Placed<StopRules>(
+            options.Rules with { Metric = metric }, given?.Place ?? keys.PlaceOf(Stop));
+    }
+
+    private static StopOptions BindStop(KeyValues keys)
+    {
+        if (keys.Has(MinimumImprovement) && !keys.Has(Patience))
+        {
+            keys.Refuse(MinimumImprovement, "means nothing without 'patience'");
+        }
+
+        return new StopOptions(keys.Get(Metric), new StopRules(
+            default, (int?)keys.Get(Patience), keys.Get(MinimumImprovement), keys.Get(TargetLoss),
+            keys.Get(TargetMetric), keys.Get(MaxSteps), keys.Get(MaxTime)));
+    }
+
+    private static CheckpointSpecification BindCheckpoint(KeyValues keys)
+    {
+        bool isSaid = keys.Has(EveryEpochs) || keys.Has(EverySteps) || keys.Has(Every);
+        return new CheckpointSpecification(
+            isSaid ? (int?)keys.Get(EveryEpochs) : 1, keys.Get(EverySteps), keys.Get(Every),
+            keys.GetInt(Keep));
+    }
+
+    /// <summary>The section as written: the metric's default depends on the data.</summary>
+    private sealed record StopOptions(StopMetric? Metric, StopRules Rules);
+}
