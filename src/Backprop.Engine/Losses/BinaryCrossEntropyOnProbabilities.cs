@@ -6,10 +6,10 @@ using Backprop.Engine.Threading;
 namespace Backprop.Engine.Losses;
 
 /// <summary>
-/// The mean over outputs of −(t·ln o + (1 − t)·ln(1 − o)) on outputs that are probabilities already,
-/// such as those of a sigmoid layer (the fourth article's network). Both logarithms are limited to
-/// −100 from below, and the divisor of the gradient (o − t) / (o·(1 − o)) to 10⁻¹², as PyTorch's
-/// BCELoss does. <see cref="BinaryCrossEntropy"/> on logits is the better conditioned. An output
+/// The mean over outputs of −(t·ln o + (1 − t)·ln(1 − o)) on outputs that are probabilities
+/// already, such as those of a sigmoid layer (the fourth article's network). Both logarithms are
+/// limited to −100 from below, and the divisor of the gradient (o − t) / (o·(1 − o)) to 10⁻¹², as
+/// PyTorch's BCELoss does. <see cref="BinaryCrossEntropy"/> on logits is the better conditioned. An output
 /// outside [0, 1] gives NaN.
 /// </summary>
 public sealed record BinaryCrossEntropyOnProbabilities : ElementLoss
@@ -27,8 +27,8 @@ public sealed record BinaryCrossEntropyOnProbabilities : ElementLoss
         ComputePool pool, float* outputs, float* targets, int rows, int width, float scale,
         float* rowLosses, float* gradient) =>
         Compute(
-            default(BinaryCrossEntropyOnProbabilitiesElement), pool, outputs, targets, rows, width, scale,
-            rowLosses, gradient);
+            default(BinaryCrossEntropyOnProbabilitiesElement), pool, outputs, targets, rows, width,
+            scale, rowLosses, gradient);
 
     private protected override double ReferenceElement(double output, double target)
     {

@@ -9,8 +9,8 @@ namespace Backprop.Engine.Losses;
 
 /// <summary>
 /// −ln p[y] of the target class y, with p = softmax(outputs): the outputs are logits, any of them,
-/// and nothing overflows. With label smoothing ε over K classes and class weights w, a row's loss is
-/// −(1 − ε)·w[y]·ln p[y] − ε / K·Σ w[c]·ln p[c]: that of PyTorch's CrossEntropyLoss with
+/// and nothing overflows. With label smoothing ε over K classes and class weights w, a row's loss
+/// is −(1 − ε)·w[y]·ln p[y] − ε / K·Σ w[c]·ln p[c]: that of PyTorch's CrossEntropyLoss with
 /// reduction='sum'. Weighted batches are divided by their rows, not by their weights, so that a
 /// row's gradient does not depend on the rows beside it.
 /// </summary>

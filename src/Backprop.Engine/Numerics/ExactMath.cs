@@ -137,7 +137,8 @@ public static class ExactMath
         return power.High;
     }
 
-    /// <summary>x^y; at most 1 ulp off. NaN for a negative x and a y that is not integral.</summary>
+    /// <summary>x^y; at most 1 ulp off. NaN for a negative x and a y that is not integral.
+    /// </summary>
     public static double Pow(double x, double y)
     {
         const double ExactIntegers = 9007199254740992.0;

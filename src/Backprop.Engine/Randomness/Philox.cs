@@ -5,8 +5,8 @@ using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Randomness;
 
-/// <summary>What randomness is drawn for. Streams of different purposes are independent. The numbers
-/// are part of the format of every run: never change one, never reuse one.</summary>
+/// <summary>What randomness is drawn for. Streams of different purposes are independent. The
+/// numbers are part of the format of every run: never change one, never reuse one.</summary>
 public enum RandomPurpose : uint
 {
     /// <summary>Initial weights; stream: the parameter's position in the layout.</summary>
@@ -154,8 +154,8 @@ public readonly struct RandomStream
         return radius * ((element & 1) == 0 ? ExactMath.Cos(angle) : ExactMath.Sin(angle));
     }
 
-    /// <summary>As <see cref="FillUniform(ulong, int, float*)"/>, at a width of the caller's choice:
-    /// for tests.</summary>
+    /// <summary>As <see cref="FillUniform(ulong, int, float*)"/>, at a width of the caller's
+    /// choice: for tests.</summary>
     internal unsafe void FillUniform(SimdWidth width, ulong item, int count, float* destination) =>
         PhiloxFill.Uniform(width, _key, item, count, destination);
 

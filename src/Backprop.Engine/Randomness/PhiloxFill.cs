@@ -7,8 +7,8 @@ namespace Backprop.Engine.Randomness;
 /// <summary>
 /// Fills arrays with the uniform values of one item of a <see cref="RandomStream"/>, several Philox
 /// blocks at once. With a block's words (x, y, z, w) in two 64-bit lanes, a round is one widening
-/// multiplication of x and z, one reversal of the block's words, and two exclusive ors: with (y, w),
-/// which the upper halves of the lanes are, and with the keys.
+/// multiplication of x and z, one reversal of the block's words, and two exclusive ors: with
+/// (y, w), which the upper halves of the lanes are, and with the keys.
 /// </summary>
 internal static unsafe class PhiloxFill
 {

@@ -38,7 +38,8 @@ internal unsafe interface IPhiloxLanes<TVector>
     /// <summary>The words of each block in the opposite order.</summary>
     static abstract TVector Reversed(TVector a);
 
-    /// <summary>Writes each word as <see cref="RandomStream.ToUniform"/> makes it a float.</summary>
+    /// <summary>Writes each word as <see cref="RandomStream.ToUniform"/> makes it a float.
+    /// </summary>
     static abstract void StoreUniform(TVector words, float* destination);
 }
 

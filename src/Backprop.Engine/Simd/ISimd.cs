@@ -5,7 +5,8 @@ namespace Backprop.Engine.Simd;
 /// operations that IEEE 754 defines to the last bit, lane by lane, are here: whatever is built from
 /// them gives the same bits at every width.
 /// </summary>
-/// <typeparam name="TVector">The vector: <c>Vector512&lt;float&gt;</c> down to <c>float</c>.</typeparam>
+/// <typeparam name="TVector">The vector: <c>Vector512&lt;float&gt;</c> down to <c>float</c>.
+/// </typeparam>
 public unsafe interface ISimd<TVector>
     where TVector : struct
 {
@@ -62,7 +63,8 @@ public unsafe interface ISimd<TVector>
     /// results and overflow are right.</summary>
     static abstract TVector Scale(TVector a, TVector n);
 
-    /// <summary>The unbiased exponent of a positive normal float, as a float: floor(log2 a).</summary>
+    /// <summary>The unbiased exponent of a positive normal float, as a float: floor(log2 a).
+    /// </summary>
     static abstract TVector Exponent(TVector a);
 
     /// <summary>The significand of a positive normal float, in [1, 2).</summary>

@@ -33,7 +33,8 @@ public readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(Vector128<float> value, float* destination) => value.Store(destination);
+    public static void Store(Vector128<float> value, float* destination) =>
+        value.Store(destination);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -77,13 +78,15 @@ public readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SelectLess(
-        Vector128<float> a, Vector128<float> b, Vector128<float> whenTrue, Vector128<float> whenFalse) =>
+        Vector128<float> a, Vector128<float> b, Vector128<float> whenTrue,
+        Vector128<float> whenFalse) =>
         Vector128.ConditionalSelect(Vector128.LessThan(a, b), whenTrue, whenFalse);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SelectEqual(
-        Vector128<float> a, Vector128<float> b, Vector128<float> whenTrue, Vector128<float> whenFalse) =>
+        Vector128<float> a, Vector128<float> b, Vector128<float> whenTrue,
+        Vector128<float> whenFalse) =>
         Vector128.ConditionalSelect(Vector128.Equals(a, b), whenTrue, whenFalse);
 
     /// <inheritdoc/>

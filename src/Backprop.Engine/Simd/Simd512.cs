@@ -33,7 +33,8 @@ public readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Store(Vector512<float> value, float* destination) => value.Store(destination);
+    public static void Store(Vector512<float> value, float* destination) =>
+        value.Store(destination);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -77,13 +78,15 @@ public readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> SelectLess(
-        Vector512<float> a, Vector512<float> b, Vector512<float> whenTrue, Vector512<float> whenFalse) =>
+        Vector512<float> a, Vector512<float> b, Vector512<float> whenTrue,
+        Vector512<float> whenFalse) =>
         Vector512.ConditionalSelect(Vector512.LessThan(a, b), whenTrue, whenFalse);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> SelectEqual(
-        Vector512<float> a, Vector512<float> b, Vector512<float> whenTrue, Vector512<float> whenFalse) =>
+        Vector512<float> a, Vector512<float> b, Vector512<float> whenTrue,
+        Vector512<float> whenFalse) =>
         Vector512.ConditionalSelect(Vector512.Equals(a, b), whenTrue, whenFalse);
 
     /// <inheritdoc/>

@@ -213,7 +213,8 @@ public sealed unsafe class LossTests : IDisposable
     public void MismatchesWithTheNetworkAreNamed()
     {
         Assert.Null(new SoftmaxCrossEntropy(0, [1, 2]).MismatchWith(2));
-        Assert.Contains("2 class weights for 3", new SoftmaxCrossEntropy(0, [1, 2]).MismatchWith(3));
+        Assert.Contains(
+            "2 class weights for 3", new SoftmaxCrossEntropy(0, [1, 2]).MismatchWith(3));
         Assert.Contains("at least 2", new SoftmaxCrossEntropy().MismatchWith(1));
         Assert.Null(new HalfSquaredError().MismatchWith(1));
         var trial = new LossTrial(1, 3, new float[3], [0]);

@@ -4,8 +4,8 @@ namespace Backprop.Engine.Tests.Randomness;
 
 public class PhiloxTests
 {
-    /// <summary>The known-answer vectors for philox4x32 with 10 rounds that its authors publish with
-    /// their library, Random123.</summary>
+    /// <summary>The known-answer vectors for philox4x32 with 10 rounds that its authors publish
+    /// with their library, Random123.</summary>
     [Theory]
     [InlineData(
         new uint[] { 0, 0, 0, 0 }, new uint[] { 0, 0 },
