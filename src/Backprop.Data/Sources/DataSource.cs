@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Data.Formats;
+using Backprop.Data.Generated;
 using Backprop.Engine;
 
 namespace Backprop.Data.Sources;
@@ -15,6 +16,14 @@ public abstract record DataSource
     /// <summary>IDX files.</summary>
     /// <param name="Options">The files and how they are read.</param>
     public sealed record Idx(IdxOptions Options) : DataSource;
+
+    /// <summary>Tables of separated values.</summary>
+    /// <param name="Options">The files and how they are read.</param>
+    public sealed record Csv(CsvOptions Options) : DataSource;
+
+    /// <summary>A set that is computed.</summary>
+    /// <param name="Options">Which one.</param>
+    public sealed record Generated(GeneratedOptions Options) : DataSource;
 
     /// <summary>Samples written in the specification itself.</summary>
     /// <param name="Rows">Samples.</param>
