@@ -133,9 +133,9 @@ internal static class ExplanationText
             .. Heading($"Chain rule of {weight}"),
             $"w leads from {from} to {step.NeuronName(layer, weight.Neuron)}",
             .. OutGradient(step, layer, weight.Neuron),
-            $"dout/dnet = {NumberText.Full(neurons.Slope[weight.Neuron])}"
+            $"dout/dnet = {NumberText.Full(neurons.Slope[weight.Neuron]),-12}"
                 + SlopeFormula(neurons, weight.Neuron),
-            $"dnet/dw   = {NumberText.Full(step.InputsOf(layer)[weight.Input])}  ({from})",
+            $"dnet/dw   = {NumberText.Full(step.InputsOf(layer)[weight.Input]),-12}  (out of {from})",
             $"dE/dw     = {factors} = {NumberText.Full(neurons.Weight.Gradient[index])}",
             neurons.Weight.Trainable
                 ? $"new w     = {after}  (before: {before}; {step.Optimizer})"
@@ -150,11 +150,11 @@ internal static class ExplanationText
         string value = NumberText.Full(step.Layers[layer].OutGradient[neuron]);
         if (layer == step.Layers.Length - 1)
         {
-            yield return $"dE/dout   = {value}  (the slope of {step.Loss})";
+            yield return $"dE/dout   = {value,-12}  (the slope of {step.Loss})";
             yield break;
         }
 
-        yield return $"dE/dout   = {value}  (the sum over the neurons it feeds,";
+        yield return $"dE/dout   = {value,-12}  (the sum over the neurons it feeds,";
         yield return $"{"",12}each dE/dnet · weight:";
         NeuronLayer next = step.Layers[layer + 1];
         for (int k = 0; k < next.Width; k++)

@@ -84,10 +84,10 @@ internal static class NetworkDrawing
             int index = neurons.IndexOf(from, to);
             Box box = layout.Labels[layer][index];
             double middle = box.Left + (box.Width / 2);
-            string value = weight.Trainable
-                ? $"{NumberText.Short(weight.Before[index])} → "
-                    + NumberText.Short(weight.After[index])
-                : $"{NumberText.Short(weight.Before[index])} (frozen)";
+            string value = $"[{from},{to}]  {NumberText.Short(weight.Before[index])}"
+                + (weight.Trainable
+                    ? $" → {NumberText.Short(weight.After[index])}"
+                    : " (frozen)");
             yield return new XElement(
                 s_svg + "g",
                 new XAttribute("data-weight", $"{weight.Name}[{from},{to}]"),
@@ -166,7 +166,7 @@ internal static class NetworkDrawing
             : "";
         yield return Text(
             36, y, 11, "start", Faint,
-            "In a neuron: out, net. On a line: weight → new weight, its gradient; "
+            "In a neuron: out, net. On a line: [from,to], weight → new weight, its gradient; "
             + $"blue positive, orange negative.{target}");
     }
 

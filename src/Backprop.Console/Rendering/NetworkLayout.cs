@@ -25,7 +25,7 @@ internal sealed record NetworkLayout
     public const double Radius = 42;
 
     /// <summary>A weight's label.</summary>
-    public const double LabelWidth = 150;
+    public const double LabelWidth = 172;
 
     /// <summary>A weight's label.</summary>
     public const double LabelHeight = 34;
@@ -43,8 +43,8 @@ internal sealed record NetworkLayout
     private const double TextBelow = 52;
     private static readonly (double Column, double Row)[] s_spacings =
     [
-        .. from column in (double[])[370, 440, 520, 620, 740]
-           from row in (double[])[175, 210, 260, 320, 400]
+        .. from column in (double[])[380, 450, 530, 630, 750]
+           from row in (double[])[200, 240, 290, 350, 420]
            orderby column * row
            select (column, row),
     ];

@@ -5,27 +5,27 @@ namespace Backprop.Console.Rendering;
 /// <summary>Numbers as people read them, the same in every country.</summary>
 internal static class NumberText
 {
-    private const int ShortName = 6;
+    private const int ShortName = 5;
     private const int SecondsInMinute = 60;
     private const double BytesInUnit = 1024;
 
-    /// <summary>With the eight digits that fp32 can tell apart: <c>0.75136507</c>; a number that
+    /// <summary>With the seven digits that fp32 is sure of: <c>0.7513651</c>; a number that
     /// has a short name keeps it: <c>0.6</c>, not <c>0.60000002</c>.</summary>
     public static string Full(float value)
     {
         string shortest = value.ToString("R", CultureInfo.InvariantCulture);
         return Exponent(shortest.Count(char.IsAsciiDigit) <= ShortName
             ? shortest
-            : value.ToString("G8", CultureInfo.InvariantCulture));
+            : value.ToString("G7", CultureInfo.InvariantCulture));
     }
 
-    /// <summary>With eight digits.</summary>
+    /// <summary>With seven digits.</summary>
     public static string Full(double value) =>
-        Exponent(value.ToString("G8", CultureInfo.InvariantCulture));
+        Exponent(value.ToString("G7", CultureInfo.InvariantCulture));
 
-    /// <summary>With five digits, for tables, drawings and progress: <c>0.75137</c>.</summary>
+    /// <summary>With four digits, for drawings and progress: <c>0.7514</c>.</summary>
     public static string Short(double value) =>
-        Exponent(value.ToString("G5", CultureInfo.InvariantCulture));
+        Exponent(value.ToString("G4", CultureInfo.InvariantCulture));
 
     /// <summary>A share of one: <c>97.2%</c>.</summary>
     public static string Percent(double share) =>

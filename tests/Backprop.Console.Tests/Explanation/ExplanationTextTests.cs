@@ -32,7 +32,7 @@ public class ExplanationTextTests
         AssertNumber(0.0363503064, text, "dE/dout   = ");
         AssertNumber(0.1384985616 * 0.4, text, @"· 0\.4 = ");
         AssertNumber(-0.0380982365 * 0.5, text, @"· 0\.5 = ");
-        Assert.Contains("dnet/dw   = 0.1  (input[1])", text);
+        AssertNumber(0.1, text, "dnet/dw   = ");
         AssertNumber(0.00087713547, text, "· dnet/dw = ");
     }
 

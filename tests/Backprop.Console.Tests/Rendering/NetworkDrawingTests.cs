@@ -18,10 +18,10 @@ public class NetworkDrawingTests
         Assert.Contains("hidden.weight[1,0]", weights);
         XElement first = drawing.Descendants()
             .Single(e => (string?)e.Attribute("data-weight") == "output.weight[0,0]");
-        Assert.Contains("0.4 → 0.35892", first.Value);
-        Assert.Contains("dE/dw 0.082167", first.Value);
+        Assert.Contains("[0,0]  0.4 → 0.3589", first.Value);
+        Assert.Contains("dE/dw 0.08217", first.Value);
         Assert.Equal(6, drawing.Descendants().Count(e => e.Name.LocalName == "circle"));
-        Assert.Contains("0.75137", drawing.Root!.Value);
+        Assert.Contains("0.7514", drawing.Root!.Value);
         Assert.Contains("target 0.99", drawing.Root.Value);
         Assert.Contains("b 0.6 (frozen)", drawing.Root.Value);
     }
