@@ -26,6 +26,10 @@ internal sealed record CommandEnvironment
     /// <summary>The clock.</summary>
     public required TimeProvider Time { get; init; }
 
+    /// <summary>Begins to listen for the wish to end early; the caller disposes the result.
+    /// </summary>
+    public required Func<Interruption> ListenForInterruption { get; init; }
+
     /// <summary>Columns to use.</summary>
     public int Width => Terminal is null
         ? WidthWhenRedirected
@@ -40,5 +44,6 @@ internal sealed record CommandEnvironment
         Variables = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? ""),
         Time = TimeProvider.System,
+        ListenForInterruption = Interruption.OfSignals,
     };
 }

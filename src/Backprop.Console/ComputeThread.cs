@@ -1,0 +1,49 @@
+using System.Runtime.ExceptionServices;
+
+namespace Backprop.Console;
+
+/// <summary>A thread of its own for whatever computes, below normal priority: the console stays
+/// responsive, and nothing computes on the CLR pool.</summary>
+internal sealed class ComputeThread<T>
+{
+    private readonly Thread _thread;
+    private ExceptionDispatchInfo? _failure;
+    private T? _result;
+
+    /// <summary>Starts <paramref name="work"/>.</summary>
+    public ComputeThread(string name, Func<T> work)
+    {
+        _thread = new Thread(() => Run(work))
+        {
+            IsBackground = true,
+            Name = name,
+            Priority = ThreadPriority.BelowNormal,
+        };
+        _thread.Start();
+    }
+
+    /// <summary>Waits for the end of the work, but no longer than this; true: it has ended.
+    /// </summary>
+    public bool Wait(TimeSpan most) => _thread.Join(most);
+
+    /// <summary>Waits for the end of the work, and returns its result or throws what it threw.
+    /// </summary>
+    public T Result()
+    {
+        _thread.Join();
+        _failure?.Throw();
+        return _result!;
+    }
+
+    private void Run(Func<T> work)
+    {
+        try
+        {
+            _result = work();
+        }
+        catch (Exception failure)
+        {
+            _failure = ExceptionDispatchInfo.Capture(failure);
+        }
+    }
+}
