@@ -88,7 +88,7 @@ internal sealed record RunSummary
         Seconds = result.Elapsed.TotalSeconds,
         SamplesPerSecond = result.SamplesPerSecond,
         Threads = threads,
-        SimdWidth = SimdWidth.Bits,
+        SimdWidth = (int)SimdWidths.Best * 32,
         WeightsSha256 = result.WeightsSha256,
         StateSha256 = result.StateSha256,
         Notes = result.Notes,
