@@ -1,3 +1,4 @@
+using Backprop.Data;
 using Backprop.Distributed.Configuration;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Specification;
@@ -25,7 +26,7 @@ internal static class FailureReport
             mistakes.Length == 1
                 ? mistakes[0]
                 : List("the node's configuration has " + mistakes.Length + " mistakes:", mistakes)),
-        MistakeException => (ExitCode.Mistake, failure.Message),
+        MistakeException or InvalidDatasetException => (ExitCode.Mistake, failure.Message),
         CheckpointException => (ExitCode.Failure, failure.Message),
         FileNotFoundException { FileName: string file } =>
             (ExitCode.Mistake, $"there is no file '{file}'"),

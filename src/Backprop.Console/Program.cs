@@ -1,1 +1,3 @@
-return 0;
+using Backprop.Console;
+
+return BackpropCommandLine.Run(args, CommandEnvironment.OfProcess());

@@ -1,0 +1,52 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using Backprop.Console.Commands;
+
+namespace Backprop.Console;
+
+/// <summary>The program's commands.</summary>
+internal static class BackpropCommandLine
+{
+    /// <summary>The command line, for running and for tests that hold documents to it.</summary>
+    public static RootCommand Create(CommandEnvironment environment) => new(
+        "Trains neural networks, to the same bits on any number of threads.\n"
+        + "Exit codes: 0 done, 1 failed, 2 a mistake of yours, 130 interrupted.")
+    {
+        TrainCommand.Create(environment),
+    };
+
+    /// <summary>Runs a command; returns the program's exit code.</summary>
+    public static int Run(IReadOnlyList<string> arguments, CommandEnvironment environment)
+    {
+        RootCommand root = Create(environment);
+        ParseResult result = root.Parse(arguments);
+        if (result.Errors.Count > 0)
+        {
+            foreach (ParseError error in result.Errors)
+            {
+                environment.Error.WriteLine($"backprop: {error.Message}");
+            }
+
+            string command = result.CommandResult.Command == root
+                ? ""
+                : $"{result.CommandResult.Command.Name} ";
+            environment.Error.WriteLine($"'backprop {command}--help' tells what it takes");
+            return ExitCode.Mistake;
+        }
+
+        try
+        {
+            return result.Invoke(new InvocationConfiguration
+            {
+                Output = environment.Output,
+                Error = environment.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+            });
+        }
+        catch (Exception failure)
+        {
+            return FailureReport.Write(failure, environment.Error);
+        }
+    }
+}

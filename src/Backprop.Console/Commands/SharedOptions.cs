@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Backprop.Distributed.Configuration;
+
+namespace Backprop.Console.Commands;
+
+/// <summary>Arguments and options that several commands have.</summary>
+internal static class SharedOptions
+{
+    private const int MostThreads = 1024;
+
+    /// <summary>The run's specification.</summary>
+    public static Argument<string> Specification() => new("SPEC")
+    {
+        Description = "The run's specification, for example hocon/runs/digits.conf",
+    };
+
+    /// <summary>The file of a trained network.</summary>
+    public static Argument<string> Model() => new("MODEL")
+    {
+        Description = "A trained network, for example runs/digits/model.bpm",
+    };
+
+    /// <summary>Threads to compute with.</summary>
+    public static Option<int?> Threads()
+    {
+        var option = new Option<int?>("--threads")
+        {
+            Description = "Threads that compute; the result does not depend on it"
+                + " [default: one a core]",
+            HelpName = "N",
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.Errors.Any() || result.Tokens.Count == 0)
+            {
+                return;
+            }
+
+            if (result.GetValueOrDefault<int?>() is not (>= 1 and <= MostThreads))
+            {
+                result.AddError($"--threads: {result.Tokens[0].Value} is not a whole number "
+                    + $"from 1 to {MostThreads}");
+            }
+        });
+        return option;
+    }
+
+    /// <summary>The node's configuration.</summary>
+    public static Option<string?> Configuration() => new("--config")
+    {
+        Description = "The node's configuration; hocon/reference.conf documents its keys",
+        HelpName = "FILE",
+    };
+
+    /// <summary>Reads the node's configuration: defaults, file, environment, then the option of
+    /// threads.</summary>
+    public static NodeConfiguration ReadNode(
+        string? file, int? threads, CommandEnvironment environment)
+    {
+        if (file is not null && !File.Exists(file))
+        {
+            throw new MistakeException($"there is no configuration '{file}'");
+        }
+
+        ConfigurationText? text =
+            file is null ? null : new ConfigurationText(file, File.ReadAllText(file));
+        NodeConfiguration node = NodeConfigurationReader.Read(text, environment.Variables);
+        return threads is int count ? node with { ComputeThreads = count } : node;
+    }
+}

@@ -1,0 +1,105 @@
+using System.CommandLine;
+using Backprop.Console.Rendering;
+using Backprop.Console.Storage;
+using Backprop.Console.Training;
+using Backprop.Distributed.Configuration;
+using Backprop.Training;
+using Backprop.Training.Specification;
+
+namespace Backprop.Console.Commands;
+
+/// <summary><c>backprop train</c>.</summary>
+internal static class TrainCommand
+{
+    public static Command Create(CommandEnvironment environment)
+    {
+        Argument<string> specification = SharedOptions.Specification();
+        Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
+        var resume = new Option<bool>("--resume")
+        {
+            Description = "Go on from the newest checkpoint; without one, start",
+        };
+        var restart = new Option<bool>("--restart")
+        {
+            Description = "Start anew, and discard the checkpoints of an interrupted run",
+        };
+        var output = new Option<string?>("--output")
+        {
+            Description = "The directory for checkpoints and results [default: runs/<name>]",
+            HelpName = "DIR",
+        };
+        var summary = new Option<string?>("--summary")
+        {
+            Description = "A second copy of summary.json: losses, metrics, time, SHA-256",
+            HelpName = "FILE",
+        };
+        var command = new Command("train", "Train a network, and watch it learn")
+        {
+            specification, resume, restart, threads, output, summary, configuration,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(resume) && result.GetValue(restart))
+            {
+                result.AddError("--resume and --restart exclude each other");
+            }
+        });
+        command.SetAction(result => Run(
+            new TrainArguments(
+                result.GetRequiredValue(specification), result.GetValue(resume),
+                result.GetValue(restart), result.GetValue(output), result.GetValue(summary)),
+            SharedOptions.ReadNode(
+                result.GetValue(configuration), result.GetValue(threads), environment),
+            ResumeCommand.Of(result), environment));
+        return command;
+    }
+
+    private static int Run(
+        TrainArguments arguments, NodeConfiguration node, string resumeCommand,
+        CommandEnvironment environment)
+    {
+        string text = SpecificationFile.ReadText(arguments.Specification);
+        RunSpecification specification =
+            RunSpecificationReader.Read(text, arguments.Specification);
+        string path = arguments.Output ?? Path.Combine(node.Output, specification.Name);
+        using RunDirectory directory = RunDirectory.Open(path);
+        using Interruption interruption = environment.ListenForInterruption();
+        var session = new TrainingSession(
+            specification, text, arguments, node, directory, environment.Time);
+        var thread = new ComputeThread<TrainingOutcome>(
+            "training", () => session.Run(interruption.Token));
+        new TrainingView(environment).Show(session, thread);
+        TrainingOutcome outcome = thread.Result();
+        return Report(outcome, directory, resumeCommand, environment);
+    }
+
+    private static int Report(
+        TrainingOutcome outcome, RunDirectory directory, string resumeCommand,
+        CommandEnvironment environment)
+    {
+        foreach (string line in outcome.Warnings)
+        {
+            environment.Error.WriteLine($"backprop: {line}");
+        }
+
+        foreach (string line in OutcomeText.Write(outcome, directory, environment))
+        {
+            environment.Output.WriteLine(line);
+        }
+
+        switch (outcome.Result.Members[^1].Stop)
+        {
+            case { Kind: StopKind.Interrupted }:
+                environment.Output.WriteLine($"resume with: {resumeCommand}");
+                return ExitCode.Interrupted;
+            case { Kind: StopKind.NonFinite, Reason: string reason }:
+                environment.Error.WriteLine($"backprop: training failed: {reason}. "
+                    + "The weights before that step are kept. A smaller learning rate, or "
+                    + "clipping, may help");
+                return ExitCode.Failure;
+            default:
+                return ExitCode.Done;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Backprop.Console.Training;
+using Backprop.Training;
+using Spectre.Console;
+
+namespace Backprop.Console.Rendering;
+
+/// <summary>Shows a run while it trains: two lines that change in a terminal, a line an epoch where
+/// output is redirected.</summary>
+internal sealed class TrainingView(CommandEnvironment environment)
+{
+    private static readonly TimeSpan s_refresh = TimeSpan.FromMilliseconds(100);
+
+    // Short epochs would fill a log with lines that nobody reads.
+    private static readonly TimeSpan s_mostOftenLine = TimeSpan.FromSeconds(1);
+
+    /// <summary>Returns when the thread has ended.</summary>
+    public void Show<T>(TrainingSession session, ComputeThread<T> thread)
+    {
+        if (environment.Terminal is IAnsiConsole terminal)
+        {
+            ShowLive(terminal, session, thread);
+        }
+        else
+        {
+            WriteLines(session, thread);
+        }
+    }
+
+    private void ShowLive<T>(
+        IAnsiConsole terminal, TrainingSession session, ComputeThread<T> thread)
+    {
+        long started = environment.Time.GetTimestamp();
+        terminal.Live(new Text("opening the data"))
+            .AutoClear(true)
+            .Start(context =>
+            {
+                while (!thread.Wait(s_refresh))
+                {
+                    if (session.Extent is not RunExtent extent)
+                    {
+                        started = environment.Time.GetTimestamp();
+                        continue;
+                    }
+
+                    (string bar, string numbers) = ProgressLines.Live(
+                        session.Progress.Snapshot, extent,
+                        environment.Time.GetElapsedTime(started));
+                    context.UpdateTarget(new Rows(
+                        new Text(Cut(bar), new Style(Color.Blue)), new Text(Cut(numbers))));
+                }
+            });
+    }
+
+    private void WriteLines<T>(TrainingSession session, ComputeThread<T> thread)
+    {
+        EpochReport? written = null;
+        long writtenAt = 0;
+        bool ended;
+        do
+        {
+            ended = thread.Wait(s_refresh);
+            EpochReport? last = session.Progress.Snapshot.LastEpoch;
+            bool isDue = ended || written is null
+                || environment.Time.GetElapsedTime(writtenAt) >= s_mostOftenLine;
+            if (last is not null && last != written && isDue)
+            {
+                environment.Output.WriteLine(ProgressLines.Epoch(last, session.Extent!));
+                environment.Output.Flush();
+                written = last;
+                writtenAt = environment.Time.GetTimestamp();
+            }
+        }
+        while (!ended);
+    }
+
+    // A line that wraps would leave its rest behind when it is drawn again.
+    private string Cut(string line) =>
+        line.Length < environment.Width ? line : line[..(environment.Width - 1)];
+}

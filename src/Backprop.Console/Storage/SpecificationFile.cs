@@ -1,0 +1,40 @@
+using Backprop.Data.Sources;
+using Backprop.Training.Specification;
+
+namespace Backprop.Console.Storage;
+
+/// <summary>Reads specifications, and opens their data.</summary>
+internal static class SpecificationFile
+{
+    private const long MostBytes = 16 << 20;
+
+    // The rest is left to the data, the program and the machine's other processes.
+    private const double ShareOfMemory = 0.8;
+
+    /// <summary>The text of a specification.</summary>
+    public static string ReadText(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            throw new MistakeException(
+                $"'{path}' is a directory; a specification is a file, for example "
+                + "hocon/runs/digits.conf");
+        }
+
+        if (!File.Exists(path))
+        {
+            throw new MistakeException($"there is no specification '{path}'");
+        }
+
+        long length = new FileInfo(path).Length;
+        return length <= MostBytes
+            ? File.ReadAllText(path)
+            : throw new MistakeException(
+                $"'{path}' has {length:N0} bytes; a specification has at most {MostBytes:N0}");
+    }
+
+    /// <summary>Opens the data of a specification, and plans the run.</summary>
+    public static PlannedRun Plan(RunSpecification specification) => RunPlanner.Plan(
+        specification, new DataSourceOpener(),
+        (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * ShareOfMemory));
+}
