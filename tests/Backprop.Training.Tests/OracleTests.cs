@@ -40,7 +40,8 @@ public sealed class OracleTests
             Assert.Equal(step + 1, interrupted.Steps);
 
             using Checkpoint checkpoint = store.Load()!;
-            TrainingResult resumed = Train(Plan, threads: 2, resumeFrom: checkpoint);
+            TrainingResult resumed = Train(
+                Plan, threads: 1 + (int)(step % 2), resumeFrom: checkpoint);
 
             AssertSame(undisturbed, resumed);
         }

@@ -138,7 +138,7 @@ internal static class SectionFile
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         source.Position = begin;
-        byte[] piece = new byte[CopyBytes];
+        byte[] piece = new byte[Math.Clamp(end - begin, 1, CopyBytes)];
         for (long left = end - begin; left > 0;)
         {
             int read = source.Read(piece, 0, (int)Math.Min(left, piece.Length));
