@@ -123,6 +123,21 @@ internal static class GenerateMicroKernels
             }
         }
 
+        Line(code, 3, "output = tile->Output + tile->OutputPrefetch;");
+        for (int row = 0; row < rows; row++)
+        {
+            Line(code, 3, "TSimd.Prefetch(output);");
+            if (vectors > 1)
+            {
+                Line(code, 3, "if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);");
+            }
+
+            if (row < rows - 1)
+            {
+                Line(code, 3, "output += stride;");
+            }
+        }
+
         Line(code, 2, "}");
         Line(code, 2, "else");
         Line(code, 2, "{");

@@ -45,6 +45,11 @@ internal static unsafe class BlockedProduct<TVector, TSimd>
     // Up to so many rows b is read in place: it is not used often enough to pay for the packing.
     private const int MaxRowsInPlace = 256;
 
+    // From so many rows on b is packed where its rows do not begin on cache lines: most vectors
+    // would straddle two.
+    private const int MinRowsToAlign = 28;
+    private const int FloatsPerLine = 16;
+
     // a·bᵀ is computed as (b·aᵀ)ᵀ where transposing b would touch so many times more elements than
     // transposing a and c.
     private const int TranspositionRatio = 3;
@@ -91,7 +96,6 @@ internal static unsafe class BlockedProduct<TVector, TSimd>
 
     private static void RunTransposed(in ProductPart part)
     {
-        const int FloatsPerLine = 16;
         Workspace workspace = Workspace.OfThisThread;
         int stride = (part.Rows + FloatsPerLine - 1) / FloatsPerLine * FloatsPerLine;
         float* a = workspace.Take(WorkspaceSlot.TransposedOperand, (long)part.Inner * stride);
@@ -124,7 +128,9 @@ internal static unsafe class BlockedProduct<TVector, TSimd>
             _step = step;
             _steps = steps;
             _b = part.B.From(step, column);
-            _packB = part.B.ColumnStride != 1 || part.Rows > MaxRowsInPlace;
+            _packB = part.B.ColumnStride != 1
+                || part.Rows > MaxRowsInPlace
+                || (part.B.RowStride % FloatsPerLine != 0 && part.Rows >= MinRowsToAlign);
         }
 
         public void Run()
@@ -166,6 +172,7 @@ internal static unsafe class BlockedProduct<TVector, TSimd>
                 for (int i = 0; i < tiles.Count; i++)
                 {
                     int rows = tiles.Size(i);
+                    tile.OutputPrefetch = rows * _part.CStride;
                     tile.A = tileBytes != 0
                         ? a + i * tileBytes
                         : a + tiles.Start(i) * tile.ARowBytes;

@@ -62,6 +62,8 @@ internal static unsafe class MicroKernels<TVector, TSimd>
         {
             float* output = tile->Output;
             c0_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -114,6 +116,10 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c0_0 = TSimd.Load(output);
             output += stride;
             c1_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -175,6 +181,12 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c1_0 = TSimd.Load(output);
             output += stride;
             c2_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -245,6 +257,14 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c2_0 = TSimd.Load(output);
             output += stride;
             c3_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -326,6 +346,16 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c3_0 = TSimd.Load(output);
             output += stride;
             c4_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -416,6 +446,18 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c4_0 = TSimd.Load(output);
             output += stride;
             c5_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -515,6 +557,20 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c5_0 = TSimd.Load(output);
             output += stride;
             c6_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -625,6 +681,22 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c6_0 = TSimd.Load(output);
             output += stride;
             c7_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -744,6 +816,24 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c7_0 = TSimd.Load(output);
             output += stride;
             c8_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -872,6 +962,26 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c8_0 = TSimd.Load(output);
             output += stride;
             c9_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -1011,6 +1121,28 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c9_0 = TSimd.Load(output);
             output += stride;
             c10_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -1159,6 +1291,30 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c10_0 = TSimd.Load(output);
             output += stride;
             c11_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -1316,6 +1472,32 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c11_0 = TSimd.Load(output);
             output += stride;
             c12_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -1484,6 +1666,34 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             c12_0 = TSimd.Load(output);
             output += stride;
             c13_0 = TSimd.Load(output);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
+            output += stride;
+            TSimd.Prefetch(output);
         }
         else
         {
@@ -1634,6 +1844,9 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             float* output = tile->Output;
             c0_0 = TSimd.Load(output);
             c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -1696,6 +1909,12 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c1_0 = TSimd.Load(output);
             c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -1773,6 +1992,15 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c2_0 = TSimd.Load(output);
             c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -1865,6 +2093,18 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c3_0 = TSimd.Load(output);
             c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -1974,6 +2214,21 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c4_0 = TSimd.Load(output);
             c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -2098,6 +2353,24 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c5_0 = TSimd.Load(output);
             c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -2237,6 +2510,27 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c6_0 = TSimd.Load(output);
             c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -2393,6 +2687,30 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c7_0 = TSimd.Load(output);
             c7_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -2564,6 +2882,33 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c8_0 = TSimd.Load(output);
             c8_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -2750,6 +3095,36 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c9_0 = TSimd.Load(output);
             c9_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -2953,6 +3328,39 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c10_0 = TSimd.Load(output);
             c10_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -3171,6 +3579,42 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c11_0 = TSimd.Load(output);
             c11_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -3404,6 +3848,45 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c12_0 = TSimd.Load(output);
             c12_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {
@@ -3654,6 +4137,48 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             output += stride;
             c13_0 = TSimd.Load(output);
             c13_1 = TSimd.Load(output + TSimd.Lanes);
+            output = tile->Output + tile->OutputPrefetch;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
+            output += stride;
+            TSimd.Prefetch(output);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(output + TSimd.Lanes);
         }
         else
         {

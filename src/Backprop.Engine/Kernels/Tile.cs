@@ -58,6 +58,10 @@ internal unsafe struct Tile
     /// <summary>Floats from a row of <see cref="Output"/> to the next.</summary>
     public nint OutputStride;
 
+    /// <summary>Floats ahead of <see cref="Output"/> to prefetch where chains are taken up again:
+    /// the next tile's.</summary>
+    public nint OutputPrefetch;
+
     /// <summary>The most rows whose accumulators stay in registers beside the vectors of b and a
     /// broadcast a: 14 where there are 32 registers, 6 where there are 16.</summary>
     public static int MaxRows<TVector, TSimd>()

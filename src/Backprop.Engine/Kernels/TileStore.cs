@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Kernels;
@@ -57,8 +58,38 @@ internal static unsafe class TileStore<TVector, TSimd>
     {
         for (int row = 0; row < rows; row++)
         {
-            new ReadOnlySpan<float>(source + row * sourceStride, columns)
-                .CopyTo(new Span<float>(destination + row * destinationStride, columns));
+            CopyRow(source, columns, destination);
+            source += sourceStride;
+            destination += destinationStride;
+        }
+    }
+
+    // By whole vectors, of which the last may overlap the one before.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CopyRow(float* source, int length, float* destination)
+    {
+        const int Wide = 8, Narrow = 4;
+        if (length >= Wide)
+        {
+            for (int i = 0; i < length; i += Wide)
+            {
+                int at = Math.Min(i, length - Wide);
+                Vector256.Load(source + at).Store(destination + at);
+            }
+        }
+        else if (length >= Narrow)
+        {
+            int last = length - Narrow;
+            Vector128<float> begin = Vector128.Load(source), end = Vector128.Load(source + last);
+            begin.Store(destination);
+            end.Store(destination + last);
+        }
+        else
+        {
+            for (int i = 0; i < length; i++)
+            {
+                destination[i] = source[i];
+            }
         }
     }
 }

@@ -93,7 +93,8 @@ public sealed unsafe class ComputePool : IDisposable
 
     /// <summary>As <see cref="Run{TBody}(ref TBody)"/>, in <paramref name="parts"/> parts: work
     /// that is too small for all threads wakes fewer.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Not 1 to <see cref="Threads"/> parts.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Not 1 to <see cref="Threads"/> parts.
+    /// </exception>
     /// <exception cref="InvalidOperationException">The pool is busy.</exception>
     public void Run<TBody>(ref TBody body, int parts)
         where TBody : struct, IParallelBody
