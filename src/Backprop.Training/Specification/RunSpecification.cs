@@ -32,8 +32,7 @@ public sealed record DataSpecification
     /// <summary>Test samples, looked at once, at the end; null: none.</summary>
     public Placed<DataSource>? Test { get; init; }
 
-    /// <summary>How the samples are parted and prepared, but for missing values, which the training
-    /// source speaks of.</summary>
+    /// <summary>How the samples are parted and prepared.</summary>
     public required PreparationOptions Preparation { get; init; }
 
     /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>

@@ -95,7 +95,8 @@ internal sealed class BooleanKind : ScalarKind<bool>
 }
 
 /// <summary>A string; control characters have no place in names and paths.</summary>
-internal sealed class TextKind(string description, Func<string, bool>? isValid = null)
+internal sealed class TextKind(
+    string description, Func<string, bool>? isValid = null, bool mayBeEmpty = false)
     : ScalarKind<string>
 {
     private const int MaxLength = 4096;
@@ -105,7 +106,8 @@ internal sealed class TextKind(string description, Func<string, bool>? isValid =
     protected override bool TryParse(HoconScalar scalar, ValueCursor at, out string value)
     {
         value = scalar.Text;
-        return (value.Length is > 0 and <= MaxLength && !value.Any(char.IsControl)
+        return (value.Length <= MaxLength && (mayBeEmpty || value.Length > 0)
+            && !value.Any(char.IsControl)
             && (isValid is null || isValid(value))) || Refuse(scalar, at);
     }
 }

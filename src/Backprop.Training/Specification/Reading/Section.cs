@@ -24,7 +24,8 @@ internal interface ISection : IValueKind
 /// <param name="keys">The keys.</param>
 /// <param name="bind">Makes the value; called only where every key is valid by itself. It may
 /// refuse what does not go together.</param>
-/// <param name="mainKey">The key whose value may stand in the place of the whole section.</param>
+/// <param name="mainKey">The key whose value may stand in the place of the whole section; one
+/// without a name always does.</param>
 internal sealed class Section<T>(
     string name, string meaning, ImmutableArray<Key> keys, Func<KeyValues, T> bind,
     Key? mainKey = null) : ValueKind<T>, ISection
@@ -46,7 +47,7 @@ internal sealed class Section<T>(
     public override bool TryRead(ValueCursor at, out T value)
     {
         value = default!;
-        if (at.Value is not HoconObject fields)
+        if (at.Value is not HoconObject fields || mainKey is { Name: "" })
         {
             if (mainKey is null)
             {
@@ -112,7 +113,7 @@ internal sealed class Choice<T>(string name, params Section<T>[] alternatives)
 
     public IEnumerable<ISection> Alternatives => alternatives;
 
-    public override string Description => name;
+    public override string Description => $"one {name}";
 
     public override IEnumerable<IValueKind> Parts => alternatives;
 

@@ -28,6 +28,8 @@ internal sealed record ValueCursor(HoconValue Value, string Path, List<Specifica
     public ValueCursor At(int index, HoconValue item) =>
         this with { Value = item, Path = $"{Path}[{index}]" };
 
-    /// <summary>The path of a key of this object.</summary>
-    public string PathOf(string key) => Path.Length == 0 ? key : $"{Path}.{key}";
+    /// <summary>The path of a key of this object; the empty key stands for the object itself.
+    /// </summary>
+    public string PathOf(string key) =>
+        key.Length == 0 ? Path : Path.Length == 0 ? key : $"{Path}.{key}";
 }

@@ -1,0 +1,141 @@
+using System.Collections.Immutable;
+using Backprop.Data.Formats;
+using Backprop.Data.Preparation;
+using Backprop.Data.Sources;
+using Backprop.Training.Specification.Reading;
+
+namespace Backprop.Training.Specification.Schema;
+
+/// <summary>Tables of separated values.</summary>
+internal static class CsvSchema
+{
+    private static readonly ListKind<string> Names = new(
+        Kinds.Text, "an array of names", acceptsOne: true);
+
+    private static readonly Key<ImmutableArray<string>> Files = Key.Required(
+        "files", new ListKind<string>(
+            Kinds.Path, "a path, or an array of paths", acceptsOne: true),
+        "the files, read as one table");
+
+    private static readonly Key<string> ClassColumn = Key.Required(
+        "column", Kinds.Text, "the column of class names");
+
+    private static readonly Key<ImmutableArray<string>?> Classes =
+        Key.Optional<ImmutableArray<string>?>(
+            "classes", new ListKind<string>(Kinds.Text, "an array of names", minimum: 2)
+                .As(names => (ImmutableArray<string>?)names),
+            null, "those in the table, sorted", "the classes, by index");
+
+    private static readonly Key<ImmutableArray<string>> ValueColumns = Key.Required(
+        "columns", Names, "the columns, in the order of the network's outputs");
+
+    private static readonly Key<CsvTarget> Target = Key.Required(
+        "target", new Choice<CsvTarget>(
+            "csv target",
+            new Section<CsvTarget>(
+                "class", "One column of class names.", [ClassColumn, Classes],
+                k => new CsvTarget.Class(k.Get(ClassColumn), k.Get(Classes)), ClassColumn),
+            new Section<CsvTarget>(
+                "values", "Columns of numbers.", [ValueColumns],
+                k => new CsvTarget.Values(k.Get(ValueColumns)), ValueColumns)),
+        "what is to be predicted");
+
+    private static readonly Key<double> MissingConstant = Key.Required(
+        "value", Kinds.Number, "the number");
+
+    private static readonly Choice<MissingFill> Fill = new(
+        "missing value",
+        new Section<MissingFill>(
+            "error", "A missing value is refused.", [],
+            _ => new MissingFill(MissingPolicy.Error)),
+        new Section<MissingFill>(
+            "mean", "The mean of the training part.", [],
+            _ => new MissingFill(MissingPolicy.Mean)),
+        new Section<MissingFill>(
+            "median", "The median of the training part.", [],
+            _ => new MissingFill(MissingPolicy.Median)),
+        new Section<MissingFill>(
+            "constant", "A number.", [MissingConstant],
+            k => new MissingFill(MissingPolicy.Constant, k.GetFloat(MissingConstant)),
+            MissingConstant));
+
+    private static readonly Key<MissingFill> Missing = Key.Optional(
+        "missing", Fill, default, "error", "what stands in for a missing number");
+
+    private static readonly Key<ImmutableArray<string>?> Categories =
+        Key.Optional<ImmutableArray<string>?>(
+            "categories", Names.As(names => (ImmutableArray<string>?)names), null,
+            "those in the table, sorted", "the names there may be");
+
+    private static readonly Key<bool> MissingIsCategory = Key.Optional(
+        "missing-is-category", Kinds.Boolean, false, "false",
+        "whether a missing value is a name like the others; else it is refused");
+
+    private static readonly Key<ImmutableArray<string>> Levels = Key.Required(
+        "levels", new ListKind<string>(Kinds.Text, "an array of names", minimum: 2),
+        "the names, lowest first");
+
+    /// <summary>Columns without their name, which is the key they stand under.</summary>
+    private static readonly Choice<CsvColumn> Column = new(
+        "csv column",
+        new Section<CsvColumn>(
+            "numeric", "Numbers: one feature.", [Missing],
+            k => new CsvColumn.Numeric("") { Missing = k.Get(Missing) }),
+        new Section<CsvColumn>(
+            "categorical", "Names without an order: one feature for each name, 0 or 1.",
+            [Categories, MissingIsCategory],
+            k => new CsvColumn.Categorical("")
+            {
+                Categories = k.Get(Categories), MissingIsCategory = k.Get(MissingIsCategory),
+            }),
+        new Section<CsvColumn>(
+            "ordinal", "Names with an order: one feature, the level's number from 0.",
+            [Levels, Missing],
+            k => new CsvColumn.Ordinal("", k.Get(Levels)) { Missing = k.Get(Missing) }, Levels),
+        new Section<CsvColumn>(
+            "ignored", "No feature.", [], _ => new CsvColumn.Ignored("")));
+
+    private static readonly Key<ImmutableArray<KeyValuePair<string, CsvColumn>>> Columns =
+        Key.Optional<ImmutableArray<KeyValuePair<string, CsvColumn>>>(
+            "columns", new MapKind<CsvColumn>(
+                Column, "columns by name, `{ color = categorical, id = ignored }`"),
+            [], "all numeric", "columns that are not numeric, or whose values may be missing");
+
+    private static readonly Key<bool> Header = Key.Optional(
+        "header", Kinds.Boolean, true, "true",
+        "whether each file's first line names the columns; else they are called 1, 2, ...");
+
+    private static readonly Key<char> Delimiter = Key.Optional(
+        "delimiter",
+        new WordKind<char>(
+            ("comma", ','), ("semicolon", ';'), ("tab", '\t'), ("space", ' '), ("bar", '|')),
+        ',', "comma", "what stands between values");
+
+    private static readonly Key<ImmutableArray<string>> MissingTokens = Key.Optional(
+        "missing-tokens", new ListKind<string>(
+            new TextKind("a text, which may be empty", _ => true, mayBeEmpty: true),
+            "an array of texts"),
+        new CsvOptions { Paths = [], Target = null }.MissingTokens, "[\"\", NA, \"?\"]",
+        "what is written for a missing value");
+
+    /// <summary>A table to train on.</summary>
+    public static Section<DataSource> Table { get; } = new(
+        "csv", "Text files of separated values.",
+        [Files, Target, Columns, Missing, Header, Delimiter, MissingTokens],
+        k => new DataSource.Csv(new CsvOptions
+        {
+            Paths = k.Get(Files),
+            Target = k.Get(Target),
+            Columns = [.. k.Get(Columns).Select(column => column.Value with { Name = column.Key })],
+            Missing = k.Get(Missing),
+            HasHeader = k.Get(Header),
+            Delimiter = k.Get(Delimiter),
+            MissingTokens = k.Get(MissingTokens),
+        }));
+
+    /// <summary>A table that is read as the training table is.</summary>
+    public static Section<DataSource> FollowingTable { get; } = new(
+        "csv", "Text files of separated values, read as the training table is: with its target, "
+        + "columns, classes and categories.", [Files],
+        k => new DataSource.Csv(new CsvOptions { Paths = k.Get(Files), Target = null }), Files);
+}

@@ -1,0 +1,134 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Backprop.Data;
+using Backprop.Data.Formats;
+using Backprop.Data.Sources;
+using Backprop.Engine;
+using Backprop.Training.Specification.Reading;
+
+namespace Backprop.Training.Specification.Schema;
+
+/// <summary>Data sources.</summary>
+internal static class SourceSchema
+{
+    private static readonly Key<ImmutableArray<string>?> Classes =
+        Key.Optional<ImmutableArray<string>?>(
+            "classes",
+            new ListKind<string>(Kinds.Text, "an array of names", minimum: 2)
+                .As(names => (ImmutableArray<string>?)names),
+            null, "numbered, as many as the labels need", "the classes' names, by label");
+
+    private static readonly Key<ArrayTarget> Target = Key.Optional(
+        "target",
+        new WordKind<ArrayTarget>(("class", ArrayTarget.Class), ("values", ArrayTarget.Values)),
+        ArrayTarget.Class, "class", "what the labels are");
+
+    private static readonly Key<ImmutableArray<string>> Images = Key.Required(
+        "images", Paths, "the features: two or more dimensions, samples first");
+
+    private static readonly Key<ImmutableArray<string>> Labels = Key.Required(
+        "labels", Paths, "the targets, in as many files");
+
+    private static readonly Key<NumberTable> Features = Key.Required(
+        "features", Kinds.Table, "one row for each sample");
+
+    private static readonly Key<NumberTable?> Targets = Key.Optional<NumberTable?>(
+        "targets", Kinds.Table.As(table => (NumberTable?)table), null, "none",
+        "one row of values for each sample");
+
+    private static readonly Key<ImmutableArray<long>> ClassLabels = Key.Optional(
+        "labels", new ListKind<long>(new IntegerKind(0, 65_535), "an array of class numbers"), [],
+        "none", "one class for each sample, from 0; in the place of `targets`");
+
+    private static readonly Section<DataSource> Idx =
+        new(
+            "idx", "IDX files (MNIST's format), plain or gzip-compressed; several files are read "
+            + "as one set.", [Images, Labels, Target, Classes], BindIdx);
+
+    private static readonly Section<DataSource> Inline =
+        new(
+            "inline", "Samples written here.", [Features, Targets, ClassLabels, Classes],
+            BindInline);
+
+    /// <summary>What can be trained on.</summary>
+    public static Choice<DataSource> Training { get; } = new(
+        "data source", Idx, CsvSchema.Table, GeneratedSchema.Source, Inline);
+
+    /// <summary>What can be validated or tested on.</summary>
+    public static Choice<DataSource> Following { get; } = new(
+        "validation or test source", Idx, CsvSchema.FollowingTable, GeneratedSchema.Source, Inline);
+
+    private static ListKind<string> Paths =>
+        new(Kinds.Path, "a path, or an array of paths", acceptsOne: true);
+
+    private static DataSource BindIdx(KeyValues keys)
+    {
+        ImmutableArray<string> images = keys.Get(Images), labels = keys.Get(Labels);
+        if (images.Length != labels.Length)
+        {
+            keys.Refuse(
+                Labels, $"{labels.Length} files of labels go with {images.Length} of images; "
+                + "there must be as many");
+            return new DataSource.Idx(new IdxOptions { Shards = [] });
+        }
+
+        RefuseClassesOfValues(keys);
+        return new DataSource.Idx(new IdxOptions
+        {
+            Shards = [.. images.Zip(labels, (i, l) => new IdxFiles(i, l))],
+            Target = keys.Get(Target),
+            Classes = keys.Get(Classes),
+        });
+    }
+
+    private static void RefuseClassesOfValues(KeyValues keys)
+    {
+        if (keys.Has(Classes) && keys.Get(Target) == ArrayTarget.Values)
+        {
+            keys.Refuse(Classes, "cannot be named where 'target' is values");
+        }
+    }
+
+    private static DataSource BindInline(KeyValues keys)
+    {
+        NumberTable features = keys.Get(Features);
+        NumberTable? targets = keys.Get(Targets);
+        ImmutableArray<long> labels = keys.Get(ClassLabels);
+        if (targets is null == !keys.Has(ClassLabels))
+        {
+            keys.Refuse(Targets, "exactly one of 'targets' (values) and 'labels' (classes) must "
+                + "be given");
+        }
+
+        if (keys.Has(Classes) && targets is not null)
+        {
+            keys.Refuse(Classes, "cannot be named where the targets are values");
+        }
+
+        int rows = targets?.Rows ?? labels.Length;
+        if (rows != features.Rows)
+        {
+            keys.Refuse(
+                targets is null ? ClassLabels : Targets,
+                $"{rows} targets go with {features.Rows} samples; there must be as many");
+        }
+
+        int classes = (int)labels.Append(0).Max() + 1;
+        if (keys.Get(Classes) is { } names && names.Length < classes)
+        {
+            keys.Refuse(Classes, $"names {names.Length} classes, but label {classes - 1} stands "
+                + "in 'labels'");
+        }
+
+        TargetSchema target = targets is null
+            ? new TargetSchema.Class(keys.Get(Classes) ?? Numbered("", classes))
+            : new TargetSchema.Values(Numbered("target", targets.Width));
+        return new DataSource.Inline(
+            features.Rows, Shape.Of(features.Width), features.Values,
+            targets?.Values ?? [.. labels.Select(label => (float)label)], target);
+    }
+
+    private static ImmutableArray<string> Numbered(string prefix, int count) =>
+        [.. Enumerable.Range(0, count)
+            .Select(i => prefix + i.ToString(CultureInfo.InvariantCulture))];
+}
