@@ -49,9 +49,15 @@ public sealed class AkkaHoconTests
 
     private static void AssertAlike(string text, string? file)
     {
-        HoconObject ours = HoconReader.Read(text, file ?? "test.conf");
-        HoconRoot theirs = Parser.Parse(text, _ => throw new NotSupportedException());
+        HoconObject ours = HoconReader.Read(text, file ?? "test.conf", new IncludedFiles());
+        HoconRoot theirs = Parser.Parse(text, Included);
         Assert.Equal(Flat(theirs.Value, depth: 0), Flat(ours));
+    }
+
+    private static HoconRoot Included(string name)
+    {
+        string path = Path.Combine(RepositoryPaths.Runs, "articles", name);
+        return Parser.Parse(File.ReadAllText(path), Included);
     }
 
     /// <summary>Keys sorted, since Akka's order is not part of a value.</summary>
