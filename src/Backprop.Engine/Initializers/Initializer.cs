@@ -9,8 +9,7 @@ public abstract record Initializer
     /// <param name="shape">The tensor's shape.</param>
     /// <param name="fanIn">Inputs that meet in one output of the layer.</param>
     /// <param name="fanOut">Outputs that one input feeds.</param>
-    /// <param name="random">The stream of this tensor; element i draws at item 0, element i (or
-    /// where it needs several words, from item i).</param>
+    /// <param name="random">The stream of this tensor; element i draws at item 0, element i.</param>
     /// <param name="destination">The tensor, row-major.</param>
     public abstract void Fill(
         Shape shape, int fanIn, int fanOut, RandomStream random, Span<float> destination);

@@ -24,8 +24,8 @@ public sealed record Normal(float Mean, float StandardDeviation) : Initializer
     {
         for (int i = 0; i < destination.Length; i++)
         {
-            double deviate = NormalVariate.Draw(random, (ulong)i);
-            destination[i] = (float)(Mean + StandardDeviation * deviate);
+            destination[i] =
+                (float)(Mean + StandardDeviation * random.Normal(0, (ulong)i));
         }
     }
 }

@@ -19,20 +19,18 @@ public sealed record Uniform(float Minimum, float Maximum) : Initializer
     }
 
     /// <inheritdoc/>
-    public override void Fill(
+    public override unsafe void Fill(
         Shape shape, int fanIn, int fanOut, RandomStream random, Span<float> destination)
     {
-        float width = Maximum - Minimum;
-        for (int start = 0; start < destination.Length; start += 4)
+        fixed (float* values = destination)
         {
-            PhiloxBlock block = random.Block(0, (ulong)start / 4);
-            ReadOnlySpan<uint> words = [block.X, block.Y, block.Z, block.W];
-            int count = Math.Min(4, destination.Length - start);
-            for (int i = 0; i < count; i++)
-            {
-                destination[start + i] = MathF.FusedMultiplyAdd(
-                    width, RandomStream.ToUniform(words[i]), Minimum);
-            }
+            random.FillUniform(item: 0, destination.Length, values);
+        }
+
+        float width = Maximum - Minimum;
+        foreach (ref float value in destination)
+        {
+            value = MathF.FusedMultiplyAdd(width, value, Minimum);
         }
     }
 }

@@ -116,21 +116,8 @@ public sealed unsafe class DropoutLayer : Layer
             int end = ComputePool.PartStart(Rows, part + 1, parts);
             for (int row = ComputePool.PartStart(Rows, part, parts); row < end; row++)
             {
-                FillRow((ulong)Samples[row], Mask + (nint)row * Width);
-            }
-        }
-
-        private readonly void FillRow(ulong sample, float* mask)
-        {
-            for (int start = 0; start < Width; start += 4)
-            {
-                PhiloxBlock block = Stream.Block(sample, (ulong)start / 4);
-                ReadOnlySpan<uint> words = [block.X, block.Y, block.Z, block.W];
-                int count = Math.Min(4, Width - start);
-                for (int i = 0; i < count; i++)
-                {
-                    mask[start + i] = RandomStream.ToUniform(words[i]) < Rate ? 0f : Kept;
-                }
+                Stream.FillMask(
+                    (ulong)Samples[row], Rate, Kept, Width, Mask + (nint)row * Width);
             }
         }
     }

@@ -1,0 +1,155 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Networks;
+
+namespace Backprop.Engine.Tests.Networks;
+
+/// <summary>Gradients against central differences: every layer passes, a wrong one is caught, and
+/// kinks are no false alarm.</summary>
+public sealed class GradientCheckTests
+{
+    private const double Tolerance = 2e-4;
+
+    public static TheoryData<string> Layers =>
+    [
+        "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "silu", "softmax", "dropout",
+        "batch-normalization", "layer-normalization", "plain-layer-normalization", "flatten",
+        "residual", "nested-residual",
+    ];
+
+    [Theory]
+    [MemberData(nameof(Layers))]
+    public void Every_layer_passes_between_two_dense_layers(string name)
+    {
+        using var trial = NewTrial(DefinitionOf(name));
+        ImmutableArray<TensorGradientCheck> results = Run(trial);
+        Assert.Contains(results, result => result.Name == "dense1.weight");
+        foreach (TensorGradientCheck result in results)
+        {
+            Assert.True(
+                result.MaxRelativeError < Tolerance && result.Skipped == 0,
+                $"{name}: {result}");
+            Assert.Equal(result.Length, result.Checked);
+        }
+    }
+
+    [Fact]
+    public void All_layers_together_pass()
+    {
+        using var trial = new Trial(
+            Shape.Of(7, 3), NetworkExecutorTests.EveryLayer, rows: 6, microBatches: 2);
+        foreach (TensorGradientCheck result in Run(trial, elements: 2))
+        {
+            Assert.True(result.MaxRelativeError < 2e-3, result.ToString());
+            Assert.Equal(2, result.Checked + result.Skipped);
+        }
+    }
+
+    [Fact]
+    public void Running_statistics_and_frozen_parameters_have_no_gradient_to_check()
+    {
+        using var trial = new Trial(
+            Shape.Of(4),
+            [
+                new DenseDefinition(5) { BiasTrainable = false },
+                new BatchNormalizationDefinition(),
+            ],
+            rows: 6);
+        Assert.Equal(
+            ["dense1.weight", "batch-normalization1.scale", "batch-normalization1.bias"],
+            Run(trial).Select(result => result.Name));
+    }
+
+    [Fact]
+    public void A_wrong_backward_pass_is_found()
+    {
+        using var trial = NewTrial(new WrongTanhDefinition());
+        TensorGradientCheck weight = Run(trial).Single(result => result.Name == "dense1.weight");
+        Assert.True(weight.MaxRelativeError > 0.1, weight.ToString());
+        Assert.Equal(0, Run(trial).Single(result => result.Name == "dense2.bias").Skipped);
+    }
+
+    [Fact]
+    public void A_rectifier_exactly_at_its_kink_is_skipped_and_counted()
+    {
+        using var trial = NewTrial(new ReluDefinition());
+
+        // The neuron's sum is exactly 0 in every row: neither slope is the derivative.
+        for (int input = 0; input < 4; input++)
+        {
+            trial.Parameter("dense1.weight")[5 * input + 2] = 0;
+        }
+
+        trial.Parameter("dense1.bias")[2] = 0;
+        ImmutableArray<TensorGradientCheck> results = Run(trial);
+        Assert.Equal(1, results.Single(result => result.Name == "dense1.bias").Skipped);
+        Assert.Equal(4, results.Single(result => result.Name == "dense1.weight").Skipped);
+        Assert.All(results, result => Assert.True(result.MaxRelativeError < Tolerance));
+    }
+
+    [Fact]
+    public void A_sample_of_elements_is_spread_over_the_tensor_and_drawn_by_the_seed()
+    {
+        using var trial = NewTrial(new TanhDefinition());
+        TensorGradientCheck first = Run(trial, elements: 7)[0], again = Run(trial, elements: 7)[0];
+        Assert.Equal(7, first.Checked);
+        Assert.Equal(20, first.Length);
+        Assert.Equal(first, again);
+    }
+
+    private static ImmutableArray<TensorGradientCheck> Run(Trial trial, int? elements = null) =>
+        GradientCheck.Run(
+            trial.Network, trial.Loss, trial.Weights, trial.Batch, trial.Work, elements, trial.Pool);
+
+    private static Trial NewTrial(LayerDefinition layer) => new(
+        Shape.Of(4), [new DenseDefinition(5), layer, new DenseDefinition(3)], rows: 6,
+        microBatches: 2);
+
+    private static LayerDefinition DefinitionOf(string name) => name switch
+    {
+        "dense" => new DenseDefinition(6) { Bias = false },
+        "sigmoid" => new SigmoidDefinition(),
+        "tanh" => new TanhDefinition(),
+        "relu" => new ReluDefinition(),
+        "leaky-relu" => new LeakyReluDefinition(0.2f),
+        "gelu" => new GeluDefinition(),
+        "silu" => new SiluDefinition(),
+        "softmax" => new SoftmaxDefinition(),
+        "dropout" => new DropoutDefinition(0.4f),
+        "batch-normalization" => new BatchNormalizationDefinition(),
+        "layer-normalization" => new LayerNormalizationDefinition(),
+        "plain-layer-normalization" => new LayerNormalizationDefinition { Affine = false },
+        "flatten" => new FlattenDefinition(),
+        "residual" => new ResidualDefinition(
+            [new DenseDefinition(5) { Activation = new TanhDefinition() }]),
+        _ => new ResidualDefinition(
+            [
+                new ResidualDefinition(
+                    [new FlattenDefinition(), new TanhDefinition(), new DenseDefinition(5)]),
+                new FlattenDefinition(),
+            ]),
+    };
+
+    private sealed record WrongTanhDefinition : LayerDefinition
+    {
+        public override string Kind => "wrong";
+
+        public override Layer Build(string name, Shape input) => new WrongTanhLayer(name, input);
+    }
+
+    // Passes the gradient back as the identity would.
+    private sealed unsafe class WrongTanhLayer(string name, Shape shape)
+        : Layer(name, "wrong", shape, shape)
+    {
+        private readonly Layer _tanh = new TanhDefinition().Build(name, shape);
+
+        public override void Forward(in ForwardPass pass) => _tanh.Forward(pass);
+
+        public override void Backward(in BackwardPass pass) => RowParallel.Copy(
+            pass.Forward.Pool, pass.OutputGradient, pass.Forward.Rows, InputShape.Count,
+            pass.InputGradient);
+
+        public override void ReferenceForward(in ReferencePass pass) =>
+            _tanh.ReferenceForward(pass);
+    }
+}
