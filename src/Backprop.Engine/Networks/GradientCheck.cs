@@ -138,7 +138,7 @@ public static class GradientCheck
         foreach (CheckedElement element in compared)
         {
             double error = RelativeError(element, resolution, FloorShare * largest);
-            if (worst is null || !(error <= worst.Value.RelativeError))
+            if (worst is null || error > worst.Value.RelativeError)
             {
                 worst = element with { RelativeError = error };
             }
@@ -169,6 +169,11 @@ public static class GradientCheck
         in CheckedElement element, double resolution, double floor)
     {
         double difference = Math.Abs(element.Analytic - element.Numeric);
+        if (!double.IsFinite(difference))
+        {
+            return double.PositiveInfinity;
+        }
+
         double size = Math.Max(
             floor, Math.Max(Math.Abs(element.Analytic), Math.Abs(element.Numeric)));
         return difference <= resolution ? 0 : difference / size;
@@ -200,6 +205,12 @@ public static class GradientCheck
 
     private static double? Slope(double below, double middle, double above, double step)
     {
+        // Not a kink, but a failure that must be seen.
+        if (!double.IsFinite(below + middle + above))
+        {
+            return double.NaN;
+        }
+
         double left = (middle - below) / step, right = (above - middle) / step;
 
         // What the rounding of the losses alone can do to a one-sided slope.

@@ -70,6 +70,14 @@ public sealed class GradientCheckTests
     }
 
     [Fact]
+    public void A_gradient_that_is_not_a_number_is_infinitely_wrong()
+    {
+        using var trial = NewTrial(new TanhDefinition());
+        trial.Batch.Targets.Span[0] = float.NaN;
+        Assert.Equal(double.PositiveInfinity, Run(trial)[0].MaxRelativeError);
+    }
+
+    [Fact]
     public void A_rectifier_exactly_at_its_kink_is_skipped_and_counted()
     {
         using var trial = NewTrial(new ReluDefinition());
