@@ -117,9 +117,9 @@ public static class GeneratedDataset
             (double x, double y) = point(sample, label);
             labels[sample] = label;
             features[2 * sample] =
-                (float)(x + (deviation * NormalVariate.Draw(noise, 2 * (ulong)sample)));
+                (float)(x + (deviation * noise.Normal((ulong)sample, 0)));
             features[(2 * sample) + 1] =
-                (float)(y + (deviation * NormalVariate.Draw(noise, (2 * (ulong)sample) + 1)));
+                (float)(y + (deviation * noise.Normal((ulong)sample, 1)));
         }
 
         return new InMemoryDataset(
