@@ -95,16 +95,11 @@ public static unsafe class Elementwise
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        int i = 0;
-        for (; i + TSimd.Lanes <= count; i += TSimd.Lanes)
+        for (int i = 0; i < count; i += TSimd.Lanes)
         {
-            TVector x = TSimd.Load(source + i);
-            TSimd.Store(function.Invoke<TVector, TSimd>(x), destination + i);
-        }
-
-        for (; i < count; i++)
-        {
-            destination[i] = function.Invoke<float, SimdScalar>(source[i]);
+            int present = count - i;
+            TVector x = TSimd.LoadUpTo(source + i, present);
+            TSimd.StoreUpTo(function.Invoke<TVector, TSimd>(x), present, destination + i);
         }
     }
 
@@ -115,16 +110,12 @@ public static unsafe class Elementwise
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        int i = 0;
-        for (; i + TSimd.Lanes <= count; i += TSimd.Lanes)
+        for (int i = 0; i < count; i += TSimd.Lanes)
         {
-            TVector x = TSimd.Load(first + i), y = TSimd.Load(second + i);
-            TSimd.Store(function.Invoke<TVector, TSimd>(x, y), destination + i);
-        }
-
-        for (; i < count; i++)
-        {
-            destination[i] = function.Invoke<float, SimdScalar>(first[i], second[i]);
+            int present = count - i;
+            TVector x = TSimd.LoadUpTo(first + i, present);
+            TVector y = TSimd.LoadUpTo(second + i, present);
+            TSimd.StoreUpTo(function.Invoke<TVector, TSimd>(x, y), present, destination + i);
         }
     }
 }

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
+using Backprop.Engine.Kernels;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
@@ -85,6 +85,9 @@ internal unsafe struct ElementLossRows<TLoss> : IParallelBody
     public required float* RowLosses;
     public required float* Gradient;
 
+    // Values at a time, on the stack; a multiple of the reductions' lanes.
+    private const int ChunkLength = 1024;
+
     /// <inheritdoc/>
     public readonly void Run(int part, int parts) => Run(SimdWidths.Best, part, parts);
 
@@ -93,75 +96,76 @@ internal unsafe struct ElementLossRows<TLoss> : IParallelBody
     {
         int start = ComputePool.PartStart(Rows, part, parts);
         int end = ComputePool.PartStart(Rows, part + 1, parts);
-        switch (simdWidth)
+        int rowsAtOnce = Math.Max(1, ChunkLength / Width);
+        for (int row = start; row < end; row += rowsAtOnce)
         {
-            case SimdWidth.Bits512:
-                Run<Vector512<float>, Simd512>(start, end);
-                break;
-            case SimdWidth.Bits256:
-                Run<Vector256<float>, Simd256>(start, end);
-                break;
-            case SimdWidth.Bits128:
-                Run<Vector128<float>, Simd128>(start, end);
-                break;
-            default:
-                Run<float, SimdScalar>(start, end);
-                break;
+            Block(simdWidth, row, Math.Min(rowsAtOnce, end - row));
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Run<TVector, TSimd>(int start, int end)
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
+    // Narrow rows are mapped together, so that their elements fill the vectors.
+    [SkipLocalsInit]
+    private readonly void Block(SimdWidth simdWidth, int firstRow, int rows)
     {
-        float* lanes = stackalloc float[Reductions.Lanes];
-        for (int row = start; row < end; row++)
+        float* values = stackalloc float[ChunkLength];
+        long offset = (long)firstRow * Width;
+        float* outputs = Outputs + offset, targets = Targets + offset;
+        if (Width > ChunkLength)
         {
-            long offset = (long)row * Width;
-            float* gradient = Gradient is null ? null : Gradient + offset;
-            RowLosses[row] =
-                Row<TVector, TSimd>(Outputs + offset, Targets + offset, lanes, gradient) / Divisor;
+            RowLosses[firstRow] = WideRow(simdWidth, outputs, targets, values) / Divisor;
+        }
+        else
+        {
+            Elementwise.Map(
+                simdWidth, new ValueOf(Loss), outputs, targets, rows * Width, values);
+            for (int row = 0; row < rows; row++)
+            {
+                RowLosses[firstRow + row] = Sum(simdWidth, values + (row * Width), Width) / Divisor;
+            }
+        }
+
+        if (Gradient is not null)
+        {
+            Elementwise.Map(
+                simdWidth, new GradientOf(Loss, Scale / Divisor), outputs, targets, rows * Width,
+                Gradient + offset);
         }
     }
 
-    // The sum is in the order of Reductions: 16 virtual lanes and their tree.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private readonly float Row<TVector, TSimd>(
-        float* outputs, float* targets, float* lanes, float* gradient)
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
+    // A row that is longer than a chunk is summed chunk by chunk.
+    private readonly float WideRow(
+        SimdWidth simdWidth, float* outputs, float* targets, float* values)
     {
-        float factor = Scale / Divisor;
-        int wholeCount = Width - (Width % Reductions.Lanes);
-        for (int group = 0; group < Reductions.Lanes; group += TSimd.Lanes)
+        float sum = 0;
+        for (int i = 0; i < Width; i += ChunkLength)
         {
-            TVector sum = TSimd.Zero;
-            for (int i = group; i < wholeCount; i += Reductions.Lanes)
-            {
-                TVector output = TSimd.Load(outputs + i), target = TSimd.Load(targets + i);
-                sum = TSimd.Add(sum, Loss.Value<TVector, TSimd>(output, target));
-                if (gradient is not null)
-                {
-                    TVector derivative = Loss.Derivative<TVector, TSimd>(output, target);
-                    TSimd.Store(
-                        TSimd.Multiply(derivative, TSimd.Create(factor)), gradient + i);
-                }
-            }
-
-            TSimd.Store(sum, lanes + group);
+            int count = Math.Min(ChunkLength, Width - i);
+            Elementwise.Map(
+                simdWidth, new ValueOf(Loss), outputs + i, targets + i, count, values);
+            sum += Sum(simdWidth, values, count);
         }
 
-        for (int i = wholeCount; i < Width; i++)
-        {
-            float output = outputs[i], target = targets[i];
-            lanes[i - wholeCount] += Loss.Value<float, SimdScalar>(output, target);
-            if (gradient is not null)
-            {
-                gradient[i] = Loss.Derivative<float, SimdScalar>(output, target) * factor;
-            }
-        }
+        return sum;
+    }
 
-        return Reductions.FoldLanes(lanes);
+    private static float Sum(SimdWidth simdWidth, float* values, int count) =>
+        Reductions.MapReduce(simdWidth, default(SumReduction), values, count, null);
+
+    private readonly struct ValueOf(TLoss loss) : IBinaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Invoke<TVector, TSimd>(TVector output, TVector target)
+            where TVector : struct
+            where TSimd : struct, ISimd<TVector> => loss.Value<TVector, TSimd>(output, target);
+    }
+
+    private readonly struct GradientOf(TLoss loss, float factor) : IBinaryFunction
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public TVector Invoke<TVector, TSimd>(TVector output, TVector target)
+            where TVector : struct
+            where TSimd : struct, ISimd<TVector> =>
+            TSimd.Multiply(
+                loss.Derivative<TVector, TSimd>(output, target), TSimd.Create(factor));
     }
 }

@@ -222,6 +222,9 @@ internal unsafe struct SoftmaxCrossEntropyRows : IParallelBody
         }
     }
 
+    // Compiled at once: before the runtime gets round to optimizing it, each of the logarithm's
+    // operations would be a call.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Row(SimdWidth simdWidth, int row)
     {
         float* logits = Outputs + ((long)row * Width);

@@ -8,7 +8,8 @@ namespace Backprop.Engine.Numerics;
 /// mapped, and what comes of it is joined.</summary>
 public interface IMapReduction
 {
-    /// <summary>The value of an empty reduction: joined with x it gives x.</summary>
+    /// <summary>The value of an empty reduction: joined with it, a partial result stays what it is,
+    /// to the last bit.</summary>
     float Start { get; }
 
     /// <summary>Maps elements, lane by lane.</summary>
@@ -132,12 +133,6 @@ public static unsafe class Reductions
         return FoldSquares(lanes, source + i, count - i);
     }
 
-    /// <summary>The sum of 16 lanes, up the tree.</summary>
-    /// <param name="lanes">[16], overwritten.</param>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static float FoldLanes(float* lanes) =>
-        Fold(default(SumReduction), lanes, null, 0);
-
     // The square of a float is a double without rounding, so a fused multiply-add is the same.
     private static double FoldSquares(double* lanes, float* rest, int restCount)
     {
@@ -164,43 +159,31 @@ public static unsafe class Reductions
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        float* lanes = stackalloc float[2 * Lanes];
-        float* rest = lanes + Lanes;
+        float* lanes = stackalloc float[Lanes];
         TVector start = TSimd.Create(reduction.Start);
         for (int group = 0; group < Lanes; group += TSimd.Lanes)
         {
             TVector partial = start;
-            for (int i = group; i + Lanes - group <= count; i += Lanes)
+            for (int i = group; i < count; i += Lanes)
             {
-                TVector mapped = reduction.Map<TVector, TSimd>(TSimd.Load(source + i));
-                partial = reduction.Join<TVector, TSimd>(partial, mapped);
+                int present = count - i;
+                TVector mapped =
+                    reduction.Map<TVector, TSimd>(TSimd.LoadUpTo(source + i, present));
                 if (destination is not null)
                 {
-                    TSimd.Store(mapped, destination + i);
+                    TSimd.StoreUpTo(mapped, present, destination + i);
                 }
+
+                TVector joined = present >= TSimd.Lanes
+                    ? mapped
+                    : TSimd.KeepFirst(mapped, present, start);
+                partial = reduction.Join<TVector, TSimd>(partial, joined);
             }
 
             TSimd.Store(partial, lanes + group);
         }
 
-        // The last elements go through whole vectors as well, by way of a copy.
-        int restCount = count % Lanes, restStart = count - restCount;
-        if (restCount > 0)
-        {
-            Copy(source + restStart, restCount, rest);
-            for (int group = 0; group < restCount; group += TSimd.Lanes)
-            {
-                TSimd.Store(
-                    reduction.Map<TVector, TSimd>(TSimd.Load(rest + group)), rest + group);
-            }
-
-            if (destination is not null)
-            {
-                Copy(rest, restCount, destination + restStart);
-            }
-        }
-
-        return Fold(reduction, lanes, rest, restCount);
+        return Fold(reduction, lanes);
     }
 
     // The definition, word for word.
@@ -221,27 +204,22 @@ public static unsafe class Reductions
             }
         }
 
-        return Fold(reduction, lanes, null, 0);
+        return Fold(reduction, lanes);
     }
 
-    private static float Fold<TReduction>(
-        TReduction reduction, float* lanes, float* rest, int restCount)
+    // The tree over 16 lanes; its upper levels, four lanes at a time.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Fold<TReduction>(TReduction reduction, float* lanes)
         where TReduction : struct, IMapReduction
     {
-        for (int j = 0; j < restCount; j++)
-        {
-            lanes[j] = reduction.Join<float, SimdScalar>(lanes[j], rest[j]);
-        }
-
-        for (int half = Lanes / 2; half > 0; half /= 2)
-        {
-            for (int j = 0; j < half; j++)
-            {
-                lanes[j] = reduction.Join<float, SimdScalar>(lanes[j], lanes[j + half]);
-            }
-        }
-
-        return lanes[0];
+        Vector128<float> a = reduction.Join<Vector128<float>, Simd128>(
+            Vector128.Load(lanes), Vector128.Load(lanes + 8));
+        Vector128<float> b = reduction.Join<Vector128<float>, Simd128>(
+            Vector128.Load(lanes + 4), Vector128.Load(lanes + 12));
+        Vector128<float> four = reduction.Join<Vector128<float>, Simd128>(a, b);
+        return reduction.Join<float, SimdScalar>(
+            reduction.Join<float, SimdScalar>(four[0], four[2]),
+            reduction.Join<float, SimdScalar>(four[1], four[3]));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -253,30 +231,18 @@ public static unsafe class Reductions
         for (int group = 0; group < Lanes; group += TSimd.Lanes)
         {
             TVector sum = TSimd.Zero;
-            for (int i = group; i + Lanes - group <= count; i += Lanes)
+            for (int i = group; i < count; i += Lanes)
             {
-                sum = TSimd.FusedMultiplyAdd(TSimd.Load(a + i), TSimd.Load(b + i), sum);
+                // A product of two zeros, added to a lane past the end, leaves it as it is.
+                int present = count - i;
+                sum = TSimd.FusedMultiplyAdd(
+                    TSimd.LoadUpTo(a + i, present), TSimd.LoadUpTo(b + i, present), sum);
             }
 
             TSimd.Store(sum, lanes + group);
         }
 
-        int restCount = count % Lanes, restStart = count - restCount;
-        for (int j = 0; j < restCount; j++)
-        {
-            lanes[j] = MathF.FusedMultiplyAdd(a[restStart + j], b[restStart + j], lanes[j]);
-        }
-
-        return FoldLanes(lanes);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Copy(float* source, int count, float* destination)
-    {
-        for (int i = 0; i < count; i++)
-        {
-            destination[i] = source[i];
-        }
+        return Fold(default(SumReduction), lanes);
     }
 }
 

@@ -22,6 +22,20 @@ public unsafe interface ISimd<TVector>
     /// <summary>Writes <see cref="Lanes"/> floats.</summary>
     static abstract void Store(TVector value, float* destination);
 
+    /// <summary>Reads a whole vector where <paramref name="count"/> floats are that many; else the
+    /// first <paramref name="count"/> lanes, with +0 in the others and no memory touched past them.
+    /// </summary>
+    static abstract TVector LoadUpTo(float* source, int count);
+
+    /// <summary>Writes a whole vector where there is room for <paramref name="count"/> floats or
+    /// more; else the first <paramref name="count"/> lanes.</summary>
+    static abstract void StoreUpTo(TVector value, int count, float* destination);
+
+    /// <summary>The first <paramref name="count"/> lanes of <paramref name="value"/>, the others of
+    /// <paramref name="otherwise"/>; <paramref name="count"/> may exceed <see cref="Lanes"/>.
+    /// </summary>
+    static abstract TVector KeepFirst(TVector value, int count, TVector otherwise);
+
     /// <summary>All lanes <paramref name="value"/>.</summary>
     static abstract TVector Create(float value);
 

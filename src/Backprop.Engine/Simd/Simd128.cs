@@ -38,6 +38,57 @@ public readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadUpTo(float* source, int count)
+    {
+        if (count >= 4)
+        {
+            return Vector128.Load(source);
+        }
+
+        if (Avx.IsSupported)
+        {
+            return Avx.MaskLoad(source, First(count));
+        }
+
+        Vector128<float> lanes = Vector128<float>.Zero;
+        for (int i = 0; i < count; i++)
+        {
+            ((float*)&lanes)[i] = source[i];
+        }
+
+        return lanes;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreUpTo(Vector128<float> value, int count, float* destination)
+    {
+        if (count >= 4)
+        {
+            value.Store(destination);
+            return;
+        }
+
+        if (Avx.IsSupported)
+        {
+            Avx.MaskStore(destination, First(count), value);
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            destination[i] = value[i];
+        }
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> KeepFirst(
+        Vector128<float> value, int count, Vector128<float> otherwise) =>
+        Vector128.ConditionalSelect(First(count), value, otherwise);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Create(float value) => Vector128.Create(value);
 
     /// <inheritdoc/>
@@ -124,4 +175,9 @@ public readonly unsafe struct Simd128 : ISimd<Vector128<float>>
             Sse.Prefetch0(address);
         }
     }
+
+    // All bits of the first lanes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> First(int count) =>
+        Vector128.LessThan(Vector128<int>.Indices, Vector128.Create(count)).AsSingle();
 }

@@ -38,6 +38,57 @@ public readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadUpTo(float* source, int count)
+    {
+        if (count >= 8)
+        {
+            return Vector256.Load(source);
+        }
+
+        if (Avx.IsSupported)
+        {
+            return Avx.MaskLoad(source, First(count));
+        }
+
+        Vector256<float> lanes = Vector256<float>.Zero;
+        for (int i = 0; i < count; i++)
+        {
+            ((float*)&lanes)[i] = source[i];
+        }
+
+        return lanes;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreUpTo(Vector256<float> value, int count, float* destination)
+    {
+        if (count >= 8)
+        {
+            value.Store(destination);
+            return;
+        }
+
+        if (Avx.IsSupported)
+        {
+            Avx.MaskStore(destination, First(count), value);
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            destination[i] = value[i];
+        }
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> KeepFirst(
+        Vector256<float> value, int count, Vector256<float> otherwise) =>
+        Vector256.ConditionalSelect(First(count), value, otherwise);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Create(float value) => Vector256.Create(value);
 
     /// <inheritdoc/>
@@ -124,4 +175,9 @@ public readonly unsafe struct Simd256 : ISimd<Vector256<float>>
             Sse.Prefetch0(address);
         }
     }
+
+    // All bits of the first lanes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> First(int count) =>
+        Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle();
 }

@@ -38,6 +38,57 @@ public readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadUpTo(float* source, int count)
+    {
+        if (count >= 16)
+        {
+            return Vector512.Load(source);
+        }
+
+        if (Avx512F.IsSupported)
+        {
+            return Avx512F.MaskLoad(source, First(count), Vector512<float>.Zero);
+        }
+
+        Vector512<float> lanes = Vector512<float>.Zero;
+        for (int i = 0; i < count; i++)
+        {
+            ((float*)&lanes)[i] = source[i];
+        }
+
+        return lanes;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreUpTo(Vector512<float> value, int count, float* destination)
+    {
+        if (count >= 16)
+        {
+            value.Store(destination);
+            return;
+        }
+
+        if (Avx512F.IsSupported)
+        {
+            Avx512F.MaskStore(destination, First(count), value);
+            return;
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            destination[i] = value[i];
+        }
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> KeepFirst(
+        Vector512<float> value, int count, Vector512<float> otherwise) =>
+        Vector512.ConditionalSelect(First(count), value, otherwise);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Create(float value) => Vector512.Create(value);
 
     /// <inheritdoc/>
@@ -129,4 +180,9 @@ public readonly unsafe struct Simd512 : ISimd<Vector512<float>>
             Sse.Prefetch0(address);
         }
     }
+
+    // All bits of the first lanes.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> First(int count) =>
+        Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(count)).AsSingle();
 }

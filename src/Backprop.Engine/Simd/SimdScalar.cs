@@ -36,6 +36,25 @@ public readonly unsafe struct SimdScalar : ISimd<float>
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadUpTo(float* source, int count) => count > 0 ? *source : 0f;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreUpTo(float value, int count, float* destination)
+    {
+        if (count > 0)
+        {
+            *destination = value;
+        }
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float KeepFirst(float value, int count, float otherwise) =>
+        count > 0 ? value : otherwise;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Create(float value) => value;
 
     /// <inheritdoc/>
