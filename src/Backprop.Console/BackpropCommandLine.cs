@@ -13,6 +13,9 @@ internal static class BackpropCommandLine
         + "Exit codes: 0 done, 1 failed, 2 a mistake of yours, 130 interrupted.")
     {
         TrainCommand.Create(environment),
+        DescribeCommand.Create(environment),
+        GradcheckCommand.Create(environment),
+        ExplainCommand.Create(environment),
     };
 
     /// <summary>Runs a command; returns the program's exit code.</summary>

@@ -1,0 +1,95 @@
+using System.CommandLine;
+using Backprop.Console.Rendering;
+using Backprop.Console.Storage;
+using Backprop.Data;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Networks;
+using Backprop.Training;
+using Backprop.Training.Specification;
+
+namespace Backprop.Console.Commands;
+
+/// <summary><c>backprop describe</c>.</summary>
+internal static class DescribeCommand
+{
+    private const int LabelWidth = 12;
+
+    public static Command Create(CommandEnvironment environment)
+    {
+        Argument<string> specification = SharedOptions.Specification();
+        var command = new Command(
+            "describe", "Show a run's layers, shapes, parameters, data and memory")
+        {
+            specification,
+        };
+        command.SetAction(result =>
+        {
+            string path = result.GetRequiredValue(specification);
+            using PlannedRun run = SpecificationFile.Plan(
+                RunSpecificationReader.Read(SpecificationFile.ReadText(path), path));
+            foreach (string line in Describe(run, environment.Width))
+            {
+                environment.Output.WriteLine(line);
+            }
+        });
+        return command;
+    }
+
+    private static IEnumerable<string> Describe(PlannedRun run, int width)
+    {
+        TrainingPlan plan = run.Plan;
+        yield return plan.Name;
+        yield return "";
+        foreach (string line in Layers(plan.Network, width))
+        {
+            yield return line;
+        }
+
+        yield return "";
+        var extent = RunExtent.Of(plan);
+        yield return Line("training", Samples(plan.Train));
+        yield return Line("validation", plan.Validation is null ? "none" : Samples(plan.Validation));
+        yield return Line("test", plan.Test is null ? "none" : Samples(plan.Test));
+        yield return Line("loss", plan.Loss.Name);
+        yield return Line(
+            "optimizer",
+            $"{plan.Optimizer.Name}, learning rate {NumberText.Full(plan.Optimizer.LearningRate)} "
+            + $"({plan.Schedule.Name})");
+        yield return Line(
+            "batch", $"{plan.BatchSize} samples in {plan.MicroBatches} micro-batches");
+        yield return Line(
+            "steps",
+            $"{NumberText.Count(extent.TotalSteps)}: {plan.Epochs} epochs of "
+            + NumberText.Count(extent.StepsPerEpoch));
+        if (run.Specification.Ensemble is EnsembleSpecification ensemble)
+        {
+            yield return Line("ensemble", $"{ensemble.Seeds} networks");
+        }
+
+        yield return Line("memory", $"{NumberText.Bytes(run.MemoryBytes)} to train, beside the data");
+    }
+
+    private static IEnumerable<string> Layers(Network network, int width)
+    {
+        var rows = new List<string[]>
+        {
+            (string[])["input", "", network.InputShape.ToString(), ""],
+        };
+        for (int node = 0; node < network.Nodes.Length; node++)
+        {
+            Layer layer = network.Nodes[node].Layer;
+            int parameters = layer.Parameters.Sum(parameter => parameter.Shape.Count);
+            rows.Add([
+                layer.Name, layer.Kind, layer.OutputShape.ToString(),
+                parameters == 0 ? "" : NumberText.Count(parameters)]);
+        }
+
+        rows.Add(["", "", "total", NumberText.Count(network.Layout.Count)]);
+        return TextTable.Write(["layer", "kind", "output", "parameters"], rows, width);
+    }
+
+    private static string Samples(IDataset dataset) =>
+        $"{NumberText.Count(dataset.Count)} samples of {dataset.Source}";
+
+    private static string Line(string label, string text) => $"{label.PadRight(LabelWidth)}{text}";
+}
