@@ -32,8 +32,8 @@ public enum Distribution
 /// <param name="Distribution">The distribution's shape.</param>
 public sealed record VarianceScaling(double Scale, Fan Fan, Distribution Distribution) : Initializer
 {
-    /// <summary>Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
-    /// networks", 2010, equation 16: ±√(6 / (inputs + outputs)).</summary>
+    /// <summary>Glorot and Bengio, "Understanding the difficulty of training deep feedforward
+    /// neural networks", 2010, equation 16: ±√(6 / (inputs + outputs)).</summary>
     public static VarianceScaling XavierUniform { get; } =
         new(1, Fan.Average, Distribution.Uniform);
 
@@ -41,8 +41,8 @@ public sealed record VarianceScaling(double Scale, Fan Fan, Distribution Distrib
     public static VarianceScaling XavierNormal { get; } =
         new(1, Fan.Average, Distribution.Normal);
 
-    /// <summary>He et al., "Delving deep into rectifiers", 2015, equation 10, uniformly distributed:
-    /// ±√(6 / inputs).</summary>
+    /// <summary>He et al., "Delving deep into rectifiers", 2015, equation 10, uniformly
+    /// distributed: ±√(6 / inputs).</summary>
     public static VarianceScaling HeUniform { get; } = new(2, Fan.In, Distribution.Uniform);
 
     /// <summary>He et al., equation 10: standard deviation √(2 / inputs).</summary>

@@ -4,8 +4,8 @@ using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Kernels;
 
-/// <summary>An elementwise function, written once in <see cref="ISimd{TVector}"/> operations and run
-/// at every width; its fields are its constants.</summary>
+/// <summary>An elementwise function, written once in <see cref="ISimd{TVector}"/> operations and
+/// run at every width; its fields are its constants.</summary>
 public interface IUnaryFunction
 {
     /// <summary>y = f(x), lane by lane.</summary>

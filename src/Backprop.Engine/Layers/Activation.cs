@@ -25,8 +25,8 @@ internal interface IElementActivation : IUnaryFunction, IBinaryFunction
 }
 
 /// <summary>
-/// y = f(x), element by element; backward, dE/dx = dE/dy · f′(x). Under error splitting the gradient
-/// is passed on as it came, without f′.
+/// y = f(x), element by element; backward, dE/dx = dE/dy · f′(x). Under error splitting the
+/// gradient is passed on as it came, without f′.
 /// </summary>
 internal sealed unsafe class ElementActivationLayer<TActivation> : Layer
     where TActivation : struct, IElementActivation

@@ -57,15 +57,16 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
 }
 
 /// <summary>
-/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), feature by feature. In training μ and σ² are the mean
-/// and the (biased) variance of the rows of one micro-batch; in evaluation the running statistics.
-/// With n rows in the micro-batch and δ = dE/dy: dE/dβ = Σδ, dE/dγ = Σ δ·x̂, and since μ and σ depend
-/// on every row, dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
+/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), feature by feature. In training μ and σ² are the
+/// mean and the (biased) variance of the rows of one micro-batch; in evaluation the running
+/// statistics. With n rows in the micro-batch and δ = dE/dy: dE/dβ = Σδ, dE/dγ = Σ δ·x̂, and since
+/// μ and σ depend on every row, dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
 /// </summary>
 /// <remarks>
-/// What goes up the gradient tree for the running statistics is each micro-batch's mean and unbiased
-/// variance, Σ(x − μ)² / (n − 1), which is what PyTorch keeps; 0 where the micro-batch has one row,
-/// and nothing where it has none, as the update divides by the micro-batches that have rows.
+/// What goes up the gradient tree for the running statistics is each micro-batch's mean and
+/// unbiased variance, Σ(x − μ)² / (n − 1), which is what PyTorch keeps; 0 where the micro-batch has
+/// one row, and nothing where it has none, as the update divides by the micro-batches that have
+/// rows.
 /// </remarks>
 public sealed unsafe class BatchNormalizationLayer : Layer
 {

@@ -25,10 +25,10 @@ public sealed record DropoutDefinition(float Rate) : LayerDefinition
 }
 
 /// <summary>
-/// In training y = x·m, where m is 0 with probability rate and 1 / (1 − rate) else, so that the mean
-/// stays; dE/dx = dE/dy·m. In evaluation y = x. Element i of a sample is dropped or kept by word i of
-/// that sample's item in the stream (seed, dropout, layer, step): the mask is the same wherever, and
-/// with whichever other rows, the sample is computed.
+/// In training y = x·m, where m is 0 with probability rate and 1 / (1 − rate) else, so that the
+/// mean stays; dE/dx = dE/dy·m. In evaluation y = x. Element i of a sample is dropped or kept by
+/// word i of that sample's item in the stream (seed, dropout, layer, step): the mask is the same
+/// wherever, and with whichever other rows, the sample is computed.
 /// </summary>
 public sealed unsafe class DropoutLayer : Layer
 {

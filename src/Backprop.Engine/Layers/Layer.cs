@@ -3,8 +3,8 @@ using Backprop.Engine.Networks;
 
 namespace Backprop.Engine.Layers;
 
-/// <summary>What the user asks for: a layer without its input's shape. Records of this type are what
-/// a run's specification is read into, and what C# code builds networks from.</summary>
+/// <summary>What the user asks for: a layer without its input's shape. Records of this type are
+/// what a run's specification is read into, and what C# code builds networks from.</summary>
 public abstract record LayerDefinition
 {
     /// <summary>The layer's name in the network; null: named by its kind and position.</summary>

@@ -41,10 +41,10 @@ public sealed record LayerNormalizationDefinition : LayerDefinition
 }
 
 /// <summary>
-/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), where μ and σ² are the mean and the (biased) variance of
-/// the row's n elements, so that rows stay independent. With δ = dE/dy: dE/dβ = Σ over rows δ,
-/// dE/dγ = Σ over rows δ·x̂, and with g = γ·δ, dE/dx = (g − mean(g) − x̂·mean(g·x̂)) / √(σ² + ε), the
-/// means over the row.
+/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), where μ and σ² are the mean and the (biased)
+/// variance of the row's n elements, so that rows stay independent. With δ = dE/dy: dE/dβ = Σ over
+/// rows δ, dE/dγ = Σ over rows δ·x̂, and with g = γ·δ, dE/dx = (g − mean(g) − x̂·mean(g·x̂)) / √(σ²
+/// + ε), the means over the row.
 /// </summary>
 public sealed unsafe class LayerNormalizationLayer : Layer
 {

@@ -53,7 +53,8 @@ public readonly unsafe ref struct ForwardPass
 /// <param name="FirstMicroBatch">Its first micro-batch, counted in the pass.</param>
 /// <param name="MicroBatchCount">Its micro-batches.</param>
 /// <param name="Gradient">The flat gradient vector, as long as the parameters.</param>
-public readonly unsafe struct NodeGradient(int FirstMicroBatch, int MicroBatchCount, float* Gradient)
+public readonly unsafe struct NodeGradient(
+    int FirstMicroBatch, int MicroBatchCount, float* Gradient)
 {
     /// <summary>Its first micro-batch, counted in the pass.</summary>
     public readonly int FirstMicroBatch = FirstMicroBatch;
@@ -74,7 +75,8 @@ public readonly unsafe ref struct BackwardPass
     /// <summary>[rows, outputs]: dLoss/dOutput.</summary>
     public required float* OutputGradient { get; init; }
 
-    /// <summary>[rows, inputs], overwritten with dLoss/dInput; null where nobody needs it.</summary>
+    /// <summary>[rows, inputs], overwritten with dLoss/dInput; null where nobody needs
+    /// it.</summary>
     public required float* InputGradient { get; init; }
 
     /// <summary>The nodes of the gradient tree to compute parameter gradients for.</summary>
@@ -83,8 +85,10 @@ public readonly unsafe ref struct BackwardPass
     /// <summary>[rows, <see cref="Layer.ScratchPerRow"/>].</summary>
     public float* Scratch { get; init; }
 
-    /// <summary>True: errors are passed back without the activation's derivative (the second
-    /// article's variant, after Rashid's "Make your own neural network").</summary>
+    /// <summary>True: errors are passed back without the activation's derivative: the second
+    /// article's variant. It cites Rashid's "Make your own neural network", which leaves the
+    /// derivative out on the way back only, and keeps it in the update of a layer's own weights.
+    /// </summary>
     public bool ErrorSplitting { get; init; }
 
     /// <summary>The rows at which a node's micro-batches start, and the end of its last.</summary>
@@ -130,6 +134,7 @@ public readonly ref struct ReferencePass
     /// <summary>[rows, outputs], overwritten.</summary>
     public required Span<double> Output { get; init; }
 
-    /// <summary>The layer's parameter number <paramref name="index"/>, and what follows it.</summary>
+    /// <summary>The layer's parameter number <paramref name="index"/>, and what follows
+    /// it.</summary>
     public ReadOnlySpan<double> Parameter(int index) => Weights[ParameterOffsets[index]..];
 }

@@ -14,7 +14,8 @@ public sealed record ResidualDefinition(ImmutableArray<LayerDefinition> Layers) 
     /// <inheritdoc/>
     public override string Kind => "residual";
 
-    /// <summary>The sum that ends the block; <see cref="AddTo"/> adds the layers before it.</summary>
+    /// <summary>The sum that ends the block; <see cref="AddTo"/> adds the layers before
+    /// it.</summary>
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input) => new ResidualSumLayer(name, input);
 
@@ -44,8 +45,8 @@ public sealed record ResidualDefinition(ImmutableArray<LayerDefinition> Layers) 
     }
 }
 
-/// <summary>y = F(x) + x, where F(x) is the input and x the skip input. dE/dy goes to both as it is:
-/// that is why deep stacks of such blocks train, as the gradient has a way past every layer.
+/// <summary>y = F(x) + x, where F(x) is the input and x the skip input. dE/dy goes to both as it
+/// is: that is why deep stacks of such blocks train, as the gradient has a way past every layer.
 /// </summary>
 public sealed unsafe class ResidualSumLayer : Layer
 {

@@ -10,17 +10,20 @@ namespace Backprop.Engine;
 /// </remarks>
 public sealed unsafe class AlignedBuffer : IDisposable
 {
-    /// <summary>Alignment of the first element, in bytes: one cache line, one 512-bit vector.</summary>
+    /// <summary>Alignment of the first element, in bytes: one cache line, one 512-bit
+    /// vector.</summary>
     public const int Alignment = 64;
 
-    /// <summary>Readable floats past the end, so that a vector load of a row's tail needs no branch.
-    /// They are zeroed: denormal rubbish there was measured to cost a factor of 2.7.</summary>
+    /// <summary>Readable floats past the end, so that a vector load of a row's tail needs no
+    /// branch. They are zeroed: denormal rubbish there was measured to cost a factor of
+    /// 2.7.</summary>
     public const int SlackFloats = 64;
 
     private float* _pointer;
 
     /// <summary>Allocates <paramref name="length"/> zeroed floats.</summary>
-    /// <exception cref="InsufficientMemoryException">The system has no such memory to give.</exception>
+    /// <exception cref="InsufficientMemoryException">The system has no such memory to
+    /// give.</exception>
     public AlignedBuffer(int length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);

@@ -24,7 +24,8 @@ public readonly record struct CheckedElement(
 /// <param name="Checked">Elements compared.</param>
 /// <param name="Skipped">Elements looked at but not compared, since the loss has a kink there (a
 /// rectifier at 0, an absolute error of 0) and no derivative.</param>
-/// <param name="Worst">The element with the largest relative error; null: none was compared.</param>
+/// <param name="Worst">The element with the largest relative error; null: none was
+/// compared.</param>
 public sealed record TensorGradientCheck(
     string Name, int Length, int Checked, int Skipped, CheckedElement? Worst)
 {
@@ -179,9 +180,10 @@ public static class GradientCheck
         return difference <= resolution ? 0 : difference / size;
     }
 
-    // The central difference, with a step short enough that no kink lies inside it; null where there
-    // is one at the very point.
-    private static double? Differentiate(ReferenceNetwork reference, ParameterView view, int element)
+    // The central difference, with a step short enough that no kink lies inside it; null where
+    // there is one at the very point.
+    private static double? Differentiate(
+        ReferenceNetwork reference, ParameterView view, int element)
     {
         int node = view.LayerIndex;
         ref double weight = ref reference.Weights[view.Offset + element];

@@ -5,15 +5,16 @@ namespace Backprop.Engine.Networks;
 /// <summary>Which step a gradient is computed for.</summary>
 /// <param name="Seed">The run's seed.</param>
 /// <param name="Step">The step, from 0: it reads weights of this version.</param>
-/// <param name="MicroBatches">How the global batch is cut; its rows set the gradient's scale.</param>
+/// <param name="MicroBatches">How the global batch is cut; its rows set the gradient's
+/// scale.</param>
 public readonly record struct StepWork(ulong Seed, long Step, MicroBatches MicroBatches);
 
 /// <summary>Hears that a layer's part of every node's gradient is final, while earlier layers are
 /// still being computed.</summary>
 public interface ILayerGradientListener
 {
-    /// <summary>The gradients of views [<paramref name="firstView"/>, <paramref name="endView"/>) of
-    /// the parameter layout are final in every node of <paramref name="gradients"/>.</summary>
+    /// <summary>The gradients of views [<paramref name="firstView"/>, <paramref name="endView"/>)
+    /// of the parameter layout are final in every node of <paramref name="gradients"/>.</summary>
     void OnLayerGradient(GradientSet gradients, int firstView, int endView);
 }
 

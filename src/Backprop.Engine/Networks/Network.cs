@@ -60,9 +60,9 @@ public sealed class Network
         return builder.Build();
     }
 
-    /// <summary>Fills a parameter vector with the initial values: each tensor draws from a stream of
-    /// its own, named by its position in the layout, so that a tensor's values do not depend on what
-    /// was drawn before it (rule 4). Padding is zeroed.</summary>
+    /// <summary>Fills a parameter vector with the initial values: each tensor draws from a stream
+    /// of its own, named by its position in the layout, so that a tensor's values do not depend on
+    /// what was drawn before it (rule 4). Padding is zeroed.</summary>
     /// <param name="seed">The run's seed.</param>
     /// <param name="destination">As long as the layout.</param>
     /// <exception cref="ArgumentException">The destination has another length.</exception>

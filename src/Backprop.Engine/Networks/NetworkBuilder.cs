@@ -25,8 +25,8 @@ public sealed class NetworkBuilder(Shape inputShape)
     /// <param name="definition">The layer or layers.</param>
     /// <param name="scope">The name of the block that holds it; it goes before the layer's own, as
     /// in <c>residual1.dense1</c>. Empty: none.</param>
-    /// <exception cref="ArgumentException">The layer does not suit its input, or its name is not one
-    /// or stands twice.</exception>
+    /// <exception cref="ArgumentException">The layer does not suit its input, or its name is not
+    /// one or stands twice.</exception>
     public void Add(LayerDefinition definition, string scope = "")
     {
         var key = (scope, definition.Kind);
@@ -38,7 +38,8 @@ public sealed class NetworkBuilder(Shape inputShape)
 
     /// <summary>Adds one layer that reads the last node.</summary>
     /// <param name="layer">The layer.</param>
-    /// <param name="skip">For a residual sum, the node to be added; −1: the network's input.</param>
+    /// <param name="skip">For a residual sum, the node to be added; −1: the network's
+    /// input.</param>
     /// <exception cref="ArgumentException">The layer's name stands twice.</exception>
     public void Append(Layer layer, int? skip = null)
     {
@@ -52,7 +53,8 @@ public sealed class NetworkBuilder(Shape inputShape)
     }
 
     /// <summary>The network of the layers added so far.</summary>
-    /// <exception cref="ArgumentException">There are more parameters than a buffer holds.</exception>
+    /// <exception cref="ArgumentException">There are more parameters than a buffer
+    /// holds.</exception>
     public Network Build() => new(inputShape, _nodes.ToImmutable());
 
     // Names stand in file formats and in arguments such as output.weight[0,0].

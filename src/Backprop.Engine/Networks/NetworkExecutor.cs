@@ -121,6 +121,11 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         Begin(batch, readsTargets: !rowLosses.IsEmpty);
         int width = Network.OutputShape.Count;
         CheckDestination(outputs.Length, _rows * width, "outputs");
+        if (!rowLosses.IsEmpty)
+        {
+            CheckDestination(rowLosses.Length, _rows, "row losses");
+        }
+
         _starts[0] = 0;
         _starts[1] = _rows;
         Forward(new StepKey(0, 0, Training: false), _starts.AsSpan(0, 2), batch.Samples);
@@ -131,7 +136,6 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             return;
         }
 
-        CheckDestination(rowLosses.Length, _rows, "row losses");
         _loss.Compute(
             _pool, computed, batch.Targets.Pointer, _rows, width, 1f,
             _buffers.RowLosses.Pointer, null);

@@ -23,7 +23,8 @@ public enum ComputeStage
     /// <summary>A layer's parameter gradient, or the gradient it passes back.</summary>
     Backward,
 
-    /// <summary>The sum of the micro-batches' gradients or losses: each of them is finite.</summary>
+    /// <summary>The sum of the micro-batches' gradients or losses: each of them is
+    /// finite.</summary>
     Sum,
 }
 

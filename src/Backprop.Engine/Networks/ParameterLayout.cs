@@ -18,8 +18,8 @@ public enum ParameterRole
 
     /// <summary>A running statistic, such as batch normalization's mean. What travels in the place
     /// of its gradient is the sum over micro-batches of what they observed, and the update is
-    /// value += (1 − momentum)·(sum / M − value), with the M micro-batches that have rows: it goes up
-    /// the gradient tree and is served like a weight, so that it is exact for the same reasons.
+    /// value += (1 − momentum)·(sum / M − value), with the M micro-batches that have rows: it goes
+    /// up the gradient tree and is served like a weight, so that it is exact for the same reasons.
     /// </summary>
     Statistic,
 }
@@ -36,8 +36,8 @@ public sealed record ParameterDeclaration(
     string Name, Shape Shape, ParameterRole Role, Initializer Initializer, bool Trainable = true,
     double? StatisticMomentum = null)
 {
-    /// <summary>Whether an optimizer updates it: it is trainable and no statistic. What is not takes
-    /// no part in penalties, norms and clipping.</summary>
+    /// <summary>Whether an optimizer updates it: it is trainable and no statistic. What is not
+    /// takes no part in penalties, norms and clipping.</summary>
     public bool IsOptimized => Trainable && Role != ParameterRole.Statistic;
 }
 
@@ -70,7 +70,8 @@ public sealed class ParameterLayout
     /// <exception cref="ArgumentException">The vector would be longer than a buffer may be, or a
     /// name stands twice.</exception>
     public ParameterLayout(
-        IEnumerable<(string LayerName, int LayerIndex, ParameterDeclaration Declaration)> parameters)
+        IEnumerable<(string LayerName, int LayerIndex, ParameterDeclaration Declaration)>
+            parameters)
     {
         var views = ImmutableArray.CreateBuilder<ParameterView>();
         var names = new HashSet<string>(StringComparer.Ordinal);

@@ -4,7 +4,8 @@ using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Tests.Layers;
 
-/// <summary>Activations at every vector width, and at the numbers where functions go wrong.</summary>
+/// <summary>Activations at every vector width, and at the numbers where functions go
+/// wrong.</summary>
 public sealed unsafe class ActivationTests
 {
     private static readonly float[] Inputs =

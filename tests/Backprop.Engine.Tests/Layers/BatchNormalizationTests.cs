@@ -23,7 +23,10 @@ public sealed unsafe class BatchNormalizationTests
             for (int feature = 0; feature < 3; feature++)
             {
                 double[] values =
-                    [.. Enumerable.Range(start, end - start).Select(r => (double)output[3 * r + feature])];
+                [
+                    .. Enumerable.Range(start, end - start)
+                        .Select(row => (double)output[3 * row + feature]),
+                ];
                 Assert.Equal(0, values.Average(), tolerance: 1e-6);
                 Assert.Equal(1, values.Average(value => value * value), tolerance: 1e-3);
             }

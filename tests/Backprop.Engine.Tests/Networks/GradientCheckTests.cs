@@ -107,7 +107,8 @@ public sealed class GradientCheckTests
 
     private static ImmutableArray<TensorGradientCheck> Run(Trial trial, int? elements = null) =>
         GradientCheck.Run(
-            trial.Network, trial.Loss, trial.Weights, trial.Batch, trial.Work, elements, trial.Pool);
+            trial.Network, trial.Loss, trial.Weights, trial.Batch, trial.Work, elements,
+            trial.Pool);
 
     private static Trial NewTrial(LayerDefinition layer) => new(
         Shape.Of(4), [new DenseDefinition(5), layer, new DenseDefinition(3)], rows: 6,

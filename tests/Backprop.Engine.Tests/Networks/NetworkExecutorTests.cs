@@ -336,7 +336,8 @@ public sealed class NetworkExecutorTests
     [Fact]
     public void What_does_not_fit_is_refused_with_the_numbers()
     {
-        using var trial = new Trial(Shape.Of(5), [new DenseDefinition(4)], rows: 6, microBatches: 2);
+        using var trial = new Trial(
+            Shape.Of(5), [new DenseDefinition(4)], rows: 6, microBatches: 2);
         using NetworkExecutor executor = trial.NewExecutor();
         using var gradients = new GradientSet(trial.Network.Layout, 0, 2, 2);
         using var narrow = new Batch(6, features: 4, targetWidth: 4) { Rows = 6 };
@@ -344,7 +345,8 @@ public sealed class NetworkExecutorTests
         using var large = new Batch(7, features: 5, targetWidth: 4) { Rows = 7 };
         using var short5 = new Batch(6, features: 5, targetWidth: 4) { Rows = 5 };
         Refused("the batch has 4 features a row; the network reads 5", narrow, trial.Work);
-        Refused("the batch has 1 targets a row; linear on 4 outputs takes 4", untargeted, trial.Work);
+        Refused(
+            "the batch has 1 targets a row; linear on 4 outputs takes 4", untargeted, trial.Work);
         Refused("the batch has 7 rows", large, trial.Work);
         Refused("have 6 rows; the batch has 5", short5, trial.Work);
         Refused(

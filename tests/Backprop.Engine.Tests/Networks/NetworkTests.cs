@@ -107,7 +107,8 @@ public sealed class NetworkTests
     [InlineData("two layers are named 'dense2'", "dense2", null)]
     [InlineData("'a.b' is not a layer's name", "a.b", null)]
     [InlineData("'' is not a layer's name", "", null)]
-    public void Names_that_clash_or_confuse_are_refused(string message, string first, string? second)
+    public void Names_that_clash_or_confuse_are_refused(
+        string message, string first, string? second)
     {
         var error = Assert.Throws<ArgumentException>(() => Network.Build(
             Shape.Of(2),
@@ -120,7 +121,10 @@ public sealed class NetworkTests
         { "put a flatten layer before it", new DenseDefinition(3) },
         { "put a flatten layer before it", new BatchNormalizationDefinition() },
         { "has 0 units; 1 is the least", Flat(new DenseDefinition(0)) },
-        { "weights, of 8 inputs and 2,000,000,000 units", Flat(new DenseDefinition(2_000_000_000)) },
+        {
+            "weights, of 8 inputs and 2,000,000,000 units",
+            Flat(new DenseDefinition(2_000_000_000))
+        },
         { "has rate 1; it must be at least 0 and below 1", new DropoutDefinition(1) },
         { "has rate NaN", new DropoutDefinition(float.NaN) },
         { "has slope NaN", new LeakyReluDefinition(float.NaN) },

@@ -57,8 +57,8 @@ public sealed class NumericDiagnosisTests
     {
         using Trial trial = NewTrial();
 
-        // Outputs near 0, so that the loss is finite, and a gradient that is too large for dense2 to
-        // pass back.
+        // Outputs near 0, so that the loss is finite, and a gradient that is too large for dense2
+        // to pass back.
         trial.Parameter("dense2.weight").Fill(0);
         trial.Parameter("dense2.weight")[0] = 1e-3f;
         trial.Parameter("dense1.weight").Fill(0);

@@ -55,8 +55,8 @@ internal sealed class Trial : IDisposable
         return executor;
     }
 
-    /// <summary>The gradients of micro-batches [first, end), computed by an executor of its own from
-    /// a batch of only their rows.</summary>
+    /// <summary>The gradients of micro-batches [first, end), computed by an executor of its own
+    /// from a batch of only their rows.</summary>
     public GradientSet Compute(int first, int end, out float[] output)
     {
         MicroBatches cut = Work.MicroBatches;
