@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Reflection;
+using Backprop.Engine.Threading;
 using BenchmarkDotNet.Running;
 
 namespace Backprop.Benchmarks;
@@ -9,11 +11,35 @@ internal static class Program
     {
         switch (args)
         {
-            case ["products", .. string[] options]:
-                return ProductTable.Run(options);
+            case ["products" or "steps", .. string[] options]:
+                return PrintTable(args[0], options);
             default:
                 BenchmarkSwitcher.FromAssembly(Assembly.GetExecutingAssembly()).Run(args);
                 return 0;
         }
+    }
+
+    private static int PrintTable(string table, string[] options)
+    {
+        int threads = 1;
+        if (options.Length > 1
+            || (options.Length == 1
+                && (!int.TryParse(options[0], CultureInfo.InvariantCulture, out threads)
+                    || threads is < 1 or > ComputePool.MaxThreads)))
+        {
+            Console.Error.WriteLine($"usage: {table} [THREADS]");
+            return 2;
+        }
+
+        if (table == "products")
+        {
+            ProductTable.Print(threads);
+        }
+        else
+        {
+            StepTable.Print(threads);
+        }
+
+        return 0;
     }
 }

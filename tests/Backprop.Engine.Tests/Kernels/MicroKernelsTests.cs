@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-
 namespace Backprop.Engine.Tests.Kernels;
 
 /// <summary>The micro-kernels in the tree are those that the generator writes.</summary>
@@ -11,6 +9,16 @@ public sealed class MicroKernelsTests
             GenerateMicroKernels.Source(),
             File.ReadAllText(Path.Combine(Root(), GenerateMicroKernels.OutputPath)));
 
-    private static string Root([CallerFilePath] string thisFile = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(thisFile)!, "../../.."));
+    private static string Root()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Backprop.Distributed.sln")))
+        {
+            folder = Path.GetDirectoryName(folder)
+                ?? throw new DirectoryNotFoundException(
+                    $"no Backprop.Distributed.sln above {AppContext.BaseDirectory}");
+        }
+
+        return folder;
+    }
 }
