@@ -65,12 +65,12 @@ internal sealed class RunState : IDisposable
     public StoppingState Stopping { get; private set; } = StoppingState.Initial;
 
     /// <summary>What has been seen of a plateau.</summary>
-    public PlateauState Plateau { get; set; } = PlateauState.Initial;
+    public PlateauState Plateau { get; private set; } = PlateauState.Initial;
 
     /// <summary>Notes for the result.</summary>
     public ImmutableArray<string> Notes { get; set; } = [];
 
-    /// <summary>Time spent before this process, or until the last look at the clock.</summary>
+    /// <summary>Time spent, as of the last checkpoint or interruption.</summary>
     public TimeSpan Elapsed { get; set; }
 
     /// <summary>Why the run has ended; null: it has not.</summary>
@@ -90,10 +90,17 @@ internal sealed class RunState : IDisposable
         RunRows += rows;
     }
 
-    /// <summary>Closes the books of an epoch.</summary>
+    /// <summary>Closes the books of an epoch: keeps its weights if they are the best, and shows
+    /// its metric to the schedule if that wants to see it.</summary>
     public void EndEpoch(EpochVerdict verdict, EpochReport report)
     {
         Stopping = verdict.Next;
+        if (_plan.Schedule.Plateau is { } rule)
+        {
+            Plateau = PlateauDetector.Observe(
+                rule, Plateau, report.Metric, StoppingState.GreaterIsBetter(_plan.Stop.Metric));
+        }
+
         if (verdict.IsBest)
         {
             Weights.Span.CopyTo(_bestWeights.Span);

@@ -1,8 +1,5 @@
-using System.Collections.Immutable;
 using Backprop.Data;
-using Backprop.Data.Batches;
 using Backprop.Engine;
-using Backprop.Engine.Gradients;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
@@ -15,8 +12,8 @@ namespace Backprop.Training;
 
 /// <summary>
 /// The whole of training in one process: the loop that every cluster has to match, bit for bit.
-/// A step loads the rows of a global batch, runs them forward and backward, folds the gradients of
-/// its micro-batches up the gradient tree, and lets the optimizer write the next version of the
+/// A step runs the rows of a global batch forward and backward, folds the gradients of its
+/// micro-batches up the gradient tree, and lets the optimizer write the next version of the
 /// weights. An epoch ends with an evaluation, which decides whether to go on.
 /// </summary>
 /// <remarks>
@@ -27,20 +24,16 @@ namespace Backprop.Training;
 public sealed class SingleProcessTrainer : IDisposable
 {
     private readonly TrainingPlan _plan;
-    private readonly ComputePool _pool;
     private readonly TimeProvider _time;
-    private readonly BatchLoader _loader;
-    private readonly Batch _batch;
-    private readonly NetworkExecutor _backend;
+    private readonly StepComputation _step;
     private readonly Evaluator _evaluator;
-    private readonly GradientSet _gradients;
     private readonly ParameterUpdate _update;
     private readonly ParameterNorms _norms;
     private readonly PieceSums[] _sums;
     private readonly ErrorSplittingComparison? _comparison;
     private readonly RunState _run;
 
-    /// <summary>Allocates everything that the run needs, and the initial weights.</summary>
+    /// <summary>Allocates everything that the run needs, and makes the initial weights.</summary>
     /// <param name="plan">What to train, on what, how.</param>
     /// <param name="pool">The threads to compute with; the caller's to dispose.</param>
     /// <param name="time">For <see cref="StopRules.MaxTime"/>, checkpoint intervals and reports.
@@ -53,27 +46,18 @@ public sealed class SingleProcessTrainer : IDisposable
     {
         PlanCheck.Require(plan);
         var reading = TargetReading.For(plan);
-        Network network = plan.Network;
+        ParameterLayout layout = plan.Network.Layout;
         _plan = plan;
-        _pool = pool;
         _time = time;
-        _loader = new BatchLoader(
-            plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
-            plan.Augmentation);
-        int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
-        _batch = _loader.NewBatch(rows);
-        _backend = new NetworkExecutor(
-            network, plan.Loss, Math.Max(rows, MetricsAccumulator.MicroBatchRows),
-            plan.MicroBatches, pool, plan.Backward == BackwardRule.ErrorSplitting);
-        _evaluator = new Evaluator(_backend, plan.Loss, reading);
-        _gradients = new GradientSet(network.Layout, 0, plan.MicroBatches, plan.MicroBatches);
+        _step = new StepComputation(plan, reading, pool);
+        _evaluator = new Evaluator(_step.Backend, plan.Loss, reading);
         _update = new ParameterUpdate(
-            network.Layout, 0, network.Layout.BlockCount,
+            layout, 0, layout.BlockCount,
             new UpdateRules(plan.Optimizer, plan.Penalty, plan.Clipping), pool);
-        _norms = new ParameterNorms(network.Layout);
+        _norms = new ParameterNorms(layout);
         _sums = new PieceSums[_norms.PieceCount];
         _comparison = plan.Backward == BackwardRule.ErrorSplitting
-            ? new ErrorSplittingComparison(plan, rows, pool)
+            ? new ErrorSplittingComparison(plan, _step.Batch.Capacity, pool)
             : null;
         _run = new RunState(plan, _update.StateLength);
     }
@@ -82,10 +66,10 @@ public sealed class SingleProcessTrainer : IDisposable
     /// next step.</summary>
     public AlignedBuffer FinalWeights => _run.FinalWeights;
 
-    private long TotalSteps => Math.Min(
-        _plan.Epochs * _loader.StepsPerEpoch, _plan.Stop.MaxSteps ?? long.MaxValue);
+    private long StepsPerEpoch => _step.Loader.StepsPerEpoch;
 
-    private bool EpochIsDone => _run.Step % _loader.StepsPerEpoch == 0;
+    private long TotalSteps => Math.Min(
+        _plan.Epochs * StepsPerEpoch, _plan.Stop.MaxSteps ?? long.MaxValue);
 
     /// <summary>Goes on from a checkpoint of the same plan, however it was computed.</summary>
     /// <exception cref="CheckpointException">It belongs to another plan; the message says what
@@ -129,85 +113,82 @@ public sealed class SingleProcessTrainer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _batch.Dispose();
-        _backend.Dispose();
-        _gradients.Dispose();
+        _step.Dispose();
         _comparison?.Dispose();
         _run.Dispose();
     }
 
-    // One step; its failure, before any weight was changed, or null.
+    // One step; a failure is found before any weight is changed.
     private StopDecision? TrainStep(ITrainingObserver observer)
     {
         long step = _run.Step;
-        var rows = new MicroBatches(_loader.GlobalRows(step), _plan.MicroBatches);
-        var work = new StepWork(_plan.Seed, step, rows);
-        AlignedBuffer gradient = _gradients.Gradient(0);
-
-        _loader.Load(step, 0, rows.GlobalRows, _batch);
-        _backend.UseWeights(_run.Weights);
-        _backend.ComputeGradients(_batch, work, _gradients, listener: null);
+        _step.Compute(step, _run.Weights);
         if (step == 0)
         {
-            CompareWithTrueGradients("first", work, _run.Weights);
+            CompareWithTrueGradients("first", _run.Weights);
         }
 
-        _update.Prepare(_run.Weights, measureWeights: true, gradient, _sums);
-        if (NonFinite(work) is { } failure)
+        _update.Prepare(_run.Weights, measureWeights: true, _step.Gradient, _sums);
+        if (!double.IsFinite(_step.LossSum) || _norms.FindNonFinite(_sums) is not null)
         {
-            return failure;
+            return NonFinite(step);
         }
 
+        int rows = _step.Work.MicroBatches.GlobalRows;
         double norm = _norms.GradientNorm(_sums);
-        float rate = LearningRate(step);
         var update = new UpdateStep(
-            step, rate, _plan.Clipping.ScaleFor(norm), rows.NonEmptyCount);
+            step, LearningRate(step), _plan.Clipping.ScaleFor(norm),
+            _step.Work.MicroBatches.NonEmptyCount);
         _update.Apply(
-            update, gradient, _run.Weights, _run.OptimizerState, newWeights: _run.NextWeights);
-        double lossSum = _gradients.LossSum(0);
-        _run.Advance(lossSum, rows.GlobalRows);
+            update, _step.Gradient, _run.Weights, _run.OptimizerState, _run.NextWeights);
+        _run.Advance(_step.LossSum, rows);
         observer.OnStep(new StepReport(
-            step, _loader.Epoch(step), lossSum / rows.GlobalRows, rate, norm, rows.GlobalRows));
+            step, step / StepsPerEpoch, _step.LossSum / rows, update.LearningRate, norm, rows));
         return null;
     }
 
-    private float LearningRate(long step) => _plan.Schedule.At(
-        _plan.Optimizer.LearningRate,
-        new SchedulePosition(
-            step, _loader.StepsPerEpoch, TotalSteps, _run.Plateau.Reductions));
-
+    // The epoch ends with its last step, or where a limit cuts it short.
     private StopDecision? EndEpochIfDue(ITrainingObserver observer, RunClock clock)
     {
         StopDecision? limit = LimitReached(clock);
-        return EpochIsDone || limit is not null
-            ? NonFiniteWeights() ?? EndEpoch(observer) ?? limit
-            : null;
-    }
-
-    private StopDecision? NonFinite(in StepWork work)
-    {
-        ParameterView? parameter = _norms.FindNonFinite(_sums);
-        if (double.IsFinite(_gradients.LossSum(0)) && parameter is null)
+        if (limit is null && _run.Step % StepsPerEpoch != 0)
         {
             return null;
         }
 
-        NonFiniteValue? found = NumericDiagnosis.Find(
-            _plan.Network, _plan.Loss, _run.Weights, _batch, work, _gradients, _pool,
-            _plan.Backward == BackwardRule.ErrorSplitting);
-        string what = found?.ToString() ?? $"the gradient of '{parameter?.Name}'";
-        return new StopDecision(
-            StopKind.NonFinite, $"in step {work.Step}, {what} is not finite");
+        return _run.WeightsAreFinite()
+            ? EndEpoch(observer) ?? limit
+            : new StopDecision(
+                StopKind.NonFinite, $"step {_run.Step - 1} made weights that are not finite");
     }
 
-    private StopDecision? NonFiniteWeights() => _run.WeightsAreFinite()
-        ? null
-        : new StopDecision(
-            StopKind.NonFinite, $"step {_run.Step - 1} made weights that are not finite");
+    private StopDecision? EndEpoch(ITrainingObserver observer)
+    {
+        long lastStep = _run.Step - 1, epoch = lastStep / StepsPerEpoch;
+        var evaluation = EpochEvaluation.Of(
+            _plan, _evaluator, _run.Weights, _run.EpochLossSum / _run.EpochRows, _norms, _sums);
+        EpochVerdict verdict = _run.Stopping.Judge(
+            _plan.Stop, epoch, evaluation.TrainingLoss, evaluation.Metric);
+        var report = new EpochReport
+        {
+            Epoch = epoch,
+            StepsDone = _run.Step,
+            TrainingLoss = evaluation.TrainingLoss,
+            Validation = evaluation.Validation,
+            Layers = evaluation.Layers,
+            LearningRate = LearningRate(lastStep),
+            Metric = evaluation.Metric,
+            IsBest = verdict.IsBest,
+            Reason = verdict.Reason,
+        };
+        _run.EndEpoch(verdict, report);
+        observer.OnEpoch(report);
+        return verdict.Stop;
+    }
 
     private StopDecision? LimitReached(RunClock clock)
     {
-        if (_run.Step == _plan.Epochs * _loader.StepsPerEpoch)
+        if (_run.Step == _plan.Epochs * StepsPerEpoch)
         {
             return new StopDecision(StopKind.EpochsDone, $"all {_plan.Epochs} epochs are done");
         }
@@ -222,68 +203,17 @@ public sealed class SingleProcessTrainer : IDisposable
             : null;
     }
 
-    // Evaluates, and decides whether to go on.
-    private StopDecision? EndEpoch(ITrainingObserver observer)
+    private float LearningRate(long step) => _plan.Schedule.At(
+        _plan.Optimizer.LearningRate,
+        new SchedulePosition(step, StepsPerEpoch, TotalSteps, _run.Plateau.Reductions));
+
+    // What the penalty adds is finite while the weights are, so that a gradient which is not was
+    // computed so; the parameter is named for the case that it overflowed all the same.
+    private StopDecision NonFinite(long step)
     {
-        long epoch = _loader.Epoch(_run.Step - 1);
-        double trainingLoss = _run.EpochLossSum / _run.EpochRows;
-        EvaluationMetrics? validation = _plan.Validation is { } samples
-            ? _evaluator.Evaluate(samples, _run.Weights)
-            : null;
-        double metric = MetricOf(trainingLoss, validation);
-        EpochVerdict verdict = _run.Stopping.Judge(_plan.Stop, epoch, trainingLoss, metric);
-        var report = new EpochReport
-        {
-            Epoch = epoch,
-            StepsDone = _run.Step,
-            TrainingLoss = trainingLoss,
-            Validation = validation,
-            Layers = LayerNorms(),
-            LearningRate = LearningRate(_run.Step - 1),
-            Metric = metric,
-            IsBest = verdict.IsBest,
-            Reason = verdict.Reason,
-        };
-        if (_plan.Schedule.Plateau is { } rule)
-        {
-            _run.Plateau = PlateauDetector.Observe(
-                rule, _run.Plateau, metric, StoppingState.GreaterIsBetter(_plan.Stop.Metric));
-        }
-
-        _run.EndEpoch(verdict, report);
-        observer.OnEpoch(report);
-        return verdict.Stop;
-    }
-
-    private double MetricOf(double trainingLoss, EvaluationMetrics? validation) =>
-        _plan.Stop.Metric switch
-        {
-            StopMetric.TrainingLoss => trainingLoss,
-            StopMetric.ValidationLoss => validation!.Loss,
-            StopMetric.ValidationAccuracy => validation!.Classification!.Accuracy,
-            StopMetric.ValidationR2 => validation!.Regression!.R2,
-            _ => throw new InvalidOperationException($"unknown metric {_plan.Stop.Metric}"),
-        };
-
-    private ImmutableArray<LayerNorms> LayerNorms()
-    {
-        ImmutableArray<ParameterView> views = _plan.Network.Layout.Views;
-        var gradients = new double[_plan.Network.Nodes.Length];
-        var weights = new double[_plan.Network.Nodes.Length];
-        for (int view = 0; view < views.Length; view++)
-        {
-            double gradient = _norms.GradientNorm(view, _sums);
-            double weight = _norms.WeightNorm(view, _sums);
-            gradients[views[view].LayerIndex] += gradient * gradient;
-            weights[views[view].LayerIndex] += weight * weight;
-        }
-
-        return
-        [
-            .. views.Select(view => view.LayerIndex).Distinct().Select(layer => new LayerNorms(
-                _plan.Network.Nodes[layer].Layer.Name, Math.Sqrt(gradients[layer]),
-                Math.Sqrt(weights[layer]))),
-        ];
+        string what = _step.FindNonFinite(_run.Weights)?.ToString()
+            ?? $"the gradient of '{_norms.FindNonFinite(_sums)?.Name}' with its penalty";
+        return new StopDecision(StopKind.NonFinite, $"in step {step}, {what} is not finite");
     }
 
     private void Conclude(StopDecision decision)
@@ -294,52 +224,39 @@ public sealed class SingleProcessTrainer : IDisposable
         }
         else if (_comparison is not null)
         {
-            RepeatLastStep();
+            // What the last step read still lies where the next one would write.
+            _step.Compute(_run.Step - 1, _run.NextWeights);
+            CompareWithTrueGradients("last", _run.NextWeights);
         }
     }
 
-    // The version that the last step read still lies where the next one would go.
-    private void RepeatLastStep()
-    {
-        long step = _run.Step - 1;
-        AlignedBuffer weights = _run.NextWeights;
-        var rows = new MicroBatches(_loader.GlobalRows(step), _plan.MicroBatches);
-        var work = new StepWork(_plan.Seed, step, rows);
-        _loader.Load(step, 0, rows.GlobalRows, _batch);
-        _backend.UseWeights(weights);
-        _backend.ComputeGradients(_batch, work, _gradients, listener: null);
-        CompareWithTrueGradients("last", work, weights);
-    }
-
-    private void CompareWithTrueGradients(
-        string when, in StepWork work, AlignedBuffer weights)
+    private void CompareWithTrueGradients(string when, AlignedBuffer weights)
     {
         if (_comparison is not null)
         {
-            string note =
-                _comparison.Compare(when, _batch, work, weights, _gradients.Gradient(0));
-            _run.Notes = _run.Notes.Add(note);
+            _run.Notes = _run.Notes.Add(
+                _comparison.Compare(when, _step.Batch, _step.Work, weights, _step.Gradient));
         }
     }
 
     private TrainingResult Result()
     {
-        bool evaluates = _run.Ended is not null;
+        bool isOver = _run.Ended is not null;
         ParameterLayout layout = _plan.Network.Layout;
         double seconds = _run.Elapsed.TotalSeconds;
         return new TrainingResult
         {
             Name = _plan.Name,
             Steps = _run.Step,
-            Epochs = (_run.Step + _loader.StepsPerEpoch - 1) / _loader.StepsPerEpoch,
+            Epochs = (_run.Step + StepsPerEpoch - 1) / StepsPerEpoch,
             Stop = _run.Ended ?? new StopDecision(
-                StopKind.Interrupted, $"interrupted after step {_run.Step}; it can be resumed"),
+                StopKind.Interrupted, $"interrupted after {_run.Step} steps; it can be resumed"),
             History = [.. _run.History],
             BestMetric = _run.Stopping.BestMetric,
             BestEpoch = _run.Stopping.BestEpoch,
             FinalIsBest = _run.FinalIsBest,
-            Validation = evaluates ? EvaluateFinal(_plan.Validation) : null,
-            Test = evaluates ? EvaluateFinal(_plan.Test) : null,
+            Validation = isOver ? EvaluateFinal(_plan.Validation) : null,
+            Test = isOver ? EvaluateFinal(_plan.Test) : null,
             Elapsed = _run.Elapsed,
             SamplesPerSecond = seconds > 0 ? _run.RunRows / seconds : 0,
             WeightsSha256 = WeightsDigest.OfWeights(layout, _run.FinalWeights),

@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using Backprop.Engine;
+using Backprop.Engine.Networks;
+using Backprop.Engine.Optimizers;
+using Backprop.Training.Metrics;
+
+namespace Backprop.Training;
+
+/// <summary>What is known of an epoch before it is judged.</summary>
+/// <param name="TrainingLoss">Mean of the rows' losses as each step saw them.</param>
+/// <param name="Validation">On the validation part; null: there is none.</param>
+/// <param name="Metric">The value that the run is judged by.</param>
+/// <param name="Layers">Each layer's norms in the last step.</param>
+internal sealed record EpochEvaluation(
+    double TrainingLoss, EvaluationMetrics? Validation, double Metric,
+    ImmutableArray<LayerNorms> Layers)
+{
+    /// <summary>Evaluates an epoch.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="evaluator">Computes with the weights.</param>
+    /// <param name="weights">The weights of now.</param>
+    /// <param name="trainingLoss">Mean of the epoch's rows' losses.</param>
+    /// <param name="norms">The layout's norms.</param>
+    /// <param name="sums">Of the epoch's last step, weights measured.</param>
+    public static EpochEvaluation Of(
+        TrainingPlan plan, Evaluator evaluator, AlignedBuffer weights, double trainingLoss,
+        ParameterNorms norms, ReadOnlySpan<PieceSums> sums)
+    {
+        EvaluationMetrics? validation = plan.Validation is { } samples
+            ? evaluator.Evaluate(samples, weights)
+            : null;
+        double metric = plan.Stop.Metric switch
+        {
+            StopMetric.TrainingLoss => trainingLoss,
+            StopMetric.ValidationLoss => validation!.Loss,
+            StopMetric.ValidationAccuracy => validation!.Classification!.Accuracy,
+            StopMetric.ValidationR2 => validation!.Regression!.R2,
+            _ => throw new InvalidOperationException($"unknown metric {plan.Stop.Metric}"),
+        };
+        return new EpochEvaluation(
+            trainingLoss, validation, metric, NormsByLayer(plan.Network, norms, sums));
+    }
+
+    private static ImmutableArray<LayerNorms> NormsByLayer(
+        Network network, ParameterNorms norms, ReadOnlySpan<PieceSums> sums)
+    {
+        ImmutableArray<ParameterView> views = network.Layout.Views;
+        var gradients = new double[network.Nodes.Length];
+        var weights = new double[network.Nodes.Length];
+        for (int view = 0; view < views.Length; view++)
+        {
+            double gradient = norms.GradientNorm(view, sums);
+            double weight = norms.WeightNorm(view, sums);
+            gradients[views[view].LayerIndex] += gradient * gradient;
+            weights[views[view].LayerIndex] += weight * weight;
+        }
+
+        return
+        [
+            .. views.Select(view => view.LayerIndex).Distinct().Select(layer => new LayerNorms(
+                network.Nodes[layer].Layer.Name, Math.Sqrt(gradients[layer]),
+                Math.Sqrt(weights[layer]))),
+        ];
+    }
+}
