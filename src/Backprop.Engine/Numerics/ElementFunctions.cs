@@ -32,12 +32,18 @@ public static class ElementFunctions
         x = TSimd.SelectLess(highest, x, highest, x);
         x = TSimd.SelectLess(x, lowest, lowest, x);
 
-        // x = n·ln 2 + r with |r| ≤ ½·ln 2; n·Ln2High is exact.
+        // x = n·ln 2 + r with |r| ≤ ½·ln 2; x − n·Ln2High is exact.
         TVector shift = TSimd.Create(RoundingShift);
         TVector n = TSimd.Subtract(
             TSimd.FusedMultiplyAdd(x, TSimd.Create(Log2E), shift), shift);
-        TVector r = TSimd.FusedMultiplyAdd(n, TSimd.Create(-Ln2High), x);
-        r = TSimd.FusedMultiplyAdd(n, TSimd.Create(-Ln2Low), r);
+        TVector high = TSimd.FusedMultiplyAdd(n, TSimd.Create(-Ln2High), x);
+        TVector r = TSimd.FusedMultiplyAdd(n, TSimd.Create(-Ln2Low), high);
+
+        // 1 + r = head + low without rounding r.
+        TVector one = TSimd.Create(1);
+        TVector head = TSimd.Add(high, one);
+        TVector lost = TSimd.Subtract(high, TSimd.Subtract(head, one));
+        TVector low = TSimd.FusedMultiplyAdd(n, TSimd.Create(-Ln2Low), lost);
 
         // e^r = 1 + r + r²·q(r).
         TVector q = TSimd.Create(1.3820734e-03f);
@@ -45,8 +51,8 @@ public static class ElementFunctions
         q = Next<TVector, TSimd>(q, r, 4.1668266e-02f);
         q = Next<TVector, TSimd>(q, r, 1.6666521e-01f);
         q = Next<TVector, TSimd>(q, r, 4.9999994e-01f);
-        TVector fraction = TSimd.FusedMultiplyAdd(TSimd.Multiply(r, r), q, r);
-        return TSimd.Scale(TSimd.Add(fraction, TSimd.Create(1)), n);
+        TVector tail = TSimd.FusedMultiplyAdd(TSimd.Multiply(r, r), q, low);
+        return TSimd.Scale(TSimd.Add(head, tail), n);
     }
 
     /// <summary>ln x. −∞ for ±0, NaN for negative numbers.</summary>

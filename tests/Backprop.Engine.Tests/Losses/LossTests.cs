@@ -242,6 +242,15 @@ public sealed unsafe class LossTests : IDisposable
     }
 
     [Fact]
+    public void TheTextOfALossShowsAllItsOptions()
+    {
+        Assert.Equal(
+            "SoftmaxCrossEntropy { LabelSmoothing = 0.1, ClassWeights = [1 2.5] }",
+            new SoftmaxCrossEntropy(0.1f, [1, 2.5f]).ToString());
+        Assert.Contains("Delta = 0.5", new Huber(0.5f).ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ComputingAllocatesNothing()
     {
         foreach ((Loss loss, LossTrial trial) in Trials(rows: 601))
