@@ -49,9 +49,34 @@ public sealed class ArrayDataset : IDataset
     /// <inheritdoc/>
     public ImmutableArray<string> FeatureNames => [];
 
-    /// <summary>Checks the arrays of one or more data shards and makes a dataset of them. Classes
-    /// that are not given are counted over all shards and named by their numbers.</summary>
-    internal static IDataset Of(
+    /// <summary>Opens the arrays of one or more data shards, checks them and makes a dataset of
+    /// them; after a mistake none is left open. Classes that are not given are counted over all
+    /// shards and named by their numbers.</summary>
+    internal static IDataset Open(
+        IReadOnlyList<(Func<NumericArray> Features, Func<NumericArray> Targets)> shards,
+        ArrayTarget target, ImmutableArray<string>? classes)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(shards.Count, nameof(shards));
+        var opened = new List<NumericArray>();
+        try
+        {
+            foreach ((Func<NumericArray> features, Func<NumericArray> targets) in shards)
+            {
+                opened.Add(features());
+                opened.Add(targets());
+            }
+
+            return Of(
+                [.. opened.Chunk(2).Select(pair => (pair[0], pair[1]))], target, classes);
+        }
+        catch
+        {
+            opened.ForEach(array => array.Dispose());
+            throw;
+        }
+    }
+
+    private static IDataset Of(
         IReadOnlyList<(NumericArray Features, NumericArray Targets)> shards, ArrayTarget target,
         ImmutableArray<string>? classes)
     {

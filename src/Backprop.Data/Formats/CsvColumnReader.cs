@@ -8,17 +8,8 @@ namespace Backprop.Data.Formats;
 /// <summary>Where a value of a table stands, for messages.</summary>
 internal readonly record struct CsvPlace(string Path, long Line, string Column)
 {
-    private const int MaxShown = 40;
-
     public InvalidDatasetException Refuse(string problem, string remedy) =>
         new(Path, problem, remedy, new DataPosition { Line = Line, Column = Column });
-
-    /// <summary>A value in quotes, shortened, without anything a terminal would act upon.</summary>
-    public static string Show(string value)
-    {
-        string shown = value.Length > MaxShown ? value[..MaxShown] + "…" : value;
-        return $"'{string.Concat(shown.Select(c => char.IsControl(c) ? '\uFFFD' : c))}'";
-    }
 }
 
 /// <summary>Collects the values of one column, row by row, and hands them out as features or
@@ -86,7 +77,7 @@ internal sealed class NumericColumnReader(CsvColumn.Numeric column, bool isTarge
             value, NumberStyles.Float, CultureInfo.InvariantCulture, out float number))
         {
             throw place.Refuse(
-                $"{CsvPlace.Show(Encoding.UTF8.GetString(value))} is not a number",
+                $"{Quotation.Of(Encoding.UTF8.GetString(value))} is not a number",
                 isTarget
                     ? "a target of values has numbers such as 3.5 and 1e-3"
                     : "write a number such as 3.5 or 1e-3, or declare the column categorical, "
@@ -96,7 +87,7 @@ internal sealed class NumericColumnReader(CsvColumn.Numeric column, bool isTarge
         if (!float.IsFinite(number))
         {
             throw place.Refuse(
-                $"{CsvPlace.Show(Encoding.UTF8.GetString(value))} is not finite",
+                $"{Quotation.Of(Encoding.UTF8.GetString(value))} is not finite",
                 $"numbers lie within ±{float.MaxValue:g3}");
         }
 
@@ -148,7 +139,7 @@ internal sealed class OrdinalColumnReader(CsvColumn.Ordinal column) : CsvColumnR
         if (index < 0 && !missing)
         {
             throw place.Refuse(
-                $"{CsvPlace.Show(level)} is not a level of this column",
+                $"{Quotation.Of(level)} is not a level of this column",
                 $"its levels are {string.Join(", ", column.Levels)}");
         }
 
@@ -261,7 +252,7 @@ internal sealed class NameColumnReader : CsvColumnReader
         if (_given)
         {
             throw place.Refuse(
-                $"{CsvPlace.Show(name)} is not a {(_isTarget ? "class" : "category")} of this column",
+                $"{Quotation.Of(name)} is not a {(_isTarget ? "class" : "category")} of this column",
                 $"there are {string.Join(", ", _names.Take(20))}{(_names.Count > 20 ? ", …" : "")}");
         }
 

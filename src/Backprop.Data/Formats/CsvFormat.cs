@@ -105,7 +105,7 @@ public static class CsvFormat
                     path,
                     name.Length == 0
                         ? $"column {i + 1} has no name"
-                        : $"two columns are named {CsvPlace.Show(name)}",
+                        : $"two columns are named {Quotation.Of(name)}",
                     "give every column a name of its own, or state that there is no header",
                     new DataPosition { Line = reader.LineNumber });
             }
@@ -138,7 +138,7 @@ public static class CsvFormat
                 if (!names.Contains(name))
                 {
                     throw new InvalidDatasetException(
-                        path, $"there is no column {CsvPlace.Show(name)}",
+                        path, $"there is no column {Quotation.Of(name)}",
                         $"its columns are {string.Join(", ", names)}",
                         options.HasHeader ? new DataPosition { Line = 1 } : default);
                 }

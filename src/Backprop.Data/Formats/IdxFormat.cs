@@ -40,32 +40,30 @@ public static class IdxFormat
     /// </summary>
     /// <exception cref="InvalidDatasetException">A file is not what it should be; the message says
     /// which, where, and what would be right.</exception>
-    public static IDataset Open(IdxOptions options)
-    {
-        ArgumentOutOfRangeException.ThrowIfZero(options.Shards.Length, nameof(options));
-        var opened = new List<NumericArray>();
-        try
-        {
-            foreach (IdxFiles files in options.Shards)
-            {
-                opened.Add(ReadArray(files.Images));
-                RequireSamples(opened[^1]);
-                opened.Add(ReadArray(files.Labels));
-            }
+    public static IDataset Open(IdxOptions options) => ArrayDataset.Open(
+        [
+            .. options.Shards.Select(files => (
+                (Func<NumericArray>)(() => ReadImages(files.Images)),
+                (Func<NumericArray>)(() => ReadArray(files.Labels)))),
+        ],
+        options.Target, options.Classes);
 
-            return ArrayDataset.Of(
-                [.. opened.Chunk(2).Select(pair => (pair[0], pair[1]))], options.Target,
-                options.Classes);
-        }
-        catch
+    private static NumericArray ReadImages(string path)
+    {
+        NumericArray images = ReadArray(path);
+        if (!images.ItemShape.Dimensions.IsEmpty)
         {
-            opened.ForEach(array => array.Dispose());
-            throw;
+            return images;
         }
+
+        images.Dispose();
+        throw new InvalidDatasetException(
+            path, "it has one dimension, as labels have",
+            "name a file of images: samples, then rows and columns",
+            new DataPosition { ByteOffset = 3 });
     }
 
-    /// <summary>Reads one file.</summary>
-    internal static NumericArray ReadArray(string path)
+    private static NumericArray ReadArray(string path)
     {
         FileStream file = DataFile.Open(path);
         bool mapped = false;
@@ -154,17 +152,6 @@ public static class IdxFormat
             "IDX has 08 (u8), 09 (i8), 0B (i16), 0C (i32), 0D (f32) and 0E (f64)",
             new DataPosition { ByteOffset = 2 }),
     };
-
-    private static void RequireSamples(NumericArray images)
-    {
-        if (images.ItemShape.Dimensions.IsEmpty)
-        {
-            throw new InvalidDatasetException(
-                images.Source, "it has one dimension, as labels have",
-                "name a file of images: samples, then rows and columns",
-                new DataPosition { ByteOffset = 3 });
-        }
-    }
 
     private readonly record struct IdxHeader(
         ElementType Type, ImmutableArray<int> Dimensions, int Bytes)

@@ -21,6 +21,10 @@ public abstract record DataSource
     /// <param name="Options">The files and how they are read.</param>
     public sealed record Csv(CsvOptions Options) : DataSource;
 
+    /// <summary>NumPy's array files.</summary>
+    /// <param name="Options">The files and how they are read.</param>
+    public sealed record Numpy(NumpyOptions Options) : DataSource;
+
     /// <summary>A set that is computed.</summary>
     /// <param name="Options">Which one.</param>
     public sealed record Generated(GeneratedOptions Options) : DataSource;

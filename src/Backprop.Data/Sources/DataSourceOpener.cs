@@ -15,6 +15,8 @@ public sealed class DataSourceOpener : IDataSourceOpener
         {
             DataSource.Idx idx => IdxFormat.Open(
                 idx.Options with { Classes = idx.Options.Classes ?? classes }),
+            DataSource.Numpy numpy => NumpyFormat.Open(
+                numpy.Options with { Classes = numpy.Options.Classes ?? classes }),
             DataSource.Csv csv => CsvFormat.Open(ForColumnsOf(train, csv.Options)),
             DataSource.Generated generated => GeneratedDataset.Of(generated.Options),
             DataSource.Inline inline => new InMemoryDataset(
