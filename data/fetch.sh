@@ -68,7 +68,7 @@ mkdir "$staging/files"
 for file in $files; do
     cp "$source/$file" "$staging/files/$file" || fail "$source holds no readable $file"
 done
-holds_files "$staging/files" || fail "the files in $source are not Fashion-MNIST as it was published:
+holds_files "$staging/files" || fail "the files in $source are not Fashion-MNIST as published:
 $(cd "$staging/files" && printf '%s\n' "$sums" | sha256sum -c - 2>&1)"
 
 chmod 644 "$staging"/files/*

@@ -60,7 +60,8 @@ public sealed class InMemoryDataset : IDataset
     /// <inheritdoc/>
     public ImmutableArray<string> FeatureNames { get; }
 
-    /// <summary>A classification set given in code: a row of features and a class a sample.</summary>
+    /// <summary>A classification set given in code: a row of features and a class a sample.
+    /// </summary>
     /// <param name="source">Its name, for messages.</param>
     /// <param name="features">[samples][features].</param>
     /// <param name="labels">A class index a sample.</param>

@@ -53,7 +53,8 @@ public sealed class InvalidDatasetException : Exception
 {
     /// <summary>Refuses a dataset.</summary>
     /// <param name="dataset">The file, or another name of the source.</param>
-    /// <param name="problem">What is wrong: <c>the file ends after 12 of 16 header bytes</c>.</param>
+    /// <param name="problem">What is wrong: <c>the file ends after 12 of 16 header bytes</c>.
+    /// </param>
     /// <param name="remedy">What would be right: a sentence without its full stop.</param>
     /// <param name="position">Where in the source.</param>
     /// <param name="cause">What reported it first.</param>

@@ -9,10 +9,9 @@ internal sealed class GaussianNoise(ImageShape shape, uint stream, double deviat
     public void Apply(ulong seed, long epoch, long sample, Span<float> features)
     {
         var random = new RandomStream(seed, RandomPurpose.Augmentation, stream, (ulong)epoch);
-        ulong first = (ulong)sample * (ulong)shape.Count;
         for (int i = 0; i < shape.Count; i++)
         {
-            features[i] += (float)(deviation * NormalVariate.Draw(random, first + (ulong)i));
+            features[i] += (float)(deviation * random.Normal((ulong)sample, (ulong)i));
         }
     }
 }

@@ -37,7 +37,8 @@ public sealed class BatchLoader
     /// <param name="encoding">How targets are written.</param>
     /// <param name="shuffle">A new keyed order every epoch; else the dataset's own.</param>
     /// <param name="augmentation">Changes each sample's features; null: none.</param>
-    /// <exception cref="InvalidDatasetException">The encoding does not suit the targets.</exception>
+    /// <exception cref="InvalidDatasetException">The encoding does not suit the targets.
+    /// </exception>
     public BatchLoader(
         IDataset dataset, ulong seed, int batchSize, TargetEncoding encoding, bool shuffle = true,
         IAugmentation? augmentation = null)

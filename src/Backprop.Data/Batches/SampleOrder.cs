@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Backprop.Engine.Randomness;
 
 namespace Backprop.Data.Batches;
@@ -8,15 +9,17 @@ namespace Backprop.Data.Batches;
 /// position, so that nobody keeps a table and every worker knows who comes when (rule 4).
 /// </summary>
 /// <remarks>
-/// A Feistel network over the next even power of two, whose round function is a Philox word; a
-/// position that lands outside walks its cycle until it is inside again. Black and Rogaway,
-/// "Ciphers with arbitrary finite domains", CT-RSA 2002.
+/// A Feistel network over the next even power of two; a position that lands outside walks its cycle
+/// until it is inside again: Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA
+/// 2002. The rounds' keys are Philox words of the epoch; a round mixes key and half as SplitMix64
+/// mixes its state (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA
+/// 2014), since a Philox block for every round and sample would cost as much as loading the sample.
 /// </remarks>
 public readonly struct SampleOrder
 {
     private const int Rounds = 8;
 
-    private readonly RandomStream _random;
+    private readonly RoundKeys _keys;
     private readonly bool _shuffled;
     private readonly int _halfBits;
     private readonly uint _halfMask;
@@ -25,7 +28,12 @@ public readonly struct SampleOrder
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         Count = count;
-        _random = random;
+        for (int round = 0; round < Rounds; round++)
+        {
+            PhiloxBlock block = random.Block(0, (ulong)round);
+            _keys[round] = block.X | ((ulong)block.Y << 32);
+        }
+
         _shuffled = shuffled && count > 1;
         int bits = 64 - BitOperations.LeadingZeroCount((ulong)count - 1);
         _halfBits = Math.Max(1, (bits + 1) / 2);
@@ -80,12 +88,25 @@ public readonly struct SampleOrder
     {
         uint left = (uint)(value >> _halfBits);
         uint right = (uint)value & _halfMask;
-        for (uint round = 0; round < Rounds; round++)
+        for (int round = 0; round < Rounds; round++)
         {
-            uint mixed = _random.Block(right, round).X & _halfMask;
+            uint mixed = (uint)Mix(_keys[round] + right) & _halfMask;
             (left, right) = (right, left ^ mixed);
         }
 
         return ((ulong)left << _halfBits) | right;
+    }
+
+    private static ulong Mix(ulong value)
+    {
+        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
+        value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
+        return value ^ (value >> 31);
+    }
+
+    [InlineArray(Rounds)]
+    private struct RoundKeys
+    {
+        private ulong _first;
     }
 }

@@ -153,6 +153,8 @@ internal sealed class OrdinalColumnReader(CsvColumn.Ordinal column) : CsvColumnR
 /// come and put in order at the end.</summary>
 internal sealed class NameColumnReader : CsvColumnReader
 {
+    private const int MaxListed = 20;
+
     private readonly string _column;
     private readonly bool _isTarget;
     private readonly bool _missingIsName;
@@ -252,8 +254,10 @@ internal sealed class NameColumnReader : CsvColumnReader
         if (_given)
         {
             throw place.Refuse(
-                $"{Quotation.Of(name)} is not a {(_isTarget ? "class" : "category")} of this column",
-                $"there are {string.Join(", ", _names.Take(20))}{(_names.Count > 20 ? ", …" : "")}");
+                $"{Quotation.Of(name)} is not a {(_isTarget ? "class" : "category")} of this "
+                + "column",
+                $"there are {string.Join(", ", _names.Take(MaxListed))}"
+                + (_names.Count > MaxListed ? ", …" : ""));
         }
 
         if (_names.Count == _maxNames)

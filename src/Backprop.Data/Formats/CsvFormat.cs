@@ -130,7 +130,8 @@ public static class CsvFormat
         {
             _source = path;
             _names = names;
-            _missingTokens = [.. options.MissingTokens.Select(token => Encoding.UTF8.GetBytes(token))];
+            _missingTokens =
+                [.. options.MissingTokens.Select(token => Encoding.UTF8.GetBytes(token))];
             string[] targets = TargetNames(options.Target);
             string[] needed = [.. targets, .. options.Columns.Select(column => column.Name)];
             foreach (string name in needed)

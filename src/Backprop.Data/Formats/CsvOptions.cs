@@ -9,7 +9,8 @@ public abstract record CsvColumn
 {
     private CsvColumn(string name) => Name = name;
 
-    /// <summary>The column's name in the header; in a file without one, its number from 1.</summary>
+    /// <summary>The column's name in the header; in a file without one, its number from 1.
+    /// </summary>
     public string Name { get; init; }
 
     /// <summary>Numbers, one feature.</summary>

@@ -120,7 +120,8 @@ public static partial class NumpyFormat
         if (preamble[0] != 0x93 || !preamble[1..6].SequenceEqual("NUMPY"u8))
         {
             throw new InvalidDatasetException(
-                source, $"it begins with {Convert.ToHexString(preamble[..6])}, which is not NumPy's",
+                source,
+                $"it begins with {Convert.ToHexString(preamble[..6])}, which is not NumPy's",
                 "an array file begins with 934E554D5059, that is \\x93NUMPY",
                 new DataPosition { ByteOffset = 0 });
         }

@@ -2,7 +2,8 @@ using System.Collections.Immutable;
 
 namespace Backprop.Data.Generated;
 
-/// <summary>A dataset that is computed: the same numbers for the same options, everywhere.</summary>
+/// <summary>A dataset that is computed: the same numbers for the same options, everywhere.
+/// </summary>
 public abstract record GeneratedOptions
 {
     private GeneratedOptions()

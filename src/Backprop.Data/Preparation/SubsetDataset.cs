@@ -10,7 +10,8 @@ public sealed class SubsetDataset : IDataset
     private readonly IDataset _dataset;
     private readonly ImmutableArray<long> _samples;
 
-    /// <summary>The samples of <paramref name="dataset"/> at these indices, in this order.</summary>
+    /// <summary>The samples of <paramref name="dataset"/> at these indices, in this order.
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">An index is not in the dataset.</exception>
     public SubsetDataset(IDataset dataset, ImmutableArray<long> samples)
     {

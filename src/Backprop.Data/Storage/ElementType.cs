@@ -41,7 +41,8 @@ internal static class Elements
         _ => 8,
     };
 
-    /// <summary>Whether elements are floating-point numbers, which may be NaN or infinite.</summary>
+    /// <summary>Whether elements are floating-point numbers, which may be NaN or infinite.
+    /// </summary>
     public static bool IsFloating(ElementType type) =>
         type is ElementType.Float32 or ElementType.Float64;
 

@@ -141,7 +141,10 @@ public sealed class CsvFormatTests : IDisposable
             "line 1: its columns are x, z; in ",
             Refused(new CsvOptions
             {
-                Paths = [_folder.Write("1.csv", "x,y\n1,b\n"), _folder.Write("2.csv", "x,z\n1,b\n")],
+                Paths =
+                [
+                    _folder.Write("1.csv", "x,y\n1,b\n"), _folder.Write("2.csv", "x,z\n1,b\n"),
+                ],
                 Target = new CsvTarget.Class("y"),
             }).Message,
             StringComparison.Ordinal);

@@ -183,8 +183,7 @@ public sealed class IdxFormatTests : IDisposable
     {
         byte[] images = [0, 0, 0x0D, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, high, low, 0, 0];
         Assert.Contains(
-            $"byte 16, sample 1: a number is {name.Replace("Infinity", "∞", StringComparison.Ordinal)}",
-            Refused(images, TwoLabels).Replace("Infinity", "∞", StringComparison.Ordinal),
+            $"byte 16, sample 1: a number is {name}", Refused(images, TwoLabels),
             StringComparison.Ordinal);
     }
 
@@ -263,7 +262,10 @@ public sealed class IdxFormatTests : IDisposable
         Func<string, byte[], string> write = compressed ? _folder.WriteGzip : _folder.Write;
         return new IdxOptions
         {
-            Shards = [new IdxFiles(write(name + "-images", images), write(name + "-labels", labels))],
+            Shards =
+            [
+                new IdxFiles(write(name + "-images", images), write(name + "-labels", labels)),
+            ],
         };
     }
 

@@ -10,8 +10,8 @@ internal static class NumpyBytes
     /// <summary>[[0, 0.5, 1], [1.5, 2, 2.5]] as numpy 1.24 saves it, float32.</summary>
     public static byte[] SavedByNumpy { get; } = Convert.FromBase64String(
         "k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIs"
-        + "IDMpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoA"
-        + "AAAAAAAAPwAAgD8AAMA/AAAAQAAAIEA=");
+        + "IDMpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg"
+        + "IAoAAAAAAAAAPwAAgD8AAMA/AAAAQAAAIEA=");
 
     /// <summary>x = 0 to 7 as [2, 2, 2] of big-endian int16, y = [1, 0] of int64, as
     /// numpy.savez_compressed saves them.</summary>

@@ -17,7 +17,9 @@ public sealed class NormalizationTests
         Assert.Equal([3f, 0, 0.1f], (float[])[.. normalization.Offsets]);
 
         // Variances by hand: (4 + 1 + 0 + 9) / 4 and (100 + 100 + 900 + 900) / 4.
-        Assert.Equal([(float)Math.Sqrt(3.5), (float)Math.Sqrt(500), 0], (float[])[.. normalization.Spreads]);
+        Assert.Equal(
+            [(float)Math.Sqrt(3.5), (float)Math.Sqrt(500), 0],
+            (float[])[.. normalization.Spreads]);
         float[] sample = [1, -10, 0.1f];
         normalization.Apply(sample);
         Assert.Equal(
