@@ -14,7 +14,11 @@ public sealed class SampleOrderTests
             for (int position = 0; position < count; position++)
             {
                 long sample = order[position];
-                Assert.False(seen[sample], $"sample {sample} of {count} comes twice");
+                if (seen[sample])
+                {
+                    Assert.Fail($"sample {sample} of {count} comes twice");
+                }
+
                 seen[sample] = true;
             }
         }
