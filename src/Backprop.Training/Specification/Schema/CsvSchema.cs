@@ -136,6 +136,14 @@ internal static class CsvSchema
     /// <summary>A table that is read as the training table is.</summary>
     public static Section<DataSource> FollowingTable { get; } = new(
         "csv", "Text files of separated values, read as the training table is: with its target, "
-        + "columns, classes and categories.", [Files],
-        k => new DataSource.Csv(new CsvOptions { Paths = k.Get(Files), Target = null }), Files);
+        + "columns, classes and categories.", [Files, Header, Delimiter, MissingTokens],
+        k => new DataSource.Csv(new CsvOptions
+        {
+            Paths = k.Get(Files),
+            Target = null,
+            HasHeader = k.Get(Header),
+            Delimiter = k.Get(Delimiter),
+            MissingTokens = k.Get(MissingTokens),
+        }),
+        Files);
 }

@@ -1,0 +1,137 @@
+using Backprop.Data;
+using Backprop.Data.Sources;
+using Backprop.Engine.Losses;
+using Backprop.Training.Specification;
+
+namespace Backprop.Training.Tests.Specification;
+
+public sealed class RunPlannerTests
+{
+    private const string Classes = """
+        name = classes
+        data {
+          train { inline {
+            features = [[1, 2], [3, 4], [5, 6], [7, 8]], labels = [0, 0, 0, 1], classes = [no, yes]
+          } }
+        }
+        model = [ { dense { units = 4 } }, { dense { units = 2 } } ]
+        loss { softmax-cross-entropy { class-weights = balanced } }
+        optimizer { adam { learning-rate = 0.1 } }
+        batch-size = 4, epochs = 1
+        """;
+
+    private const string Balanced = "{ softmax-cross-entropy { class-weights = balanced } }";
+
+    [Fact]
+    public void Balanced_class_weights_are_counted_in_the_training_part()
+    {
+        using PlannedRun planned = Plan(Classes);
+        var loss = Assert.IsType<SoftmaxCrossEntropy>(planned.Plan.Loss);
+        Assert.Equal([4 / (2f * 3), 4 / (2f * 1)], loss.ClassWeights);
+    }
+
+    [Theory]
+    [InlineData("units = 2 } } ]", "units = 3 } } ]",
+        "x.conf:7:", "model[1]: the network has 3 outputs for 2 classes")]
+    [InlineData("{ dense { units = 4 } }", "{ dense { units = 4, name = a } }, { dense { units "
+        + "= 3, name = a } }", "model[1]", "two layers are named 'a'")]
+    [InlineData("units = 4", "units = 4, weight-init { values = [[1]] }",
+        "model[0]", "takes 8 values, row by row; 1 are given")]
+    [InlineData("labels = [0, 0, 0, 1], classes = [no, yes]", "targets = [1, 2, 3, 4]",
+        "loss: ", "softmax-cross-entropy needs classes")]
+    [InlineData("labels = [0, 0, 0, 1], classes = [no, yes]",
+        "labels = [0, 0, 0, 1], classes = [no, yes, maybe]", "loss: ", "class 'maybe' has no sample")]
+    [InlineData("class-weights = balanced", "class-weights = [1, 2, 3]", "loss: ",
+        "there are 3 class-weights for 2 classes (no, yes)")]
+    [InlineData("{ dense { units = 2 } }", "{ dense { units = 2, activation = softmax } }",
+        "loss: ", "softmax-cross-entropy applies softmax itself")]
+    [InlineData(Balanced, "= binary-cross-entropy-on-probabilities", "loss: ",
+        "needs outputs between 0 and 1; end the model with a sigmoid")]
+    [InlineData("{ dense { units = 4 } }", "{ dense { units = 2000000000 } }", "model[0]", "weights")]
+    [InlineData("{ dense { units = 4 } }", "{ dense { units = 3000000 } }", "model: ",
+        "the largest of 15,000,002 parameters is 'dense1.weight' (2x3000000)")]
+    [InlineData("epochs = 1", "epochs = 1, data.validation.fraction = 0.25, "
+        + "stop { metric = validation-r2 }", "stop: ", "its targets are classes")]
+    public void What_does_not_go_together_is_refused_at_its_key(
+        string right, string wrong, string place, string expected)
+    {
+        string text = Classes.Replace(right, wrong, StringComparison.Ordinal);
+        var refused = Assert.Throws<SpecificationException>(() => Plan(text));
+        Assert.Contains(place, refused.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Targets_of_a_cross_entropy_must_be_probabilities()
+    {
+        string text = Classes
+            .Replace("labels = [0, 0, 0, 1], classes = [no, yes]", "targets = [0, 1, 2, 0]")
+            .Replace("units = 2", "units = 1")
+            .Replace(Balanced, "= binary-cross-entropy");
+        var refused = Assert.Throws<SpecificationException>(() => Plan(text));
+        Assert.Contains(
+            "cross-entropy needs targets from 0 to 1; inline data has 2", refused.Message);
+    }
+
+    [Fact]
+    public void The_digest_of_data_follows_their_numbers_alone()
+    {
+        using PlannedRun one = Plan(Classes);
+        using PlannedRun same = Plan(Classes.Replace("[1, 2]", "[1.0, 2e0]"));
+        using PlannedRun other = Plan(Classes.Replace("[1, 2]", "[1, 2.5]"));
+        Assert.Equal(one.Plan.DataDigests.AsEnumerable(), same.Plan.DataDigests);
+        Assert.NotEqual(one.Plan.DataDigests.AsEnumerable(), other.Plan.DataDigests);
+    }
+
+    [Fact]
+    public void A_refused_plan_closes_what_it_opened()
+    {
+        var opener = new CountingOpener();
+        RunSpecification run = RunSpecificationReader.Read(
+            Classes.Replace("units = 2", "units = 3"), "x.conf");
+        Assert.Throws<SpecificationException>(() => RunPlanner.Plan(run, opener, 1 << 20));
+        Assert.Equal((1, 1), (opener.Opened, opener.Closed));
+    }
+
+    private static PlannedRun Plan(string text) => RunPlanner.Plan(
+        RunSpecificationReader.Read(text, "x.conf"), new DataSourceOpener(), 64 << 20);
+
+    private sealed class CountingOpener : IDataSourceOpener
+    {
+        public int Opened { get; private set; }
+
+        public int Closed { get; private set; }
+
+        public IDataset Open(DataSource source, IDataset? train)
+        {
+            Opened++;
+            return new Counted(this, new DataSourceOpener().Open(source, train));
+        }
+
+        private sealed class Counted(CountingOpener opener, IDataset dataset) : IDataset
+        {
+            public string Source => dataset.Source;
+
+            public long Count => dataset.Count;
+
+            public Engine.Shape FeatureShape => dataset.FeatureShape;
+
+            public TargetSchema Target => dataset.Target;
+
+            public System.Collections.Immutable.ImmutableArray<string> FeatureNames =>
+                dataset.FeatureNames;
+
+            public void ReadFeatures(long sample, Span<float> destination) =>
+                dataset.ReadFeatures(sample, destination);
+
+            public void ReadTarget(long sample, Span<float> destination) =>
+                dataset.ReadTarget(sample, destination);
+
+            public void Dispose()
+            {
+                opener.Closed++;
+                dataset.Dispose();
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+using Backprop.Engine.Initializers;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Optimizers;
+using Backprop.Engine.Schedules;
+using Backprop.Training.Specification;
+
+namespace Backprop.Training.Tests.Specification;
+
+public sealed class RunSpecificationReaderTests
+{
+    private const string Whole = """
+        name = digits
+        seed = 42
+        data {
+          train { idx { images = "a.gz", labels = "b.gz" } }
+          validation { fraction = 0.1, stratified = true }
+          test { idx { images = [c, d], labels = [e, f] } }
+          normalize = unit
+        }
+        model = [
+          flatten
+          { dense { units = 128, activation = relu, name = hidden } }
+          { dropout { rate = 0.1 } }
+          { residual { layers = [ { dense { units = 128 } }, tanh ] } }
+          { dense {
+            units = 10, activation { leaky-relu { slope = 0.2 } }
+            bias { constant = 0.35, trainable = false }
+            weight-init { normal { standard-deviation = 0.1 } }
+          } }
+        ]
+        loss { softmax-cross-entropy { label-smoothing = 0.1, class-weights = balanced } }
+        optimizer { adam { learning-rate = 1e-3, beta1 = 0.8 } }
+        schedule { warm-up { steps = 100, then { cosine { minimum-factor = 0.1 } } } }
+        penalty { l2 = 1e-4 }, clip { norm = 1.0 }
+        batch-size = 128, micro-batches = 16, epochs = 20, backward = error-splitting
+        stop { patience = 5, metric = validation-accuracy }
+        stop { max-time = 10 minutes, max-steps = 5000000000 }
+        ensemble { seeds = 5 }
+        checkpoint { every-steps = 100, keep = 3 }
+        """;
+
+    private const string Least = """
+        name = least
+        data { train { generated { xor {} } } }
+        model = [ { dense { units = 1 } } ]
+        loss = binary-cross-entropy
+        optimizer { sgd { learning-rate = 1 } }
+        epochs = 3
+        """;
+
+    [Fact]
+    public void Every_part_of_a_run_is_read()
+    {
+        RunSpecification run = RunSpecificationReader.Read(Whole, "digits.conf");
+        Assert.Equal(42UL, run.Seed);
+        Assert.Equal(0.1, run.Data.Preparation.ValidationFraction);
+        Assert.True(run.Data.Preparation.Stratified);
+        Assert.Equal(
+            ["flatten", "dense", "dropout", "residual", "dense"],
+            run.Layers.Select(layer => layer.Value.Kind));
+        Assert.Equal("model[4].dense", $"{run.Layers[4].Place.Path}.dense");
+        var last = Assert.IsType<DenseDefinition>(run.Layers[4].Value);
+        Assert.Equal(new LeakyReluDefinition(0.2f), last.Activation);
+        Assert.Equal(new Constant(0.35f), last.BiasInitializer);
+        Assert.Equal(new Normal(0, 0.1f), last.WeightInitializer);
+        Assert.True(last.WeightTrainable);
+        Assert.False(last.BiasTrainable);
+        Assert.True(run.Loss.Value.HasBalancedClassWeights);
+        Assert.Equal(0.1f, Assert.IsType<SoftmaxCrossEntropy>(run.Loss.Value.Loss).LabelSmoothing);
+        Assert.Equal(new Adam { LearningRate = 1e-3f, Beta1 = 0.8 }, run.Optimizer);
+        Assert.Equal(
+            new WarmUpSchedule { Steps = 100, Inner = new CosineSchedule { MinimumFactor = 0.1 } },
+            run.Schedule);
+        Assert.Equal(new Penalty(0, 1e-4f), run.Penalty);
+        Assert.Equal(new Clipping(null, 1), run.Clipping);
+        Assert.Equal(BackwardRule.ErrorSplitting, run.Backward);
+        Assert.Equal((128, 16, 20), (run.BatchSize, run.MicroBatches, run.Epochs));
+        Assert.Equal(
+            new StopRules(
+                StopMetric.ValidationAccuracy, Patience: 5, MaxSteps: 5_000_000_000,
+                MaxTime: TimeSpan.FromMinutes(10)),
+            run.Stop.Value);
+        Assert.Equal(new EnsembleSpecification(5), run.Ensemble);
+        Assert.Equal(new CheckpointSpecification(null, 100, null, 3), run.Checkpoint);
+    }
+
+    [Fact]
+    public void What_is_not_said_has_its_default()
+    {
+        RunSpecification run = RunSpecificationReader.Read(Least, "least.conf");
+        Assert.Equal(0UL, run.Seed);
+        Assert.Equal((32, 8), (run.BatchSize, run.MicroBatches));
+        Assert.Equal(new ConstantSchedule(), run.Schedule);
+        Assert.Equal(Penalty.None, run.Penalty);
+        Assert.Equal(Clipping.None, run.Clipping);
+        Assert.Equal(BackwardRule.ChainRule, run.Backward);
+        Assert.Equal(new StopRules(StopMetric.TrainingLoss), run.Stop.Value);
+        Assert.Null(run.Ensemble);
+        Assert.True(run.Data.Shuffle);
+        Assert.Equal(CheckpointSpecification.Default, run.Checkpoint);
+    }
+
+    [Theory]
+    [InlineData("units = 1", "unit = 1",
+        "model[0].dense.unit: unknown key; did you mean 'units'?")]
+    [InlineData("learning-rate = 1", "learningRate = 1", "did you mean 'learning-rate'?")]
+    [InlineData("sgd {", "sdg {", "optimizer.sdg: unknown optimizer; did you mean 'sgd'?")]
+    [InlineData("binary-cross-entropy", "binary-crossentropy",
+        "did you mean 'binary-cross-entropy'?")]
+    [InlineData("units = 1", "units = 1, activation = rleu", "did you mean 'relu'?")]
+    [InlineData("epochs = 3", "", "epochs: is missing")]
+    [InlineData("epochs = 3", "epochs = 0", "epochs: expected an integer, at least 1, found '0'")]
+    [InlineData("epochs = 3", "epochs = 3.5", "expected an integer, at least 1, found '3.5'")]
+    [InlineData("epochs = 3", "epochs = 99999999999", "expected an integer")]
+    [InlineData("epochs = 3", "epochs = [3]", "expected an integer, at least 1, found an array")]
+    [InlineData("learning-rate = 1", "learning-rate = -1", "expected a number above 0, found '-1'")]
+    [InlineData("learning-rate = 1", "learning-rate = nan", "expected a number above 0")]
+    [InlineData("learning-rate = 1", "learning-rate = 1e-60", "expected a number above 0")]
+    [InlineData("sgd {", "adam { learning-rate = 1 }, sgd {",
+        "optimizer: exactly one optimizer can stand here, found adam and sgd")]
+    [InlineData("optimizer { sgd { learning-rate = 1 } }",
+        "optimizer { sgd {}, learning-rate = 1 }", "options of 'sgd' stand inside its braces")]
+    [InlineData("optimizer { sgd { learning-rate = 1 } }", "optimizer = sgd",
+        "optimizer.sgd.learning-rate: is missing")]
+    [InlineData("epochs = 3", "epochs = 3, micro-batches = 64",
+        "micro-batches: 64 pieces cannot be cut from a batch-size of 32")]
+    [InlineData("epochs = 3", "epochs = 3, stop { metric = validation-loss }",
+        "data.validation is absent")]
+    [InlineData("epochs = 3", "epochs = 3, stop { minimum-improvement = 1 }",
+        "means nothing without 'patience'")]
+    [InlineData("epochs = 3", "epochs = 3, stop { max-time = 10 }",
+        "expected a duration above 0 with its unit")]
+    [InlineData("epochs = 3", "epochs = 3, seed = -1", "seed: expected an integer from 0")]
+    [InlineData("name = least", "name = \"a/b\"", "expected a name of letters")]
+    [InlineData("model = [ { dense { units = 1 } } ]", "model = []", "at least 1 of them")]
+    [InlineData("units = 1", "units = 1, weight-init { values = [[1, 2], [3]] }",
+        "row 1 has 1 numbers, but row 0 has 2")]
+    [InlineData("units = 1", "units = 1, weight-init { uniform { minimum = 2, maximum = 1 } }",
+        "must not be above 'maximum'")]
+    [InlineData("units = 1", "units = 1, bias = false, bias-init = zeros",
+        "there are no biases to start")]
+    [InlineData("generated { xor {} }", "inline { features = [[1]], targets = [[1], [2]] }",
+        "2 targets go with 1 samples")]
+    [InlineData("generated { xor {} }", "inline { features = [[1]] }", "exactly one of 'targets'")]
+    [InlineData("generated { xor {} }", "inline { features = [[1]], labels = [1], classes = [a] }",
+        "at least 2 of them")]
+    [InlineData("generated { xor {} }", "idx { images = [a, b], labels = c }",
+        "1 files of labels go with 2 of images")]
+    [InlineData("generated { xor {} }", "generated { xorr {} }", "did you mean 'xor'?")]
+    public void A_mistake_is_named_with_what_would_be_right(
+        string right, string wrong, string expected)
+    {
+        string text = Least.Replace(right, wrong, StringComparison.Ordinal);
+        var refused = Assert.Throws<SpecificationException>(
+            () => RunSpecificationReader.Read(text, "x.conf"));
+        Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_mistake_is_reported_at_once_with_its_line()
+    {
+        const string Text = """
+            nam = x
+            data { train { idx { images = a } } }
+            model = [ { dense { units = 0, activation = relux } }, { conv {} } ]
+            loss = softmax
+            optimizer { adam { learning-rate = fast } }
+            epochs = many
+            """;
+        var refused = Assert.Throws<SpecificationException>(
+            () => RunSpecificationReader.Read(Text, "x.conf"));
+        Assert.Equal(
+            [
+                "1 nam", "1 name", "2 data.train.idx.labels", "3 model[0].dense.activation",
+                "3 model[0].dense.units", "3 model[1].conv", "4 loss",
+                "5 optimizer.adam.learning-rate", "6 epochs",
+            ],
+            refused.Errors.Select(e => $"{e.Position.Line} {e.Path}").Order());
+        Assert.Contains("x.conf:1:1: nam: unknown key; did you mean 'name'?", refused.Message);
+    }
+
+    [Fact]
+    public void The_canonical_text_knows_what_changes_the_result()
+    {
+        string before = RunSpecificationReader.Read(Least, "x.conf").CanonicalText;
+        string spelt = Least.Replace("epochs = 3", "# three\nepochs : \"3\"")
+            + "\ncheckpoint { keep = 9 }";
+        Assert.Equal(before, RunSpecificationReader.Read(spelt, "y.conf").CanonicalText);
+        string changed = Least.Replace("learning-rate = 1", "learning-rate = 1.5e0");
+        Assert.Equal(
+            ["optimizer.sgd.learning-rate = 1.5"],
+            RunSpecificationReader.Read(changed, "x.conf").CanonicalText.Split('\n')
+                .Except(before.Split('\n')));
+    }
+}
