@@ -62,6 +62,8 @@ public static class RunPlanner
                 builder.Add(layer.Value);
             }
 
+            // What only shows in the whole names the parameter itself.
+            place = run.Layers[0].Place with { Path = "model" };
             return builder.Build();
         }
         catch (ArgumentException e)
