@@ -26,7 +26,7 @@ internal static class DescribeCommand
         {
             string path = result.GetRequiredValue(specification);
             using PlannedRun run = SpecificationFile.Plan(
-                RunSpecificationReader.Read(SpecificationFile.ReadText(path), path));
+                SpecificationFile.Read(path));
             foreach (string line in Describe(run, environment.Width))
             {
                 environment.Output.WriteLine(line);

@@ -64,7 +64,7 @@ internal static class ExplainCommand
         }
 
         RunSpecification specification =
-            RunSpecificationReader.Read(SpecificationFile.ReadText(path), path);
+            SpecificationFile.Read(path);
         ExplainedStep step = new ComputeThread<ExplainedStep>(
             "explaining", () => Explain(specification, sample, steps)).Result();
         WeightReference[] references = weights.Length == 0

@@ -61,7 +61,7 @@ internal static class GradcheckCommand
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             string path = result.GetRequiredValue(specification);
             RunSpecification read =
-                RunSpecificationReader.Read(SpecificationFile.ReadText(path), path);
+                SpecificationFile.Read(path);
             ImmutableArray<TensorGradientCheck> checks =
                 new ComputeThread<ImmutableArray<TensorGradientCheck>>(
                     "gradcheck", () => Check(read, perTensor, most, count)).Result();

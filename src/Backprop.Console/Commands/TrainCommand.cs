@@ -60,8 +60,8 @@ internal static class TrainCommand
         CommandEnvironment environment)
     {
         string text = SpecificationFile.ReadText(arguments.Specification);
-        RunSpecification specification = RunSpecificationReader.Read(
-            text, arguments.Specification, new IncludedSpecifications());
+        RunSpecification specification = SpecificationFile.Parse(
+            text, arguments.Specification);
         string path = arguments.Output ?? Path.Combine(node.Output, specification.Name);
         using RunDirectory directory = RunDirectory.Open(path);
         using Interruption interruption = environment.ListenForInterruption();

@@ -33,6 +33,13 @@ internal static class SpecificationFile
                 $"'{path}' has {length:N0} bytes; a specification has at most {MostBytes:N0}");
     }
 
+    /// <summary>Reads a specification and what it includes.</summary>
+    public static RunSpecification Read(string path) => Parse(ReadText(path), path);
+
+    /// <summary>Reads the text of a specification and what it includes.</summary>
+    public static RunSpecification Parse(string text, string path) =>
+        RunSpecificationReader.Read(text, path, new IncludedSpecifications());
+
     /// <summary>Opens the data of a specification, and plans the run.</summary>
     public static PlannedRun Plan(RunSpecification specification) => RunPlanner.Plan(
         specification, new DataSourceOpener(),
