@@ -18,7 +18,7 @@ internal static class ProductTable
         foreach (ProductShape shape in ProductShape.All)
         {
             using var run = new ProductRun(shape);
-            Sampling sampling = Sampling.Of(() => run.Run(pool));
+            Sampling sampling = Sampling.Of(() => run.Run(pool), threads);
             bestPeak = Math.Max(bestPeak, sampling.Peak);
             double median = shape.Operations / sampling.MedianSeconds / 1e9;
             double best = shape.Operations / sampling.BestSeconds / 1e9;

@@ -10,11 +10,13 @@ namespace Backprop.Benchmarks;
 internal readonly record struct Sampling(double MedianSeconds, double BestSeconds, double Peak)
 {
     private const int Samples = 51;
-    private const double SampleSeconds = 0.0003;
+    private const double SampleSeconds = 0.0005;
     private const double WarmUpSeconds = 0.02;
 
-    /// <summary>Runs the work often enough to know.</summary>
-    public static Sampling Of(Action work)
+    /// <summary>Runs the work often enough to know. Work of one thread is timed by the processor's
+    /// time, which leaves out the waiting for a core on a machine that others use too; work of
+    /// several by the clock, since threads that wait for each other spin.</summary>
+    public static Sampling Of(Action work, int threads)
     {
         long start = Stopwatch.GetTimestamp();
         int warmUps = 0;
@@ -32,16 +34,20 @@ internal readonly record struct Sampling(double MedianSeconds, double BestSecond
         for (int sample = 0; sample < Samples; sample++)
         {
             peak = Math.Max(peak, FmaPeak.Sample());
-            start = Stopwatch.GetTimestamp();
+            double from = Now(threads);
             for (int i = 0; i < repeats; i++)
             {
                 work();
             }
 
-            seconds[sample] = Stopwatch.GetElapsedTime(start).TotalSeconds / repeats;
+            seconds[sample] = (Now(threads) - from) / repeats;
         }
 
         Array.Sort(seconds);
         return new Sampling(seconds[Samples / 2], seconds[0], peak);
     }
+
+    private static double Now(int threads) => threads == 1
+        ? Environment.CpuUsage.TotalTime.TotalSeconds
+        : Stopwatch.GetElapsedTime(0).TotalSeconds;
 }

@@ -36,7 +36,7 @@ internal static class StepTable
                 foreach (int microBatches in (int[])[1, 8])
                 {
                     using var step = new TrainingStep(optimizer, rows, microBatches, pool);
-                    Sampling sampling = Sampling.Of(step.Run);
+                    Sampling sampling = Sampling.Of(step.Run, threads);
                     double speed = OperationsPerRow * rows / sampling.MedianSeconds / 1e9;
                     Console.WriteLine(
                         $"{optimizer.Name,-10}{rows,6}{microBatches,15}"
