@@ -3,10 +3,10 @@ using Backprop.Engine.Simd;
 namespace Backprop.Engine.Optimizers;
 
 /// <summary>
-/// Adam: m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g²,
-/// w ← w − η·m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ). Kingma and Ba, "Adam: a method
-/// for stochastic optimization", ICLR 2015, algorithm 1. States are m and v. PyTorch's default
-/// learning rate is 0.001.
+/// Adam: m ← β₁·m + (1 − β₁)·g, v ← β₂·v + (1 − β₂)·g², w ← w − η·m̂ / (√v̂ + ε)
+/// with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ). Kingma and Ba, "Adam: a method for stochastic
+/// optimization", ICLR 2015, algorithm 1. States are m and v. PyTorch's default learning rate is
+/// 0.001.
 /// </summary>
 public sealed record Adam : Optimizer
 {

@@ -4,9 +4,9 @@ namespace Backprop.Engine.Optimizers;
 
 /// <summary>
 /// Adam with decoupled weight decay: w ← (1 − η·λ)·w before <see cref="Adam"/>'s step, for
-/// parameters that decay. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019,
-/// algorithm 2, with η·λ as PyTorch has it. States are m and v. PyTorch's default learning rate is
-/// 0.001.
+/// parameters that decay. Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR
+/// 2019, algorithm 2, with η·λ as PyTorch has it. States are m and v. PyTorch's default learning
+/// rate is 0.001.
 /// </summary>
 public sealed record AdamW : Optimizer
 {

@@ -21,8 +21,8 @@ internal readonly struct PenaltyGradient(Penalty penalty) : IBinaryFunction
     }
 }
 
-/// <summary>Clamps to [−limit, limit], but lets infinities and NaN pass: a gradient that exploded is
-/// to be seen, not to be made presentable.</summary>
+/// <summary>Clamps to [−limit, limit], but lets infinities and NaN pass: a gradient that exploded
+/// is to be seen, not to be made presentable.</summary>
 internal readonly struct ClampFinite(float limit) : IUnaryFunction
 {
     /// <inheritdoc/>

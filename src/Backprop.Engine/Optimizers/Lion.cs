@@ -15,7 +15,8 @@ public sealed record Lion : Optimizer
     /// paper's.</summary>
     public double Beta1 { get; init; } = 0.9;
 
-    /// <summary>β₂ in [0, 1): how much of the mean gradient a step keeps. Default 0.99, the paper's.
+    /// <summary>β₂ in [0, 1): how much of the mean gradient a step keeps. Default 0.99, the
+    /// paper's.
     /// </summary>
     public double Beta2 { get; init; } = 0.99;
 

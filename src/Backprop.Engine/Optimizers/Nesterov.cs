@@ -6,8 +6,8 @@ namespace Backprop.Engine.Optimizers;
 /// <summary>
 /// Nesterov's accelerated gradient: v ← μ·v + g, w ← w − η·(g + μ·v). Nesterov, "A method for
 /// solving the convex programming problem with convergence rate O(1/k²)", 1983, in the form of
-/// Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013,
-/// as PyTorch's <c>SGD(nesterov=True)</c> has it. State 0 is v.
+/// Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML
+/// 2013, as PyTorch's <c>SGD(nesterov=True)</c> has it. State 0 is v.
 /// </summary>
 public sealed record Nesterov : Optimizer
 {

@@ -23,8 +23,8 @@ public sealed record Clipping(float? ByValue, float? ByNorm)
     public static Clipping None { get; } = new(null, null);
 
     /// <summary>What the gradient is multiplied by: min(1, ByNorm / (norm + 1e−6)), as PyTorch's
-    /// <c>clip_grad_norm_</c>; 1 without a limit. Pascanu, Mikolov and Bengio, "On the difficulty of
-    /// training recurrent neural networks", ICML 2013.</summary>
+    /// <c>clip_grad_norm_</c>; 1 without a limit. Pascanu, Mikolov and Bengio, "On the difficulty
+    /// of training recurrent neural networks", ICML 2013.</summary>
     /// <param name="norm">The L2 norm of the whole gradient.</param>
     public float ScaleFor(double norm)
     {

@@ -7,7 +7,8 @@ namespace Backprop.Engine.Optimizers;
 /// <param name="LearningRate">From the schedule.</param>
 /// <param name="GradientScale">What every gradient is multiplied by first: the clipping factor,
 /// else 1.</param>
-/// <param name="Decay">Whether the optimizer's own weight decay applies to these parameters.</param>
+/// <param name="Decay">Whether the optimizer's own weight decay applies to these
+/// parameters.</param>
 public readonly record struct OptimizerStep(
     long Step, float LearningRate, float GradientScale, bool Decay);
 

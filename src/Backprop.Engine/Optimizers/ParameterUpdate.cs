@@ -89,7 +89,8 @@ public sealed class ParameterUpdate
     /// <summary>Floats of the slice, padding included.</summary>
     public int Length { get; }
 
-    /// <summary>Floats of optimizer state: one array as long as the slice after the other.</summary>
+    /// <summary>Floats of optimizer state: one array as long as the slice after the
+    /// other.</summary>
     public int StateLength { get; }
 
     /// <summary>Where in the sums of all pieces those of the slice begin.</summary>
@@ -98,13 +99,14 @@ public sealed class ParameterUpdate
     /// <summary>Pieces of the slice.</summary>
     public int PieceCount => _pieces.FirstOfBlock(EndBlock) - FirstPiece;
 
-    /// <summary>Finishes the gradient in place: adds the penalty's, clears that of frozen parameters,
-    /// clamps by value; and sums up each piece.</summary>
+    /// <summary>Finishes the gradient in place: adds the penalty's, clears that of frozen
+    /// parameters, clamps by value; and sums up each piece.</summary>
     /// <param name="weights">[<see cref="Length"/>], the version the gradient was computed at.
     /// </param>
     /// <param name="measureWeights">Whether to sum up the weights as well: for the penalty's value
     /// and the norms of the weights.</param>
-    /// <param name="gradient">[<see cref="Length"/>], the root of the gradient tree; changed.</param>
+    /// <param name="gradient">[<see cref="Length"/>], the root of the gradient tree;
+    /// changed.</param>
     /// <param name="sums">[<see cref="PieceCount"/>], overwritten.</param>
     public void Prepare(
         AlignedBuffer weights, bool measureWeights, AlignedBuffer gradient, Memory<PieceSums> sums)

@@ -24,7 +24,8 @@ public sealed record PlateauState
 /// <c>ReduceLROnPlateau</c>, as a pure function.</summary>
 public static class PlateauDetector
 {
-    /// <summary>The state after one more evaluation. A metric that is not a number improves nothing.
+    /// <summary>The state after one more evaluation. A metric that is not a number improves
+    /// nothing.
     /// </summary>
     /// <param name="rule">Patience, threshold and cooldown.</param>
     /// <param name="state">The state before.</param>

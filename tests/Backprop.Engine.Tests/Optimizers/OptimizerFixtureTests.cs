@@ -7,8 +7,8 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Tests.Optimizers;
 
-/// <summary>Penalties, clipping and optimizers together, against PyTorch in double precision over 30
-/// steps of given gradients.</summary>
+/// <summary>Penalties, clipping and optimizers together, against PyTorch in double precision over
+/// 30 steps of given gradients.</summary>
 public sealed class OptimizerFixtureTests
 {
     // Each step rounds a weight of size 1 by 6e-8 at the most, 30 of them by 2e-6; the steps

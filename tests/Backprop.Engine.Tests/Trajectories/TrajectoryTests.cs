@@ -8,13 +8,14 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Tests.Trajectories;
 
-/// <summary>Whole networks trained for 25 steps against PyTorch in double precision: layers, losses,
-/// micro-batches, penalties, clipping, optimizers, schedules and running statistics at once.</summary>
+/// <summary>Whole networks trained for 25 steps against PyTorch in double precision: layers,
+/// losses, micro-batches, penalties, clipping, optimizers, schedules and running statistics at
+/// once.</summary>
 public sealed class TrajectoryTests
 {
-    // A weight of size 1 is rounded by 6e-8 at the most in each of 25 steps, which random signs make
-    // 3e-7 of, and what gradients are wrong by adds as much again; the largest difference is 1.3e-6,
-    // on every machine alike. Wrong arithmetic shows in the second or third digit.
+    // A weight of size 1 is rounded by 6e-8 at the most in each of 25 steps, which random signs
+    // make 3e-7 of, and what gradients are wrong by adds as much again; the largest difference is
+    // 1.3e-6, on every machine alike. Wrong arithmetic shows in the second or third digit.
     private const double Tolerance = 3e-6;
 
     private static readonly JsonElement File = Fixture.Load("trajectories.json");
