@@ -23,6 +23,12 @@ internal static class PlanCheck
             plan.Train.FeatureShape.Count == plan.Network.InputShape.Count,
             $"the network reads {plan.Network.InputShape}, and {plan.Train.Source} has"
             + $" {plan.Train.FeatureShape}");
+        foreach (IDataset samples in
+            new[] { plan.Train, plan.Validation, plan.Test }.OfType<IDataset>())
+        {
+            Require(samples.Count >= 1, $"{samples.Source} has no samples");
+        }
+
         RequireStop(plan);
     }
 

@@ -139,13 +139,7 @@ internal sealed class RunState : IDisposable
     }
 
     /// <summary>A checkpoint over the very buffers of the run: good until the next step.</summary>
-    public Checkpoint Borrow() =>
-        new(Header(), Weights, OptimizerState, BestWeights);
-
-    /// <summary>A checkpoint of its own.</summary>
-    public Checkpoint Copy() => new(
-        Header(), CopyOf(Weights), CopyOf(OptimizerState),
-        BestWeights is null ? null : CopyOf(BestWeights));
+    public Checkpoint Borrow() => new(Header(), Weights, OptimizerState, BestWeights);
 
     /// <summary>Takes everything from a checkpoint.</summary>
     /// <exception cref="CheckpointException">It belongs to another plan.</exception>

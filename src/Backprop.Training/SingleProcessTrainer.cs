@@ -76,9 +76,6 @@ public sealed class SingleProcessTrainer : IDisposable
     /// differs.</exception>
     public void Resume(Checkpoint checkpoint) => _run.Restore(checkpoint);
 
-    /// <summary>A copy of where the run stands; the caller disposes it.</summary>
-    public Checkpoint Capture() => _run.Copy();
-
     /// <summary>A copy of the final weights with what it takes to use them; the caller disposes it.
     /// </summary>
     public TrainedModel Model() => TrainedModel.Of(_plan, FinalWeights);

@@ -47,34 +47,42 @@ public sealed class Evaluator
             int rows = loader.GlobalRows(step);
             loader.Load(step, 0, rows, batch);
             Span<float> computed = outputs.AsSpan(0, rows * _outputs);
+            Span<float> losses = _losses.AsSpan(0, rows);
             ReadOnlySpan<float> targets = batch.Targets.Span[..(rows * batch.TargetWidth)];
             if (members.Length == 1)
             {
                 _backend.UseWeights(members[0]);
-                _backend.Evaluate(batch, computed, _losses.AsSpan(0, rows));
+                _backend.Evaluate(batch, computed, losses);
             }
             else
             {
                 Average(batch, members, computed);
-                ComputeLosses(computed, targets, rows);
+                ComputeLosses(computed, targets, losses);
             }
 
-            metrics.Add(step, computed, targets, _losses.AsSpan(0, rows));
+            metrics.Add(step, computed, targets, losses);
         }
 
         return metrics.Finish();
     }
 
-    /// <summary>The averaged outputs of several networks.</summary>
+    /// <summary>The outputs of one network, or the average of several.</summary>
     /// <param name="batch">The rows; targets are not read.</param>
     /// <param name="members">Each network's weights.</param>
-    /// <param name="average">[rows, outputs], overwritten: where outputs are logits, those of the
-    /// averaged probabilities.</param>
-    public void Average(
-        Batch batch, ReadOnlySpan<AlignedBuffer> members, Span<float> average)
+    /// <param name="outputs">[rows, outputs], overwritten. Of several networks whose outputs are
+    /// logits, the logits of the averaged probabilities.</param>
+    public void Average(Batch batch, ReadOnlySpan<AlignedBuffer> members, Span<float> outputs)
     {
-        // [members, rows, outputs] as computed, gathered row by row below.
+        if (members.Length == 1)
+        {
+            _backend.UseWeights(members[0]);
+            _backend.Evaluate(batch, outputs, []);
+            return;
+        }
+
+        // [members][rows, outputs] as computed, and [members, outputs] of one row.
         var all = new float[members.Length][];
+        var row = new float[members.Length * _outputs];
         for (int member = 0; member < members.Length; member++)
         {
             all[member] = new float[batch.Rows * _outputs];
@@ -82,32 +90,32 @@ public sealed class Evaluator
             _backend.Evaluate(batch, all[member], []);
         }
 
-        var mean = new OutputAverage(_loss, _outputs);
-        float[] row = new float[members.Length * _outputs];
-        for (int start = 0; start < average.Length; start += _outputs)
+        var average = new OutputAverage(_loss, _outputs);
+        for (int start = 0; start < outputs.Length; start += _outputs)
         {
             for (int member = 0; member < members.Length; member++)
             {
                 all[member].AsSpan(start, _outputs).CopyTo(row.AsSpan(member * _outputs));
             }
 
-            mean.Average(row, average.Slice(start, _outputs));
+            average.Average(row, outputs.Slice(start, _outputs));
         }
     }
 
     // By the loss's definition, in double precision: a backend judges its own outputs only.
-    private void ComputeLosses(ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets, int rows)
+    private void ComputeLosses(
+        ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets, Span<float> losses)
     {
         var output = new double[_outputs];
-        int width = targets.Length / rows;
-        for (int row = 0; row < rows; row++)
+        int width = targets.Length / losses.Length;
+        for (int row = 0; row < losses.Length; row++)
         {
             for (int i = 0; i < _outputs; i++)
             {
                 output[i] = outputs[(row * _outputs) + i];
             }
 
-            _losses[row] = (float)_loss.Reference(output, targets.Slice(row * width, width));
+            losses[row] = (float)_loss.Reference(output, targets.Slice(row * width, width));
         }
     }
 }
