@@ -45,10 +45,6 @@ public abstract record Loss
     /// <summary>One row's loss in double precision: the plain definition.</summary>
     public abstract double Reference(ReadOnlySpan<double> outputs, ReadOnlySpan<float> targets);
 
-    /// <summary>Why the loss does not suit a network of <paramref name="outputs"/> outputs, and
-    /// what would; null where it does. Asked once, before training.</summary>
-    public virtual string? MismatchWith(int outputs) => null;
-
     /// <summary>Runs a body that is cut by rows: on all threads where there is enough to do, on the
     /// calling one where waking the others would take longer.</summary>
     private protected static void RunRows<TBody>(ComputePool pool, ref TBody body, long elements)

@@ -58,36 +58,6 @@ public sealed record SoftmaxCrossEntropy : Loss
     /// <inheritdoc/>
     public override TargetKind Target => TargetKind.ClassIndex;
 
-    /// <summary>The weights that make every class count the same: samples / (classes · samples of
-    /// the class); 0 for a class without samples.</summary>
-    /// <param name="classCounts">Samples of each class.</param>
-    public static ImmutableArray<float> BalancedWeights(ReadOnlySpan<long> classCounts)
-    {
-        long total = 0;
-        foreach (long count in classCounts)
-        {
-            ArgumentOutOfRangeException.ThrowIfNegative(count, nameof(classCounts));
-            total += count;
-        }
-
-        var weights = ImmutableArray.CreateBuilder<float>(classCounts.Length);
-        foreach (long count in classCounts)
-        {
-            weights.Add(
-                count == 0 ? 0 : (float)(total / ((double)classCounts.Length * count)));
-        }
-
-        return weights.MoveToImmutable();
-    }
-
-    /// <inheritdoc/>
-    public override string? MismatchWith(int outputs) =>
-        outputs < 2
-            ? $"{Name} needs an output for each class, at least 2; the network has {outputs}"
-            : !ClassWeights.IsEmpty && ClassWeights.Length != outputs
-            ? $"{ClassWeights.Length} class weights for {outputs} outputs: give one for each"
-            : null;
-
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A target is no index of an output, or there is not a
     /// class weight for each output.</exception>
@@ -97,7 +67,9 @@ public sealed record SoftmaxCrossEntropy : Loss
     {
         if (!ClassWeights.IsEmpty && ClassWeights.Length != width)
         {
-            throw new ArgumentException(MismatchWith(width), nameof(width));
+            throw new ArgumentException(
+                $"{ClassWeights.Length} class weights for {width} outputs: give one for each",
+                nameof(width));
         }
 
         CheckTargets(targets, rows, width);
