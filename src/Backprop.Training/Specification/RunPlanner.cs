@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Data;
+using Backprop.Data.Augmentations;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Engine;
@@ -117,12 +118,30 @@ public static class RunPlanner
             Train = data.Train,
             Validation = data.Validation,
             Test = data.Test,
+            Augmentation = Augmentation(run, data.Train.FeatureShape),
             Shuffle = run.Data.Shuffle,
             Specification = run.CanonicalText,
             Preparation = data.Preparation,
         };
         RequireCompatible(run, plan);
         return plan;
+    }
+
+    private static IAugmentation? Augmentation(RunSpecification run, Shape features)
+    {
+        if (run.Data.Augmentations is not { } asked)
+        {
+            return null;
+        }
+
+        try
+        {
+            return ImageAugmentation.Compose(asked.Value, features);
+        }
+        catch (ArgumentException e)
+        {
+            throw new SpecificationException([asked.Place.Error(e.Message)]);
+        }
     }
 
     /// <summary>The loss, its class weights made of the training part where they are to be
@@ -244,7 +263,8 @@ public static class RunPlanner
     [
         .. new[] { ("train", data.Train), ("validation", data.Validation), ("test", data.Test) }
             .Where(part => part.Item2 is not null)
-            .Select(part => DatasetDigest.Of(part.Item1, part.Item2!)),
+            .Select(part => $"{part.Item1}: {part.Item2!.Count} samples of "
+                + $"{part.Item2.FeatureShape}, sha256 {DatasetDigest.Compute(part.Item2)}"),
     ];
 
     private static SpecificationException TooMuchMemory(

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Data.Augmentations;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Engine.Layers;
@@ -34,6 +35,9 @@ public sealed record DataSpecification
 
     /// <summary>How the samples are parted and prepared.</summary>
     public required PreparationOptions Preparation { get; init; }
+
+    /// <summary>Random changes of training images, in order; null: none.</summary>
+    public Placed<ImmutableArray<ImageAugmentation>>? Augmentations { get; init; }
 
     /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>
     public bool Shuffle { get; init; } = true;

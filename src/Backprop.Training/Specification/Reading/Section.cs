@@ -142,7 +142,8 @@ internal sealed class Choice<T>(string name, params Section<T>[] alternatives)
             default:
                 return at.Fail(
                     $"expected one {name} ({string.Join(", ", Words)}), "
-                    + $"found {at.Value.Describe()}{(at.Value is HoconObject ? " without keys" : "")}");
+                    + $"found {at.Value.Describe()}"
+                    + (at.Value is HoconObject ? " without keys" : ""));
         }
     }
 

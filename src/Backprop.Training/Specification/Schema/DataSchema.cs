@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Data.Augmentations;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Training.Specification.Hocon;
@@ -46,9 +47,19 @@ internal static class DataSchema
         "shuffle", Kinds.Boolean, true, "true",
         "whether an epoch takes its samples in a random order");
 
+    private static readonly Key<Placed<ImmutableArray<ImageAugmentation>>?> Augment =
+        Key.Optional<Placed<ImmutableArray<ImageAugmentation>>?>(
+            "augment",
+            new PlacedKind<ImmutableArray<ImageAugmentation>>(
+                new ListKind<ImageAugmentation>(
+                    AugmentationSchema.Augmentation, "an array of augmentations"))
+                .As(p => (Placed<ImmutableArray<ImageAugmentation>>?)p),
+            null, "none", "random changes of normalized training images, in order");
+
     public static Section<DataSpecification> Data { get; } = new(
         "data", "What is learned from.",
-        [Train, Validation, Test, Normalize, NormalizeTargets, Shuffle], Bind);
+        [Train, Validation, Test, Normalize, NormalizeTargets, Augment, Shuffle],
+        Bind);
 
     private static DataSpecification Bind(KeyValues keys)
     {
@@ -67,6 +78,7 @@ internal static class DataSchema
                 ValidationFraction = held?.Split?.Fraction,
                 Stratified = held?.Split?.IsStratified ?? false,
             },
+            Augmentations = keys.Get(Augment),
             Shuffle = keys.Get(Shuffle),
         };
     }

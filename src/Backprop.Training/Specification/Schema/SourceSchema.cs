@@ -50,13 +50,33 @@ internal static class SourceSchema
             "inline", "Samples written here.", [Features, Targets, ClassLabels, Classes],
             BindInline);
 
+    private static readonly Key<ImmutableArray<string>> FeatureFiles = Key.Required(
+        "features", Paths, "`.npy` files, or `.npz` archives: samples first");
+
+    private static readonly Key<ImmutableArray<string>> TargetFiles = Key.Required(
+        "targets", Paths, "the targets, in as many files; they may be the same archives");
+
+    private static readonly Key<string?> FeatureArray = Key.Optional<string?>(
+        "features-array", Kinds.Text.As(text => (string?)text), null, "none",
+        "the features' name in an archive");
+
+    private static readonly Key<string?> TargetArray = Key.Optional<string?>(
+        "targets-array", Kinds.Text.As(text => (string?)text), null, "none",
+        "the targets' name in an archive");
+
+    private static readonly Section<DataSource> Numpy =
+        new(
+            "numpy", "Arrays that NumPy saved.",
+            [FeatureFiles, TargetFiles, FeatureArray, TargetArray, Target, Classes], BindNumpy);
+
     /// <summary>What can be trained on.</summary>
     public static Choice<DataSource> Training { get; } = new(
-        "data source", Idx, CsvSchema.Table, GeneratedSchema.Source, Inline);
+        "data source", Idx, CsvSchema.Table, Numpy, GeneratedSchema.Source, Inline);
 
     /// <summary>What can be validated or tested on.</summary>
     public static Choice<DataSource> Following { get; } = new(
-        "validation or test source", Idx, CsvSchema.FollowingTable, GeneratedSchema.Source, Inline);
+        "validation or test source", Idx, CsvSchema.FollowingTable, Numpy, GeneratedSchema.Source,
+        Inline);
 
     private static ListKind<string> Paths =>
         new(Kinds.Path, "a path, or an array of paths", acceptsOne: true);
@@ -76,6 +96,31 @@ internal static class SourceSchema
         return new DataSource.Idx(new IdxOptions
         {
             Shards = [.. images.Zip(labels, (i, l) => new IdxFiles(i, l))],
+            Target = keys.Get(Target),
+            Classes = keys.Get(Classes),
+        });
+    }
+
+    private static DataSource BindNumpy(KeyValues keys)
+    {
+        ImmutableArray<string> features = keys.Get(FeatureFiles), targets = keys.Get(TargetFiles);
+        if (features.Length != targets.Length)
+        {
+            keys.Refuse(
+                TargetFiles, $"{targets.Length} files of targets go with {features.Length} of "
+                + "features; there must be as many");
+            return new DataSource.Numpy(new NumpyOptions { Shards = [] });
+        }
+
+        RefuseClassesOfValues(keys);
+        return new DataSource.Numpy(new NumpyOptions
+        {
+            Shards =
+            [
+                .. features.Zip(targets, (f, t) => new NumpyFiles(
+                    new NumpyArray(f, keys.Get(FeatureArray)),
+                    new NumpyArray(t, keys.Get(TargetArray)))),
+            ],
             Target = keys.Get(Target),
             Classes = keys.Get(Classes),
         });
