@@ -13,6 +13,8 @@ internal static class BackpropCommandLine
         + "Exit codes: 0 done, 1 failed, 2 a mistake of yours, 130 interrupted.")
     {
         TrainCommand.Create(environment),
+        EvaluateCommand.Create(environment),
+        PredictCommand.Create(environment),
         DescribeCommand.Create(environment),
         GradcheckCommand.Create(environment),
         ExplainCommand.Create(environment),

@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using System.Text.Json;
+using Backprop.Console.Prediction;
+using Backprop.Console.Rendering;
+using Backprop.Console.Storage;
+
+namespace Backprop.Console.Commands;
+
+/// <summary><c>backprop predict</c>.</summary>
+internal static class PredictCommand
+{
+    public static Command Create(CommandEnvironment environment)
+    {
+        Argument<string> model = SharedOptions.Model();
+        Option<int?> threads = SharedOptions.Threads();
+        var input = new Argument<string>("INPUT")
+        {
+            Description = "Samples without targets: a table like the one it was trained on, or "
+                + "an IDX file of images",
+        };
+        var json = new Option<bool>("--json")
+        {
+            Description = "One JSON object a sample, a line each",
+        };
+        var command = new Command("predict", "Say what a trained network makes of samples")
+        {
+            model, input, json, threads,
+        };
+        command.SetAction(result =>
+        {
+            string modelPath = result.GetRequiredValue(model);
+            string inputPath = result.GetRequiredValue(input);
+            int count = result.GetValue(threads) ?? Environment.ProcessorCount;
+            ImmutableArray<SamplePrediction> predictions =
+                new ComputeThread<ImmutableArray<SamplePrediction>>(
+                    "predicting", () => Predict(modelPath, inputPath, count)).Result();
+            foreach (SamplePrediction prediction in predictions)
+            {
+                environment.Output.WriteLine(
+                    result.GetValue(json) ? Json(prediction) : Line(prediction));
+            }
+        });
+        return command;
+    }
+
+    private static ImmutableArray<SamplePrediction> Predict(
+        string modelPath, string inputPath, int threads)
+    {
+        using ModelFile file = ModelFile.Read(modelPath);
+        return Predictor.Predict(file, inputPath, threads);
+    }
+
+    private static string Line(SamplePrediction prediction) => prediction switch
+    {
+        { Class: string name, Probability: double probability } =>
+            $"{prediction.Sample}: {name} ({NumberText.Percent(probability)})",
+        _ => $"{prediction.Sample}: " + string.Join(
+            ", ", prediction.Values.Select(v => $"{v.Name} {NumberText.Full(v.Value)}")),
+    };
+
+    private static string Json(SamplePrediction prediction)
+    {
+        var values = prediction.Values.ToDictionary(v => v.Name, v => v.Value);
+        return prediction.Class is string name
+            ? JsonSerializer.Serialize(new
+            {
+                sample = prediction.Sample,
+                @class = name,
+                probability = prediction.Probability,
+                probabilities = values,
+            })
+            : JsonSerializer.Serialize(new { sample = prediction.Sample, values });
+    }
+}

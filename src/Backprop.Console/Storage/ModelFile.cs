@@ -1,0 +1,77 @@
+using Backprop.Engine;
+using Backprop.Engine.Networks;
+using Backprop.Training.Checkpoints;
+using Backprop.Training.Specification;
+
+namespace Backprop.Console.Storage;
+
+/// <summary>A trained network as its file holds it, with the specification it was trained by.
+/// </summary>
+internal sealed class ModelFile : IDisposable
+{
+    private readonly string _path;
+
+    private ModelFile(string path, TrainedModel model, RunSpecification specification)
+    {
+        _path = path;
+        Model = model;
+        Specification = specification;
+    }
+
+    /// <summary>Weights and what belongs to them.</summary>
+    public TrainedModel Model { get; }
+
+    /// <summary>What it was trained by.</summary>
+    public RunSpecification Specification { get; }
+
+    /// <summary>Reads a model.</summary>
+    /// <exception cref="MistakeException">There is no such file, or it is no model.</exception>
+    public static ModelFile Read(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new MistakeException(
+                $"there is no model '{path}'; train writes it as model.bpm into the run's "
+                + "directory");
+        }
+
+        try
+        {
+            using FileStream stream = File.OpenRead(path);
+            TrainedModel model = TrainedModel.ReadFrom(stream);
+            return new ModelFile(
+                path, model, RunSpecificationReader.Read(model.Header.Specification, path));
+        }
+        catch (CheckpointException failure)
+        {
+            throw new MistakeException($"'{path}': {failure.Message}");
+        }
+    }
+
+    /// <summary>The network for an input of this shape.</summary>
+    /// <exception cref="MistakeException">The weights are not of a network with this input.
+    /// </exception>
+    public Network NetworkFor(Shape input, string source)
+    {
+        try
+        {
+            Network network = RunPlanner.BuildNetwork(Specification, input);
+            if (StoredParameter.Of(network.Layout).Select(p => p.ToString())
+                .SequenceEqual(Model.Header.Parameters.Select(p => p.ToString())))
+            {
+                return network;
+            }
+        }
+        catch (SpecificationException)
+        {
+            // A layer refuses the shape: told below in the words of whoever gave the input.
+        }
+
+        throw new MistakeException(
+            $"{source}: samples of {input} features do not suit '{_path}', whose first weights "
+            + $"are {Model.Header.Parameters.FirstOrDefault()}");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Model.Dispose();
+}
