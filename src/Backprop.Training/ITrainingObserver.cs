@@ -14,7 +14,8 @@ namespace Backprop.Training;
 public readonly record struct StepReport(
     long Step, long Epoch, double Loss, float LearningRate, double GradientNorm, int Rows);
 
-/// <summary>How large a layer's numbers are: vanishing and exploding gradients are seen here.</summary>
+/// <summary>How large a layer's numbers are: vanishing and exploding gradients are seen
+/// here.</summary>
 /// <param name="Layer">The layer's name.</param>
 /// <param name="GradientNorm">L2 norm of its parameters' gradient in the last step, penalties
 /// included.</param>

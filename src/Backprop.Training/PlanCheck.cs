@@ -15,7 +15,8 @@ internal static class PlanCheck
         Require(plan.Epochs >= 1, $"{plan.Epochs} epochs: 1 is the least");
         Require(
             plan.MicroBatches is >= 1 and <= GradientTree.MaxMicroBatches,
-            $"{plan.MicroBatches} micro-batches: 1 to {GradientTree.MaxMicroBatches:N0} are allowed");
+            $"{plan.MicroBatches} micro-batches: 1 to {GradientTree.MaxMicroBatches:N0} are"
+            + " allowed");
         Require(
             plan.MicroBatches <= plan.BatchSize,
             $"{plan.MicroBatches} micro-batches of {plan.BatchSize} rows: some would be empty");

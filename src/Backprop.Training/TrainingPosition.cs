@@ -37,7 +37,8 @@ public sealed record TrainingPosition
     /// <summary>Notes for the result so far.</summary>
     public ImmutableArray<string> Notes { get; init; } = [];
 
-    /// <summary>Time spent so far; nothing but <see cref="StopRules.MaxTime"/> looks at it.</summary>
+    /// <summary>Time spent so far; nothing but <see cref="StopRules.MaxTime"/> looks at it.
+    /// </summary>
     public TimeSpan Elapsed { get; init; }
 
     /// <summary>Set once the run has ended for good: resumed, it only tells its result again.

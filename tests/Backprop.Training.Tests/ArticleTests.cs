@@ -19,8 +19,8 @@ public sealed class ArticleTests
 
     // One step is a few dozen float operations on numbers below 1, each of which rounds by at most
     // half a unit in the last place, 3e-8 for numbers above a half. Gradients are a tenth of that
-    // size and less, so that three such roundings are more than may meet in one weight; the greatest
-    // seen is 4e-8.
+    // size and less, so that three such roundings are more than may meet in one weight; the
+    // greatest seen is 4e-8.
     private const double OneStep = 1e-7;
 
     [Theory]
@@ -52,7 +52,8 @@ public sealed class ArticleTests
         using var observer = new WeightsObserver();
         TrainingResult result = TrainWorkedExample(0.99f, steps: 10_000, observer);
 
-        AssertStep("targets_0.01_0.99", "step_9999", result.Losses[^1], observer.Weights(0), 1.2e-5);
+        AssertStep(
+            "targets_0.01_0.99", "step_9999", result.Losses[^1], observer.Weights(0), 1.2e-5);
         Assert.Equal(3.510854812251261e-05, result.Losses[^1], 2e-10);
     }
 

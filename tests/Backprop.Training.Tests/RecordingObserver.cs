@@ -1,6 +1,7 @@
 namespace Backprop.Training.Tests;
 
-/// <summary>Keeps what it hears, and interrupts the run after a step of the test's choice.</summary>
+/// <summary>Keeps what it hears, and interrupts the run after a step of the test's choice.
+/// </summary>
 internal sealed class RecordingObserver(long? interruptAfterStep = null)
     : ITrainingObserver, IDisposable
 {

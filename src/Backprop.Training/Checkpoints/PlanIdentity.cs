@@ -33,7 +33,9 @@ public sealed record PlanIdentity(
     /// <summary>The identity of a plan. One that was made in code, without a specification, is
     /// known by what it consists of.</summary>
     public static PlanIdentity Of(TrainingPlan plan) => new(
-        plan.Seed, plan.Specification.Length > 0 ? plan.Specification : Describe(plan), plan.DataDigests);
+        plan.Seed,
+        plan.Specification.Length > 0 ? plan.Specification : Describe(plan),
+        plan.DataDigests);
 
     /// <summary>SHA-256 of the texts, in lower-case hex.</summary>
     public string Fingerprint()

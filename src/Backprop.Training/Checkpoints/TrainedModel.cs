@@ -68,8 +68,8 @@ public sealed class TrainedModel : IDisposable
             _ => throw new ArgumentException($"unknown targets {plan.Train.Target}"),
         };
         var header = new ModelHeader(
-            plan.Name, plan.Specification, plan.Preparation.ToJson(), targets, StoredParameter.Of(layout),
-            layout.Length, digests.MoveToImmutable());
+            plan.Name, plan.Specification, plan.Preparation.ToJson(), targets,
+            StoredParameter.Of(layout), layout.Length, digests.MoveToImmutable());
         return new TrainedModel(header, copies.MoveToImmutable());
     }
 

@@ -10,8 +10,8 @@ namespace Backprop.Training.Ensembles;
 
 /// <summary>What an ensemble came to.</summary>
 /// <param name="Members">Each member's own result, in the order of their seeds.</param>
-/// <param name="Validation">The averaged outputs on the validation part; null: there is none, or the
-/// run was interrupted.</param>
+/// <param name="Validation">The averaged outputs on the validation part; null: there is none, or
+/// the run was interrupted.</param>
 /// <param name="Test">The averaged outputs on the test part; null: there is none, or the run was
 /// interrupted.</param>
 public sealed record EnsembleResult(

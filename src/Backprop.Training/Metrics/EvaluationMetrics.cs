@@ -77,8 +77,8 @@ public sealed record RegressionMetrics
 
 /// <summary>One target's scores.</summary>
 /// <param name="Name">The target.</param>
-/// <param name="R2">1 − Σ(target − output)² / Σ(target − mean)²; where the targets are all the same,
-/// 1 if the outputs are right and 0 if not.</param>
+/// <param name="R2">1 − Σ(target − output)² / Σ(target − mean)²; where the targets are all the
+/// same, 1 if the outputs are right and 0 if not.</param>
 /// <param name="MeanAbsoluteError">In the target's unit.</param>
 /// <param name="RootMeanSquaredError">In the target's unit.</param>
 public sealed record TargetScores(

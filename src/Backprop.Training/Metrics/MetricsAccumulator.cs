@@ -7,8 +7,8 @@ namespace Backprop.Training.Metrics;
 /// <summary>
 /// Gathers an evaluation. The samples are cut into evaluation micro-batches of
 /// <see cref="MicroBatchRows"/> rows, whatever computes them; sums run in row order inside one and
-/// up the gradient tree above, in double precision, and counts are integers. So metrics are the same
-/// bits however the work is shared out, and in whichever order micro-batches come in.
+/// up the gradient tree above, in double precision, and counts are integers. So metrics are the
+/// same bits however the work is shared out, and in whichever order micro-batches come in.
 /// </summary>
 public sealed class MetricsAccumulator
 {

@@ -19,8 +19,8 @@ public sealed record TargetReading(
     double? Threshold, ImmutableArray<TargetScale> Scales)
 {
     /// <summary>The reading that a plan needs.</summary>
-    /// <exception cref="ArgumentException">Network, loss and targets do not go together; the message
-    /// says what would.</exception>
+    /// <exception cref="ArgumentException">Network, loss and targets do not go together; the
+    /// message says what would.</exception>
     public static TargetReading For(TrainingPlan plan)
     {
         int outputs = plan.Network.OutputShape.Count;
@@ -30,7 +30,8 @@ public sealed record TargetReading(
             TargetSchema.Values target when plan.Loss.Target == TargetKind.Values =>
                 ForValues(target.Names, outputs, plan.Preparation.Targets),
             _ => throw new ArgumentException(
-                $"{plan.Loss.Name} needs classes, and the targets of {plan.Train.Source} are values"),
+                $"{plan.Loss.Name} needs classes, and the targets of {plan.Train.Source} are"
+                + " values"),
         };
         foreach (IDataset other in new[] { plan.Validation, plan.Test }.OfType<IDataset>())
         {
