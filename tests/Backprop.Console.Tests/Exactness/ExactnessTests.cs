@@ -1,0 +1,93 @@
+using System.Text.Json;
+
+namespace Backprop.Console.Tests.Exactness;
+
+/// <summary>
+/// The signature of the system, on the built program: one run, one hash, whatever the instruction
+/// set and the number of threads. Each run is a process of its own, since the runtime reads its
+/// instruction-set knobs when it starts.
+/// </summary>
+public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
+{
+    private static readonly string Specification = Path.Combine(
+        BackpropProcess.RepositoryRoot,
+        "tests", "Backprop.Console.Tests", "Exactness", "everything.conf");
+
+    private readonly Reference _reference;
+
+    /// <summary>Trained once, with the machine's own vectors, on one thread.</summary>
+    public ExactnessTests(Reference reference) => _reference = reference;
+
+    public static TheoryData<string, int, string> Settings => new()
+    {
+        { "", 2, BestWidth },
+        { "", 3, BestWidth },
+        { "DOTNET_EnableAVX512=0", 1, NarrowerOf(BestWidth, "Bits256") },
+        { "DOTNET_EnableAVX512=0", 3, NarrowerOf(BestWidth, "Bits256") },
+        { "DOTNET_EnableAVX2=0", 2, NarrowerOf(BestWidth, "Bits128") },
+        { "DOTNET_EnableHWIntrinsic=0", 1, "Scalar" },
+        { "DOTNET_EnableHWIntrinsic=0", 2, "Scalar" },
+        { "DOTNET_TieredCompilation=0", 1, BestWidth },
+    };
+
+    private static string BestWidth => Engine.Simd.SimdWidths.Best.ToString();
+
+    [Theory]
+    [MemberData(nameof(Settings))]
+    public void A_run_has_one_hash(string variable, int threads, string width)
+    {
+        JsonElement summary = Train(variable, threads);
+
+        // The knob took effect, else the test would prove nothing.
+        Assert.Equal(width, summary.GetProperty("simd-width").GetString());
+        Assert.Equal(threads, summary.GetProperty("threads").GetInt32());
+        Assert.Equal(30, summary.GetProperty("steps").GetInt64());
+        Assert.Equal(_reference.StateHash, summary.GetProperty("state-sha256").GetString());
+        Assert.Equal(_reference.WeightsHash, summary.GetProperty("weights-sha256").GetString());
+    }
+
+    private static string NarrowerOf(string best, string width) =>
+        Enum.Parse<Engine.Simd.SimdWidth>(best) < Enum.Parse<Engine.Simd.SimdWidth>(width)
+            ? best
+            : width;
+
+    private static JsonElement Train(string variable, int threads)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-exactness-");
+        try
+        {
+            string summary = Path.Combine(folder.FullName, "summary.json");
+            var environment = new Dictionary<string, string>();
+            if (variable.Split('=') is [string name, string value])
+            {
+                environment[name] = value;
+            }
+
+            (int exitCode, string output, string error) = BackpropProcess.Run(
+                environment,
+                "train", Specification, "--threads", $"{threads}",
+                "--output", Path.Combine(folder.FullName, "run"), "--summary", summary);
+            Assert.True(exitCode == 0, $"exit code {exitCode}\n{output}\n{error}");
+            return JsonDocument.Parse(File.ReadAllText(summary)).RootElement.Clone();
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>The hashes that every setting must reach.</summary>
+    public sealed class Reference
+    {
+        public Reference()
+        {
+            JsonElement summary = Train("", threads: 1);
+            StateHash = summary.GetProperty("state-sha256").GetString()!;
+            WeightsHash = summary.GetProperty("weights-sha256").GetString()!;
+        }
+
+        public string StateHash { get; }
+
+        public string WeightsHash { get; }
+    }
+}
