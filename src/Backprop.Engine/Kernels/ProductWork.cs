@@ -11,8 +11,9 @@ internal static class Sharing
     /// <summary>Columns are shared in multiples of the widest panel.</summary>
     public const int ColumnGrain = 32;
 
-    // Below so many fused multiply-adds a thread is woken for less than the waking costs.
-    private const long MinWorkPerThread = 65_536;
+    // Some three microseconds on one core: a fork and join costs one, and more where cores are
+    // contended for.
+    private const long MinWorkPerThread = 262_144;
 
     /// <summary>How many threads <paramref name="work"/> fused multiply-adds are worth.</summary>
     public static int Parts(ComputePool pool, long work) =>

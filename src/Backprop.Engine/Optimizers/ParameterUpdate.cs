@@ -115,7 +115,7 @@ public sealed class ParameterUpdate
         CheckLength(gradient, Length, nameof(gradient));
         ArgumentOutOfRangeException.ThrowIfNotEqual(sums.Length, PieceCount, nameof(sums));
         var body = new Preparation(this, weights, measureWeights, gradient, sums);
-        _pool.Run(ref body);
+        _pool.Run(ref body, Parts);
     }
 
     /// <summary>Writes the next version of the slice: optimized parameters by the optimizer,
@@ -136,11 +136,13 @@ public sealed class ParameterUpdate
         CheckLength(state, StateLength, nameof(state));
         CheckLength(newWeights, Length, nameof(newWeights));
         var body = new Application(this, step, gradient, weights, state, newWeights);
-        _pool.Run(ref body);
+        _pool.Run(ref body, Parts);
     }
 
     private static void CheckLength(AlignedBuffer buffer, int length, string name) =>
         ArgumentOutOfRangeException.ThrowIfNotEqual(buffer.Length, length, name);
+
+    private int Parts => Math.Clamp(EndBlock - FirstBlock, 1, _pool.Threads);
 
     private void PiecesOf(int part, int parts, out int first, out int end)
     {

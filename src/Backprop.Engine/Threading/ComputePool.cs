@@ -16,16 +16,30 @@ public interface IParallelBody
 /// timers and socket completions, and made cluster nodes unreachable. A fork and join costs about a
 /// microsecond and allocates nothing: the threads spin for a while and then park.
 /// </summary>
-/// <remarks>One caller at a time. The calling thread computes part 0 itself.</remarks>
+/// <remarks>One caller at a time. Parts are claimed, not handed out: the calling thread computes
+/// what no other thread has begun, so that on a busy machine it never waits for a thread that has
+/// no core. Which thread computes a part cannot matter (rule 3).</remarks>
 public sealed unsafe class ComputePool : IDisposable
 {
     /// <summary>The most threads of a pool.</summary>
     public const int MaxThreads = 1024;
 
+    private const int PartBits = 16;
+    private const int PartMask = (1 << PartBits) - 1;
+
+    // About three milliseconds: parts are even, so a join that takes longer waits for a thread that
+    // has lost its core in the middle of a part.
+    private const int SpinsBeforeYielding = 20_000;
+    private const int PausesPerSpin = 4;
+
     private readonly ComputeThread[] _threads;
     private delegate*<void*, int, int, void> _body;
     private void* _context;
-    private int _parts;
+
+    // The parts of the work at hand in the upper half, the next one to claim in the lower. What a
+    // claim refers to is written before, and stands until every part is completed.
+    private int _claims;
+    private int _completed;
     private ExceptionDispatchInfo? _failure;
     private int _busy;
     private volatile bool _stopping;
@@ -39,7 +53,7 @@ public sealed unsafe class ComputePool : IDisposable
         _threads = new ComputeThread[threads - 1];
         for (int i = 0; i < _threads.Length; i++)
         {
-            _threads[i] = new ComputeThread(this, i + 1);
+            _threads[i] = new ComputeThread(this, number: i + 1);
         }
 
         int started = 0;
@@ -147,12 +161,42 @@ public sealed unsafe class ComputePool : IDisposable
         }
     }
 
-    /// <summary>Called on a thread of the pool: runs its part of the work at hand.</summary>
-    internal void RunPart(int part)
+    /// <summary>Whether a part of the work at hand waits to be claimed.</summary>
+    internal bool HasWork
+    {
+        get
+        {
+            int claims = Volatile.Read(ref _claims);
+            return (claims & PartMask) < claims >> PartBits;
+        }
+    }
+
+    /// <summary>Claims and runs parts of the work at hand until none is left. Called by every
+    /// thread.</summary>
+    internal void RunParts()
+    {
+        while (true)
+        {
+            int claims = Volatile.Read(ref _claims);
+            int part = claims & PartMask, parts = claims >> PartBits;
+            if (part >= parts)
+            {
+                return;
+            }
+
+            if (Interlocked.CompareExchange(ref _claims, claims + 1, claims) == claims)
+            {
+                RunPart(part, parts);
+                Interlocked.Increment(ref _completed);
+            }
+        }
+    }
+
+    private void RunPart(int part, int parts)
     {
         try
         {
-            _body(_context, part, _parts);
+            _body(_context, part, parts);
         }
         catch (Exception exception)
         {
@@ -165,24 +209,36 @@ public sealed unsafe class ComputePool : IDisposable
     {
         _body = body;
         _context = context;
-        _parts = parts;
-        Span<ComputeThread> threads = _threads.AsSpan(0, parts - 1);
-        foreach (ComputeThread thread in threads)
+        _completed = 0;
+        Interlocked.Exchange(ref _claims, parts << PartBits);
+        foreach (ComputeThread thread in _threads.AsSpan(0, parts - 1))
         {
-            thread.Start();
+            thread.WakeIfParked();
         }
 
-        RunPart(0);
-        foreach (ComputeThread thread in threads)
-        {
-            thread.Join();
-        }
-
+        RunParts();
+        Join(parts);
         _context = null;
         if (_failure is { } failure)
         {
             _failure = null;
             failure.Throw();
+        }
+    }
+
+    // Waits for parts that other threads have begun.
+    private void Join(int parts)
+    {
+        for (int spins = 0; Volatile.Read(ref _completed) != parts; spins++)
+        {
+            if (spins < SpinsBeforeYielding)
+            {
+                Thread.SpinWait(PausesPerSpin);
+            }
+            else
+            {
+                Thread.Yield();
+            }
         }
     }
 
