@@ -38,32 +38,23 @@ public sealed class Evaluator
     public EvaluationMetrics Evaluate(
         IDataset dataset, params ReadOnlySpan<AlignedBuffer> members)
     {
-        var loader = BatchLoader.Sequential(dataset, Rows, _reading.Encoding);
         var metrics = new MetricsAccumulator(_reading, _outputs, dataset.Count);
-        using Batch batch = loader.NewBatch(Rows);
-        var outputs = new float[Rows * _outputs];
-        for (int step = 0; step < loader.StepsPerEpoch; step++)
-        {
-            int rows = loader.GlobalRows(step);
-            loader.Load(step, 0, rows, batch);
-            Span<float> computed = outputs.AsSpan(0, rows * _outputs);
-            Span<float> losses = _losses.AsSpan(0, rows);
-            ReadOnlySpan<float> targets = batch.Targets.Span[..(rows * batch.TargetWidth)];
-            if (members.Length == 1)
-            {
-                _backend.UseWeights(members[0]);
-                _backend.Evaluate(batch, computed, losses);
-            }
-            else
-            {
-                Average(batch, members, computed);
-                ComputeLosses(computed, targets, losses);
-            }
-
-            metrics.Add(step, computed, targets, losses);
-        }
-
+        int microBatches = MetricsAccumulator.MicroBatchesOf(dataset.Count);
+        Gather(dataset, 0, microBatches, members, metrics);
         return metrics.Finish();
+    }
+
+    /// <summary>Looks at evaluation micro-batches [<paramref name="first"/>,
+    /// <paramref name="end"/>) alone: a share of what <see cref="Evaluate"/> does.</summary>
+    /// <param name="dataset">Prepared samples.</param>
+    /// <param name="first">The first micro-batch.</param>
+    /// <param name="end">One past the last.</param>
+    /// <param name="weights">The weights.</param>
+    public MetricsPart EvaluatePart(IDataset dataset, int first, int end, AlignedBuffer weights)
+    {
+        var metrics = new MetricsAccumulator(_reading, _outputs, dataset.Count);
+        Gather(dataset, first, end, [weights], metrics);
+        return metrics.Part(first, end);
     }
 
     /// <summary>The outputs of one network, or the average of several.</summary>
@@ -99,6 +90,35 @@ public sealed class Evaluator
             }
 
             average.Average(row, outputs.Slice(start, _outputs));
+        }
+    }
+
+    private void Gather(
+        IDataset dataset, int first, int end, ReadOnlySpan<AlignedBuffer> members,
+        MetricsAccumulator metrics)
+    {
+        var loader = BatchLoader.Sequential(dataset, Rows, _reading.Encoding);
+        using Batch batch = loader.NewBatch(Rows);
+        var outputs = new float[Rows * _outputs];
+        for (int microBatch = first; microBatch < end; microBatch++)
+        {
+            int rows = loader.GlobalRows(microBatch);
+            loader.Load(microBatch, 0, rows, batch);
+            Span<float> computed = outputs.AsSpan(0, rows * _outputs);
+            ReadOnlySpan<float> targets = batch.Targets.Span[..(rows * batch.TargetWidth)];
+            Span<float> losses = _losses.AsSpan(0, rows);
+            if (members.Length == 1)
+            {
+                _backend.UseWeights(members[0]);
+                _backend.Evaluate(batch, computed, losses);
+            }
+            else
+            {
+                Average(batch, members, computed);
+                ComputeLosses(computed, targets, losses);
+            }
+
+            metrics.Add(microBatch, computed, targets, losses);
         }
     }
 

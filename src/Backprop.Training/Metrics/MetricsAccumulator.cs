@@ -74,6 +74,41 @@ public sealed class MetricsAccumulator
         _lossSums[microBatch] = lossSum;
     }
 
+    /// <summary>What was summed over micro-batches [<paramref name="first"/>,
+    /// <paramref name="end"/>), if no others were added.</summary>
+    public MetricsPart Part(int first, int end) => new(
+        first, [.. _lossSums[first..end]], [.. _confusion],
+        [.. _values.Select(sums => sums.Part(first, end))]);
+
+    /// <summary>Takes in what somebody else summed; each micro-batch must come once, in any order.
+    /// </summary>
+    /// <exception cref="ArgumentException">It is of other samples, or of another network.
+    /// </exception>
+    public void Add(MetricsPart part)
+    {
+        if (part.First < 0 || part.End > _lossSums.Length
+            || part.Confusion.Length != _confusion.Length || part.Values.Length != _values.Length
+            || part.Values.Any(sums => !sums.IsOver(part.LossSums.Length)))
+        {
+            throw new ArgumentException(
+                $"sums over evaluation micro-batches {part.First} to {part.End} with"
+                + $" {part.Confusion.Length} counts and {part.Values.Length} targets, where"
+                + $" {_lossSums.Length} micro-batches, {_confusion.Length} counts and"
+                + $" {_values.Length} targets are");
+        }
+
+        part.LossSums.CopyTo(_lossSums, part.First);
+        for (int i = 0; i < _confusion.Length; i++)
+        {
+            _confusion[i] += part.Confusion[i];
+        }
+
+        for (int i = 0; i < _values.Length; i++)
+        {
+            _values[i].Add(part.First, part.Values[i]);
+        }
+    }
+
     /// <summary>The metrics, once every micro-batch is in.</summary>
     public EvaluationMetrics Finish() => new()
     {
@@ -172,6 +207,16 @@ public sealed class MetricsAccumulator
             _absolute[microBatch] += Math.Abs(error);
             _squared[microBatch] += error * error;
             _targets[microBatch] = _targets[microBatch].With(target);
+        }
+
+        public TargetSums Part(int first, int end) => new(
+            [.. _absolute[first..end]], [.. _squared[first..end]], [.. _targets[first..end]]);
+
+        public void Add(int first, TargetSums sums)
+        {
+            sums.Absolute.CopyTo(_absolute, first);
+            sums.Squared.CopyTo(_squared, first);
+            sums.Targets.CopyTo(_targets, first);
         }
 
         public TargetScores Scores(string name, long rows)

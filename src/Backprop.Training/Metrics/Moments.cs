@@ -6,7 +6,7 @@ namespace Backprop.Training.Metrics;
 /// <param name="Count">Values.</param>
 /// <param name="Mean">Their mean.</param>
 /// <param name="SquaredDeviations">Σ(x − mean)².</param>
-internal readonly record struct Moments(long Count, double Mean, double SquaredDeviations)
+public readonly record struct Moments(long Count, double Mean, double SquaredDeviations)
 {
     /// <summary>With one value more. Welford's update.</summary>
     public Moments With(double value)

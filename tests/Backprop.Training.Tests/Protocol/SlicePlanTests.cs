@@ -1,0 +1,74 @@
+using Backprop.Engine;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Networks;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Training.Tests.Protocol;
+
+/// <summary>Everybody cuts the flat vector alike, and nothing is left out or sent twice.</summary>
+public sealed class SlicePlanTests
+{
+    private static readonly ParameterLayout Layout = Network.Build(
+        Shape.Of(784),
+        [
+            new DenseDefinition(512) { Activation = new ReluDefinition() },
+            new DenseDefinition(300),
+            new DenseDefinition(10),
+        ]).Layout;
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(8)]
+    public void Pieces_tile_the_vector_within_slices_and_layers(int slices)
+    {
+        var plan = new SlicePlan(Layout, slices);
+        int next = 0;
+        foreach (Piece piece in plan.Pieces)
+        {
+            Assert.Equal(next, piece.Offset);
+            Assert.InRange(piece.Length, 1, SlicePlan.MaxPieceLength);
+            Assert.True(plan.SliceStart(piece.Slice) <= piece.Offset);
+            Assert.True(piece.End <= plan.SliceStart(piece.Slice + 1));
+            next = piece.End;
+        }
+
+        Assert.Equal(Layout.Length, next);
+        Assert.Equal(Enumerable.Range(0, plan.Pieces.Length), plan.Pieces.Select(p => p.Index));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void Slices_are_whole_blocks_of_about_the_same_number(int slices)
+    {
+        var plan = new SlicePlan(Layout, slices);
+        for (int slice = 0; slice < slices; slice++)
+        {
+            int blocks = plan.FirstBlock(slice + 1) - plan.FirstBlock(slice);
+            Assert.InRange(
+                blocks, Layout.BlockCount / slices, (Layout.BlockCount + slices - 1) / slices);
+        }
+    }
+
+    [Fact]
+    public void A_layers_pieces_hold_all_of_its_parameters()
+    {
+        var plan = new SlicePlan(Layout, 3);
+        foreach (ParameterView view in Layout.Views)
+        {
+            Assert.Contains(
+                plan.PiecesByLayer[view.LayerIndex],
+                piece => piece.Offset <= view.Offset && view.Offset < piece.End);
+        }
+    }
+
+    [Fact]
+    public void There_are_no_more_slices_than_blocks()
+    {
+        Assert.Equal(Layout.BlockCount, SlicePlan.SliceCountFor(Layout, 1_000));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => new SlicePlan(Layout, Layout.BlockCount + 1));
+    }
+}
