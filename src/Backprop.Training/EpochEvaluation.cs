@@ -41,7 +41,8 @@ internal sealed record EpochEvaluation(
             trainingLoss, validation, metric, NormsByLayer(plan.Network, norms, sums));
     }
 
-    private static ImmutableArray<LayerNorms> NormsByLayer(
+    /// <summary>Each layer's norms in the step that the sums are of.</summary>
+    public static ImmutableArray<LayerNorms> NormsByLayer(
         Network network, ParameterNorms norms, ReadOnlySpan<PieceSums> sums)
     {
         ImmutableArray<ParameterView> views = network.Layout.Views;

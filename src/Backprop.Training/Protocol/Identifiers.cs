@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Backprop.Training.Protocol;
 
 /// <summary>Names a run, for ever.</summary>
@@ -64,6 +66,25 @@ public readonly record struct MicroBatchRange(int First, int End)
     /// </summary>
     public bool LiesWithin(int microBatches) =>
         First >= 0 && First <= End && End <= microBatches;
+
+    /// <summary>The fewest ranges that hold exactly the micro-batches that are marked.</summary>
+    /// <param name="marks">[micro-batches].</param>
+    public static ImmutableArray<MicroBatchRange> Of(ReadOnlySpan<bool> marks)
+    {
+        var ranges = ImmutableArray.CreateBuilder<MicroBatchRange>();
+        for (int first = 0; first < marks.Length; first++)
+        {
+            if (marks[first])
+            {
+                int length = marks[first..].IndexOf(false);
+                int end = length < 0 ? marks.Length : first + length;
+                ranges.Add(new MicroBatchRange(first, end));
+                first = end;
+            }
+        }
+
+        return ranges.ToImmutable();
+    }
 
     /// <inheritdoc/>
     public override string ToString() => Count switch

@@ -50,6 +50,11 @@ public sealed record CheckpointPart(int FirstBlock, int EndBlock, string Sha256)
 public sealed record SavedSlice(
     long Version, long? BestVersion, double? EpochLossSum, ImmutableArray<CheckpointPart> Parts);
 
+/// <summary>A checkpoint that could not be saved.</summary>
+/// <param name="Version">Its version.</param>
+/// <param name="Reason">Why, in words.</param>
+public sealed record LostCheckpoint(long Version, string Reason);
+
 /// <summary>What the first server knows of training when a lease ends.</summary>
 /// <param name="Version">The lease's end.</param>
 /// <param name="LossSum">Sum of the epoch's rows' losses, added step by step.</param>
@@ -98,6 +103,9 @@ public sealed record ServerStatus
 
     /// <summary>The last slice saved; null: none.</summary>
     public SavedSlice? Saved { get; init; }
+
+    /// <summary>The last checkpoint that could not be saved; null: none.</summary>
+    public LostCheckpoint? Lost { get; init; }
 
     /// <summary>The version kept as best; null: none.</summary>
     public long? BestVersion { get; init; }

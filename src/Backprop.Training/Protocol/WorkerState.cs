@@ -1,0 +1,496 @@
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using Backprop.Training.Metrics;
+
+namespace Backprop.Training.Protocol;
+
+/// <summary>What a worker is to do next.</summary>
+public enum WorkerActivity
+{
+    /// <summary>Nothing: it waits.</summary>
+    None,
+
+    /// <summary>Open the data and take memory; then <see cref="WorkerState.Opened"/> or
+    /// <see cref="WorkerState.Failed"/>.</summary>
+    Open,
+
+    /// <summary>Let the pending weights be the replica, and let go of the gradients that are kept;
+    /// then <see cref="WorkerState.ReplicaTaken"/>.</summary>
+    TakeReplica,
+
+    /// <summary>Compute <see cref="WorkerTask.Range"/> of step <see cref="WorkerTask.Version"/>, push
+    /// every piece of each node as it becomes final, and keep the gradients; then
+    /// <see cref="WorkerState.Computed"/>.</summary>
+    Compute,
+
+    /// <summary>Evaluate <see cref="WorkerTask.Range"/> of the validation part with the replica; then
+    /// <see cref="WorkerState.Evaluated"/>.</summary>
+    Evaluate,
+
+    /// <summary>Let go of everything; nothing comes after it.</summary>
+    Close,
+}
+
+/// <summary>What a worker is to do next, and with what.</summary>
+/// <param name="Activity">What.</param>
+/// <param name="Version">The replica's version: the step to compute, the version to evaluate.
+/// </param>
+/// <param name="Range">Micro-batches of the step, or of the evaluation.</param>
+public readonly record struct WorkerTask(
+    WorkerActivity Activity, long Version, MicroBatchRange Range);
+
+/// <summary>What a worker does when something is late.</summary>
+/// <param name="PushAgain">Whether to push again all gradients and losses that it keeps.</param>
+/// <param name="Requests">What to ask each server for, by slice.</param>
+public sealed record WorkerResend(
+    bool PushAgain, ImmutableArray<(int Slice, PiecesRequest Request)> Requests);
+
+/// <summary>
+/// A worker's part of a run in one generation: which version its replica has, which pieces of a
+/// newer one have come, which micro-batches it computes next. It holds no weights and no
+/// gradients; whoever does has room for two versions, and does as this says.
+/// </summary>
+/// <remarks>One caller at a time. A piece that arrives allocates nothing. Times are of any clock
+/// that does not go back, always of the same.</remarks>
+public sealed class WorkerState
+{
+    private readonly RunId _run;
+    private readonly RunDimensions _dimensions;
+    private readonly NodeId _self;
+    private readonly bool[] _hasPiece;
+    private readonly bool[] _isComputed;
+    private readonly StepTimes _times = new();
+    private readonly MedianWindow _microBatchTimes = new();
+
+    private WorkerDirective _directive;
+    private WorkerPhase _phase = new WorkerPhase.Opening();
+    private WorkerTask _underWay;
+    private int _pieces;
+    private bool _isIdle;
+    private EvaluationDone? _evaluation;
+    private TimeSpan _stepBegan;
+    private TimeSpan _nextLook;
+    private bool _statusChanged = true;
+    private long _statusNumber;
+
+    /// <summary>The part that a directive opens.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="dimensions">Its sizes.</param>
+    /// <param name="self">The worker.</param>
+    /// <param name="directive">The first of its generation that has come.</param>
+    /// <param name="now">The time.</param>
+    /// <exception cref="ArgumentException">The directive does not fit the run; the message says
+    /// why.</exception>
+    public WorkerState(
+        RunId run, RunDimensions dimensions, NodeId self, WorkerDirective directive, TimeSpan now)
+    {
+        if ((directive.Run != run
+            ? $"it is of run {directive.Run}, not {run}"
+            : directive.Refusal(dimensions)) is { } reason)
+        {
+            throw new ArgumentException(reason, nameof(directive));
+        }
+
+        _run = run;
+        _dimensions = dimensions;
+        _self = self;
+        _directive = directive;
+        Plan = new SlicePlan(dimensions.Layout, directive.Servers.Length);
+        _hasPiece = new bool[Plan.Pieces.Length];
+        _isComputed = new bool[dimensions.MicroBatches];
+        _stepBegan = now;
+        _nextLook = now + StepTimes.Floor;
+    }
+
+    /// <summary>How the run's flat vector is cut in this generation.</summary>
+    public SlicePlan Plan { get; }
+
+    /// <summary>The directive that holds.</summary>
+    public WorkerDirective Directive => _directive;
+
+    /// <summary>How far it is.</summary>
+    public WorkerPhase Phase => _phase;
+
+    /// <summary>The replica's version; −1: there is none yet.</summary>
+    public long Version { get; private set; } = -1;
+
+    /// <summary>The version that pieces are gathered of; −1: of none.</summary>
+    public long PendingVersion { get; private set; } = -1;
+
+    /// <summary>When to call <see cref="Look"/>, if nothing else happens before.</summary>
+    public TimeSpan NextLook => _nextLook;
+
+    /// <summary>What it waits for, in words for people.</summary>
+    public string Wait => _phase switch
+    {
+        WorkerPhase.Opening => "opens its data",
+        WorkerPhase.Failed failed => failed.Reason,
+        WorkerPhase.Closed => "the run is over here",
+        _ when _underWay.Activity != WorkerActivity.None =>
+            $"{_underWay.Activity} {_underWay.Range} at version {_underWay.Version}",
+        _ when PendingVersion >= 0 =>
+            $"waits for version {PendingVersion}: {_pieces} of {_hasPiece.Length} pieces are here",
+        _ when Version >= _directive.Lease.EndVersion => $"waits for a lease past {Version}",
+        _ => $"waits for version {Version + 1}",
+    };
+
+    private bool PendingIsWhole => PendingVersion >= 0 && _pieces == _hasPiece.Length;
+
+    private bool Follows =>
+        _phase is WorkerPhase.Observing
+        || (_phase is WorkerPhase.Whole && Version < _directive.Lease.EndVersion);
+
+    /// <summary>Takes a directive in, or says why not.</summary>
+    public DirectiveAnswer Accept(WorkerDirective directive, TimeSpan now)
+    {
+        if (directive.Run != _run)
+        {
+            return new(DirectiveVerdict.Invalid, $"it is of run {directive.Run}, not {_run}");
+        }
+
+        if (directive.Stamp.CompareTo(_directive.Stamp) <= 0)
+        {
+            // Whoever repeats a directive has not had the status that answers it.
+            bool isOlderTerm = directive.Stamp.Term.CompareTo(_directive.Stamp.Term) < 0;
+            _statusChanged |= !isOlderTerm;
+            return new(
+                isOlderTerm ? DirectiveVerdict.Stale : DirectiveVerdict.Seen,
+                $"{directive.Stamp}, after {_directive.Stamp}");
+        }
+
+        if (directive.Generation != _directive.Generation)
+        {
+            return directive.Generation.CompareTo(_directive.Generation) > 0
+                ? new(DirectiveVerdict.Reopen, $"{directive.Generation} begins")
+                : new(
+                    DirectiveVerdict.Stale,
+                    $"it is of {directive.Generation}, and {_directive.Generation} has begun");
+        }
+
+        if ((directive.Refusal(_dimensions) ?? DifferenceFrom(directive)) is { } reason)
+        {
+            return new(DirectiveVerdict.Invalid, reason);
+        }
+
+        if (Version >= _directive.Lease.EndVersion && Version < directive.Lease.EndVersion)
+        {
+            BeginStep(now);
+        }
+
+        _directive = directive;
+        _isIdle = false;
+        _statusChanged = true;
+        return new(DirectiveVerdict.Accepted, "");
+    }
+
+    /// <summary>Enters a broadcast piece. If it is entered, its elements belong into the pending
+    /// weights.</summary>
+    /// <param name="header">What was broadcast.</param>
+    /// <param name="length">Elements that came with it.</param>
+    public ArrivalVerdict EnterPiece(in WeightsHeader header, int length)
+    {
+        ArrivalVerdict verdict = JudgeRun(header.Run, header.Generation);
+        if (verdict != ArrivalVerdict.Entered)
+        {
+            return verdict;
+        }
+
+        if (header.Piece < 0 || header.Piece >= _hasPiece.Length)
+        {
+            return ArrivalVerdict.OtherSlice;
+        }
+
+        if (length != Plan.Pieces[header.Piece].Length)
+        {
+            return ArrivalVerdict.WrongLength;
+        }
+
+        if (header.Version < 0 || header.Version > _dimensions.TotalSteps)
+        {
+            return ArrivalVerdict.FutureStep;
+        }
+
+        if (header.Version <= Version || header.Version < PendingVersion
+            || _underWay.Activity == WorkerActivity.TakeReplica)
+        {
+            return ArrivalVerdict.StaleStep;
+        }
+
+        if (header.Version > PendingVersion)
+        {
+            PendingVersion = header.Version;
+            ForgetPieces();
+        }
+        else if (_hasPiece[header.Piece])
+        {
+            return ArrivalVerdict.Duplicate;
+        }
+
+        _hasPiece[header.Piece] = true;
+        _pieces++;
+        return ArrivalVerdict.Entered;
+    }
+
+    /// <summary>What to do next; it is under way until the method that its activity names is called.
+    /// </summary>
+    public WorkerTask TakeTask()
+    {
+        if (_underWay.Activity != WorkerActivity.None)
+        {
+            return default;
+        }
+
+        _underWay = Choose();
+        return _underWay;
+    }
+
+    /// <summary>Data and memory are there.</summary>
+    public void Opened(TimeSpan now)
+    {
+        End(WorkerActivity.Open);
+        _phase = new WorkerPhase.Observing();
+        _nextLook = now;
+        _statusChanged = true;
+    }
+
+    /// <summary>The worker cannot take part any more, or never could.</summary>
+    /// <param name="reason">Why, in words: it is told to the user.</param>
+    public void Failed(string reason)
+    {
+        _underWay = default;
+        _phase = new WorkerPhase.Failed(reason);
+        _statusChanged = true;
+    }
+
+    /// <summary>The pending weights are the replica.</summary>
+    public void ReplicaTaken(TimeSpan now)
+    {
+        End(WorkerActivity.TakeReplica);
+        if (_phase is WorkerPhase.Observing)
+        {
+            _phase = new WorkerPhase.Whole();
+            _statusChanged = true;
+        }
+        else if (PendingVersion == Version + 1)
+        {
+            _times.Add(now - _stepBegan);
+        }
+
+        Version = PendingVersion;
+        PendingVersion = -1;
+        ForgetPieces();
+        Array.Clear(_isComputed);
+        BeginStep(now);
+    }
+
+    /// <summary>Micro-batches are computed and pushed.</summary>
+    /// <param name="took">How long it took.</param>
+    public void Computed(TimeSpan took)
+    {
+        MicroBatchRange range = _underWay.Range;
+        End(WorkerActivity.Compute);
+        _isComputed.AsSpan(range.First, range.Count).Fill(true);
+        _microBatchTimes.Add(took / range.Count);
+    }
+
+    /// <summary>An evaluation is done.</summary>
+    public void Evaluated(MetricsPart part)
+    {
+        var request = new EvaluationRequest(_underWay.Version, _underWay.Range);
+        End(WorkerActivity.Evaluate);
+        _evaluation = new EvaluationDone(request, part);
+        _statusChanged = true;
+    }
+
+    /// <summary>Everything is let go of.</summary>
+    public void Closed()
+    {
+        End(WorkerActivity.Close);
+        _phase = new WorkerPhase.Closed();
+        _statusChanged = true;
+    }
+
+    /// <summary>Looks whether something is late. To be called at <see cref="NextLook"/>.</summary>
+    /// <returns>What to send; null: nothing is late.</returns>
+    public WorkerResend? Look(TimeSpan now)
+    {
+        if (now < _nextLook)
+        {
+            return null;
+        }
+
+        bool isComputing = _underWay.Activity == WorkerActivity.Compute;
+        _nextLook = now + Patience;
+        if (!Follows || isComputing || PendingIsWhole)
+        {
+            return null;
+        }
+
+        long atLeast = Math.Max(PendingVersion, Version + 1);
+        var requests = ImmutableArray.CreateBuilder<(int, PiecesRequest)>();
+        for (int slice = 0; slice < Plan.SliceCount; slice++)
+        {
+            int first = Plan.FirstPiece(slice);
+            ImmutableArray<int> missing =
+            [
+                .. Enumerable.Range(first, Plan.FirstPiece(slice + 1) - first)
+                    .Where(piece => !_hasPiece[piece]),
+            ];
+            if (!missing.IsEmpty)
+            {
+                requests.Add((
+                    slice, new PiecesRequest(_run, _directive.Generation, atLeast, missing)));
+            }
+        }
+
+        return new WorkerResend(PushAgain: _phase is WorkerPhase.Whole, requests.ToImmutable());
+    }
+
+    /// <summary>The status, if something in it has changed since the last one.</summary>
+    public bool TryTakeStatus([NotNullWhen(true)] out WorkerStatus? status)
+    {
+        if (!_statusChanged)
+        {
+            status = null;
+            return false;
+        }
+
+        _statusChanged = false;
+        status = new WorkerStatus
+        {
+            Run = _run,
+            Worker = _self,
+            Generation = _directive.Generation,
+            Seen = _directive.Stamp,
+            Number = ++_statusNumber,
+            Phase = _phase,
+            Version = Version,
+            Evaluation = _evaluation,
+            SecondsPerMicroBatch = _microBatchTimes.Median?.TotalSeconds,
+        };
+        return true;
+    }
+
+    private TimeSpan Patience =>
+        _phase is WorkerPhase.Whole ? _times.Patience : StepTimes.Floor;
+
+    private string? DifferenceFrom(WorkerDirective directive) =>
+        directive.Servers.AsSpan().SequenceEqual(_directive.Servers.AsSpan())
+            ? null
+            : $"it changes the slices of {_directive.Generation}";
+
+    private ArrivalVerdict JudgeRun(RunId run, Generation generation)
+    {
+        if (run != _run)
+        {
+            return ArrivalVerdict.OtherRun;
+        }
+
+        int order = generation.CompareTo(_directive.Generation);
+        return order < 0 ? ArrivalVerdict.StaleGeneration
+            : order > 0 ? ArrivalVerdict.UnknownGeneration
+            : _phase is not (WorkerPhase.Observing or WorkerPhase.Whole) ? ArrivalVerdict.NotOpen
+            : ArrivalVerdict.Entered;
+    }
+
+    private WorkerTask Choose()
+    {
+        if (_directive.Closed && _phase is not WorkerPhase.Closed)
+        {
+            return new WorkerTask(WorkerActivity.Close, Version, MicroBatchRange.None);
+        }
+
+        if (_phase is WorkerPhase.Opening)
+        {
+            return new WorkerTask(WorkerActivity.Open, Version, MicroBatchRange.None);
+        }
+
+        if (_phase is not (WorkerPhase.Observing or WorkerPhase.Whole))
+        {
+            return default;
+        }
+
+        if (PendingIsWhole)
+        {
+            return new WorkerTask(WorkerActivity.TakeReplica, PendingVersion, MicroBatchRange.None);
+        }
+
+        if (_phase is not WorkerPhase.Whole || _isIdle)
+        {
+            return default;
+        }
+
+        if (_directive.Evaluation is { Range.Count: > 0 } evaluation
+            && evaluation.Version == Version && _evaluation?.Request != evaluation)
+        {
+            return new WorkerTask(WorkerActivity.Evaluate, Version, evaluation.Range);
+        }
+
+        MicroBatchRange range = NextRange();
+        _isIdle = range.Count == 0;
+        return _isIdle ? default : new WorkerTask(WorkerActivity.Compute, Version, range);
+    }
+
+    // The first of the micro-batches wanted in this step that are not computed yet, with as many
+    // after it as stand together.
+    private MicroBatchRange NextRange()
+    {
+        if (Version >= _directive.Lease.EndVersion)
+        {
+            return MicroBatchRange.None;
+        }
+
+        MicroBatchRange range = NotComputed(_directive.Assigned);
+        if (range.Count == 0 && _directive.Speculation is { } speculation
+            && speculation.Step == Version)
+        {
+            for (int i = 0; i < speculation.Ranges.Length && range.Count == 0; i++)
+            {
+                range = NotComputed(speculation.Ranges[i]);
+            }
+        }
+
+        return range;
+    }
+
+    private MicroBatchRange NotComputed(MicroBatchRange range)
+    {
+        int first = range.First;
+        while (first < range.End && _isComputed[first])
+        {
+            first++;
+        }
+
+        int end = first;
+        while (end < range.End && !_isComputed[end])
+        {
+            end++;
+        }
+
+        return new MicroBatchRange(first, end);
+    }
+
+    private void ForgetPieces()
+    {
+        Array.Clear(_hasPiece);
+        _pieces = 0;
+    }
+
+    private void BeginStep(TimeSpan now)
+    {
+        _isIdle = false;
+        _stepBegan = now;
+        _nextLook = now + Patience;
+    }
+
+    private void End(WorkerActivity activity)
+    {
+        if (_underWay.Activity != activity)
+        {
+            throw new InvalidOperationException(
+                $"{activity} is not under way, but {_underWay.Activity} is");
+        }
+
+        _underWay = default;
+    }
+}
