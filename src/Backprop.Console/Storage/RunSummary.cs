@@ -37,6 +37,10 @@ internal sealed record RunSummary
     /// <summary>Mean training loss of each epoch.</summary>
     public required ImmutableArray<double> Losses { get; init; }
 
+    /// <summary>What each epoch came to: where gradients vanish or explode, it is seen here.
+    /// </summary>
+    public required ImmutableArray<SummaryEpoch> History { get; init; }
+
     /// <summary>The best value of the run's metric.</summary>
     public required double? BestMetric { get; init; }
 
@@ -80,6 +84,7 @@ internal sealed record RunSummary
         Steps = result.Steps,
         Epochs = result.Epochs,
         Losses = result.Losses,
+        History = [.. result.History.Select(SummaryEpoch.Of)],
         BestMetric = result.BestMetric,
         BestEpoch = result.BestEpoch,
         Metrics = new SummaryMetrics(
@@ -125,3 +130,22 @@ internal sealed record RunSummary
 /// <param name="Test">On the test part; null: none.</param>
 internal sealed record SummaryMetrics(
     double? TrainingLoss, EvaluationMetrics? Validation, EvaluationMetrics? Test);
+
+/// <summary>What an epoch came to.</summary>
+/// <param name="Epoch">The epoch, from 0.</param>
+/// <param name="Steps">Steps of the run that were done after it.</param>
+/// <param name="TrainingLoss">Mean of the rows' losses as each step saw them.</param>
+/// <param name="ValidationLoss">On the validation part; null: there is none.</param>
+/// <param name="Metric">The value of the metric that the run is judged by.</param>
+/// <param name="LearningRate">The rate of the last step.</param>
+/// <param name="Layers">Norms of each layer's gradient in the last step and of its weights after
+/// it, first layer first.</param>
+internal sealed record SummaryEpoch(
+    long Epoch, long Steps, double TrainingLoss, double? ValidationLoss, double Metric,
+    float LearningRate, ImmutableArray<LayerNorms> Layers)
+{
+    /// <summary>In short, what a report says.</summary>
+    public static SummaryEpoch Of(EpochReport report) => new(
+        report.Epoch, report.StepsDone, report.TrainingLoss, report.Validation?.Loss,
+        report.Metric, report.LearningRate, report.Layers);
+}
