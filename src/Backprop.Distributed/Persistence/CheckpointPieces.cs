@@ -1,0 +1,256 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Persistence;
+using Backprop.Training.Checkpoints;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Persistence;
+
+/// <summary>
+/// The pieces of checkpoints in Akka's snapshot store, where any node finds what any other saved.
+/// </summary>
+/// <remarks>
+/// A piece's place is (run and version; blocks and the beginning of the digest). So a piece that is
+/// saved late, twice, or again after the run was cut otherwise never overwrites one of other
+/// content, and a version is deleted as a whole without anybody's knowing what was saved of it.
+/// </remarks>
+public sealed class CheckpointPieces
+{
+    // A block's number has 15 bits, since a flat vector has less than 2^31 parameters, and one past
+    // the last may need one more; with 32 bits of the digest that makes a positive long.
+    private const int FirstBlockShift = 48;
+    private const int EndBlockShift = 32;
+    private const int DigestCharacters = 8;
+
+    private readonly IActorRef _store;
+    private readonly StoragePatience _patience;
+    private readonly TimeProvider _time;
+    private long _lastTicks;
+
+    /// <summary>Over the actor system's snapshot store.</summary>
+    /// <param name="system">Configured by <see cref="PersistenceConfiguration"/>.</param>
+    /// <param name="patience">How long it is waited for.</param>
+    /// <param name="time">The clock.</param>
+    public CheckpointPieces(ActorSystem system, StoragePatience patience, TimeProvider time)
+    {
+        _store = Akka.Persistence.Persistence.Instance.Apply(system)
+            .SnapshotStoreFor(PersistenceConfiguration.SnapshotPlugin);
+        _patience = patience;
+        _time = time;
+    }
+
+    /// <summary>Saves a slice, piece by piece; when this is done, it is durable.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="version">The slice's version.</param>
+    /// <param name="slice">Must not change meanwhile.</param>
+    /// <param name="cancellation">Between two attempts.</param>
+    /// <exception cref="CheckpointException">A piece could not be saved.</exception>
+    public async Task<ImmutableArray<CheckpointPart>> SaveAsync(
+        RunId run, long version, SliceContent slice, CancellationToken cancellation)
+    {
+        var parts = ImmutableArray.CreateBuilder<CheckpointPart>();
+        foreach ((int first, int end) in slice.Cut.PiecesOf(slice.FirstBlock, slice.EndBlock))
+        {
+            byte[] content = slice.CopyOut(first, end);
+            var part = new CheckpointPart(first, end, CheckpointPiece.DigestOf(content));
+            await SaveAsync(new CheckpointPiece(run, version, part, content), cancellation)
+                .ConfigureAwait(false);
+            parts.Add(part);
+        }
+
+        return parts.ToImmutable();
+    }
+
+    /// <summary>Fills a slice from a committed checkpoint, however that was cut.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="version">The checkpoint's version.</param>
+    /// <param name="parts">Every part of the checkpoint.</param>
+    /// <param name="destination">The slice; undefined if this fails.</param>
+    /// <param name="cancellation">Between two attempts.</param>
+    /// <exception cref="CheckpointException">The parts do not cover the slice, or a piece is
+    /// missing, damaged, or could not be loaded.</exception>
+    public async Task RestoreAsync(
+        RunId run, long version, ImmutableArray<CheckpointPart> parts, SliceContent destination,
+        CancellationToken cancellation)
+    {
+        foreach (CheckpointPart part in Needed(run, version, parts, destination))
+        {
+            CheckpointPiece piece = await LoadAsync(
+                run, version, part, destination.Cut, cancellation).ConfigureAwait(false);
+            destination.CopyIn(part.FirstBlock, part.EndBlock, piece.Content.Span);
+        }
+    }
+
+    /// <summary>Deletes all that was ever saved of a version: of a checkpoint that a newer commit
+    /// has made superfluous, or of one that was begun and never committed.</summary>
+    /// <exception cref="CheckpointException">It could not be deleted.</exception>
+    public async Task DeleteAsync(RunId run, long version, CancellationToken cancellation)
+    {
+        var request = new DeleteSnapshots(PlaceOf(run, version), SnapshotSelectionCriteria.Latest);
+        await TryAsync(
+            $"checkpoint {version} of run {run} could not be deleted", () => request,
+            answer => answer switch
+            {
+                DeleteSnapshotsSuccess => Outcome.Done,
+                DeleteSnapshotsFailure failure => Outcome.Failed(failure.Cause),
+                _ => Outcome.Unexpected(answer),
+            },
+            cancellation).ConfigureAwait(false);
+    }
+
+    private static IEnumerable<CheckpointPart> Needed(
+        RunId run, long version, ImmutableArray<CheckpointPart> parts, SliceContent destination)
+    {
+        CheckpointPart[] needed =
+        [
+            .. parts
+                .Where(part => part.EndBlock > destination.FirstBlock
+                    && part.FirstBlock < destination.EndBlock)
+                .OrderBy(part => part.FirstBlock),
+        ];
+        int covered = destination.FirstBlock;
+        foreach (CheckpointPart part in needed)
+        {
+            bool meets = part.FirstBlock == covered
+                || (covered == destination.FirstBlock && part.FirstBlock < covered);
+            if (!meets || part.EndBlock > destination.Cut.BlockCount)
+            {
+                break;
+            }
+
+            covered = part.EndBlock;
+        }
+
+        return covered >= destination.EndBlock
+            ? needed
+            : throw new CheckpointException(
+                $"checkpoint {version} of run {run} cannot be restored: its parts do not cover"
+                + $" the blocks from {destination.FirstBlock} to {destination.EndBlock}, but end"
+                + $" or overlap at {covered}");
+    }
+
+    private async Task SaveAsync(CheckpointPiece piece, CancellationToken cancellation)
+    {
+        string place = PlaceOf(piece.Run, piece.Version);
+        long number = NumberOf(piece.Part);
+        await TryAsync(
+            $"{Describe(piece.Run, piece.Version, piece.Part)} could not be saved",
+            // After a failure the store deletes what it may have written, up to the time of that
+            // attempt: a later attempt needs a later time, or it would be deleted as well.
+            () => new SaveSnapshot(new SnapshotMetadata(place, number, NextTime()), piece),
+            answer => answer switch
+            {
+                SaveSnapshotSuccess => Outcome.Done,
+                SaveSnapshotFailure failure => Outcome.Failed(failure.Cause),
+                _ => Outcome.Unexpected(answer),
+            },
+            cancellation).ConfigureAwait(false);
+    }
+
+    private async Task<CheckpointPiece> LoadAsync(
+        RunId run, long version, CheckpointPart part, PieceCut cut,
+        CancellationToken cancellation)
+    {
+        string what = Describe(run, version, part);
+        var request = new LoadSnapshot(
+            PlaceOf(run, version), new SnapshotSelectionCriteria(NumberOf(part)), long.MaxValue);
+        object found = await TryAsync(
+            $"{what} could not be loaded", () => request,
+            answer => answer switch
+            {
+                LoadSnapshotResult result => Outcome.Of(result),
+                LoadSnapshotFailed failure => Outcome.Failed(failure.Cause),
+                _ => Outcome.Unexpected(answer),
+            },
+            cancellation).ConfigureAwait(false);
+        if (((LoadSnapshotResult)found).Snapshot is not { } snapshot
+            || snapshot.Metadata.SequenceNr != NumberOf(part))
+        {
+            throw new CheckpointException($"{what} is missing in the database");
+        }
+
+        if (snapshot.Snapshot is not CheckpointPiece piece || piece.Part != part
+            || piece.Content.Length != cut.BytesOf(part.FirstBlock, part.EndBlock)
+            || CheckpointPiece.DigestOf(piece.Content.Span) != part.Sha256)
+        {
+            throw new CheckpointException(
+                $"{what} is damaged: its content does not match its SHA-256 and its size");
+        }
+
+        return piece;
+    }
+
+    private async Task<object> TryAsync(
+        string failureText, Func<object> request, Func<object, Outcome> read,
+        CancellationToken cancellation)
+    {
+        TimeSpan delay = _patience.FirstDelay;
+        for (int attempt = 1; ; attempt++)
+        {
+            Outcome outcome = await AskAsync(request(), read).ConfigureAwait(false);
+            if (outcome.Failure is not { } failure)
+            {
+                return outcome.Value;
+            }
+
+            if (attempt >= _patience.Attempts)
+            {
+                throw new CheckpointException(
+                    $"{failureText}, in {attempt} attempts: {failure.Message}", failure);
+            }
+
+            await Task.Delay(delay, _time, cancellation).ConfigureAwait(false);
+            delay *= 2;
+        }
+    }
+
+    private async Task<Outcome> AskAsync(object request, Func<object, Outcome> read)
+    {
+        try
+        {
+            return read(await _store.Ask<object>(request, _patience.Deadline)
+                .ConfigureAwait(false));
+        }
+        catch (AskTimeoutException)
+        {
+            return Outcome.Failed(new TimeoutException(
+                $"the database did not answer within {_patience.Deadline.TotalSeconds:0.#} s"));
+        }
+    }
+
+    private DateTime NextTime()
+    {
+        long now = _time.GetUtcNow().UtcTicks;
+        long seen, next;
+        do
+        {
+            seen = Interlocked.Read(ref _lastTicks);
+            next = Math.Max(now, seen + 1);
+        }
+        while (Interlocked.CompareExchange(ref _lastTicks, next, seen) != seen);
+
+        return new DateTime(next, DateTimeKind.Utc);
+    }
+
+    private static string PlaceOf(RunId run, long version) => $"checkpoint/{run}/{version}";
+
+    private static long NumberOf(CheckpointPart part) =>
+        ((long)part.FirstBlock << FirstBlockShift) | ((long)part.EndBlock << EndBlockShift)
+        | Convert.ToUInt32(part.Sha256[..DigestCharacters], 16);
+
+    private static string Describe(RunId run, long version, CheckpointPart part) =>
+        $"checkpoint {version} of run {run}: the piece of blocks {part.FirstBlock} to"
+        + $" {part.EndBlock - 1}";
+
+    private readonly record struct Outcome(object Value, Exception? Failure)
+    {
+        public static Outcome Done => new("", null);
+
+        public static Outcome Of(object value) => new(value, null);
+
+        public static Outcome Failed(Exception cause) => new("", cause);
+
+        public static Outcome Unexpected(object answer) => Failed(
+            new InvalidOperationException($"the snapshot store answered {answer.GetType()}"));
+    }
+}
