@@ -29,17 +29,24 @@ internal sealed record EpochEvaluation(
         EvaluationMetrics? validation = plan.Validation is { } samples
             ? evaluator.Evaluate(samples, weights)
             : null;
-        double metric = plan.Stop.Metric switch
-        {
-            StopMetric.TrainingLoss => trainingLoss,
-            StopMetric.ValidationLoss => validation!.Loss,
-            StopMetric.ValidationAccuracy => validation!.Classification!.Accuracy,
-            StopMetric.ValidationR2 => validation!.Regression!.R2,
-            _ => throw new InvalidOperationException($"unknown metric {plan.Stop.Metric}"),
-        };
+        double metric = MetricOf(plan.Stop.Metric, trainingLoss, validation);
         return new EpochEvaluation(
             trainingLoss, validation, metric, NormsByLayer(plan.Network, norms, sums));
     }
+
+    /// <summary>The value that a run is judged by.</summary>
+    /// <param name="metric">Which one.</param>
+    /// <param name="trainingLoss">Mean of the epoch's rows' losses.</param>
+    /// <param name="validation">On the validation part; null: the metric is of training.</param>
+    public static double MetricOf(
+        StopMetric metric, double trainingLoss, EvaluationMetrics? validation) => metric switch
+    {
+        StopMetric.TrainingLoss => trainingLoss,
+        StopMetric.ValidationLoss => validation!.Loss,
+        StopMetric.ValidationAccuracy => validation!.Classification!.Accuracy,
+        StopMetric.ValidationR2 => validation!.Regression!.R2,
+        _ => throw new InvalidOperationException($"unknown metric {metric}"),
+    };
 
     /// <summary>Each layer's norms in the step that the sums are of.</summary>
     public static ImmutableArray<LayerNorms> NormsByLayer(

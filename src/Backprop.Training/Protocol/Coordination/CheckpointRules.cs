@@ -1,0 +1,159 @@
+using System.Collections.Immutable;
+
+namespace Backprop.Training.Protocol.Coordination;
+
+/// <summary>When checkpoints begin, are committed, fail and are let go of.</summary>
+internal static class CheckpointRules
+{
+    /// <summary>What comes of the checkpoint that is being saved; null: nothing yet.</summary>
+    public static RunEvent? Saved(RunCoordination run, DateTimeOffset now)
+    {
+        if (run.State.Saving is not { } saving || run.State.Open is not { } open)
+        {
+            return null;
+        }
+
+        foreach (NodeId server in open.Servers)
+        {
+            ServerStatus? status = run.Observed.Servers.GetValueOrDefault(server);
+            if (status?.Lost is { } lost && lost.Version == saving.Step
+                && HasSeenRequest(run.Observed, status, saving.Step))
+            {
+                return new CheckpointAborted(
+                    now, saving.Step, $"{server} could not save it: {lost.Reason}");
+            }
+
+            if (status?.Saved?.Version != saving.Step)
+            {
+                return null;
+            }
+        }
+
+        return Commit(run, open, saving, now);
+    }
+
+    /// <summary>What a run that stands until it is saved does next; null: it waits.</summary>
+    public static RunEvent? Standing(
+        RunCoordination run, RunPhase.Checkpointing standing, DateTimeOffset now)
+    {
+        CoordinatorState state = run.State;
+        CoordinationOptions options = run.Plan.Options;
+        if (standing.Stop is null && state.Newest?.Version == standing.Version)
+        {
+            return new RunPaused(
+                now, PauseCause.User, $"paused by the user at version {standing.Version}");
+        }
+
+        if (state.Saving?.Step == standing.Version)
+        {
+            return null;
+        }
+
+        if (standing.Attempt > options.MaxCheckpointAttempts)
+        {
+            return new RunFailed(
+                now,
+                $"the checkpoint of version {standing.Version} could not be saved,"
+                + $" {standing.Attempt - 1} times; that of version"
+                + $" {state.Newest?.Version.ToString() ?? "none"} is the newest");
+        }
+
+        return MayRetry(run, now)
+            ? new CheckpointBegun(
+                now, PositionAt(run, standing.Version, standing.Stop, now), Waits: true)
+            : null;
+    }
+
+    /// <summary>Whether one is due at the end of an epoch.</summary>
+    public static bool IsDueAfterEpoch(RunCoordination run, DateTimeOffset now) =>
+        run.State.Saving is null && MayRetry(run, now)
+        && (run.State.EpochsSinceCheckpoint >= run.Plan.Options.CheckpointEveryEpochs
+            || IsDueByTime(run, now));
+
+    /// <summary>Whether one is due by time.</summary>
+    public static bool IsDueByTime(RunCoordination run, DateTimeOffset now) =>
+        run.State.Saving is null && MayRetry(run, now)
+        && now - run.State.CheckpointedAt >= run.Plan.Options.CheckpointInterval;
+
+    /// <summary>Lets go of one that is needed no longer; null: all are.</summary>
+    public static CheckpointRetired? Retire(RunCoordination run, DateTimeOffset now)
+    {
+        ImmutableArray<CheckpointManifest> kept = run.State.Checkpoints;
+        for (int i = 0; i < kept.Length - run.Plan.Options.KeepCheckpoints; i++)
+        {
+            if (kept[i].Version != run.State.BestVersion)
+            {
+                return new CheckpointRetired(now, kept[i].Version);
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Where the run stands at a version.</summary>
+    public static TrainingPosition PositionAt(
+        RunCoordination run, long version, StopDecision? ended, DateTimeOffset now)
+    {
+        TrainingPosition judged = run.State.Position;
+        bool isJudged = judged.History.LastOrDefault()?.StepsDone == version;
+        return judged with
+        {
+            Step = version,
+            EpochLossSum = 0,
+            EpochRows = isJudged ? 0 : run.Plan.Dimensions.EpochRows(version),
+            RunRows = run.Plan.RunRows(version),
+            Elapsed = run.State.ElapsedAt(now),
+            Ended = ended,
+        };
+    }
+
+    private static bool MayRetry(RunCoordination run, DateTimeOffset now) =>
+        run.State.CheckpointFailedAt is not { } failed
+        || now - failed >= run.Plan.Options.CheckpointRetry;
+
+    // What a server says of an earlier attempt says nothing of this one.
+    private static bool HasSeenRequest(
+        Observations observed, ServerStatus status, long version) =>
+        observed.ToServers.TryGetValue(status.Server, out Sent<ServerDirective>? sent)
+        && sent.Directive.CheckpointVersion == version
+        && status.Seen.CompareTo(sent.Directive.Stamp) >= 0;
+
+    private static RunEvent Commit(
+        RunCoordination run, RunGeneration open, TrainingPosition saving, DateTimeOffset now)
+    {
+        var slices = new SlicePlan(run.Plan.Dimensions.Layout, open.Servers.Length);
+        var parts = ImmutableArray.CreateBuilder<CheckpointPart>();
+        long? best = CoordinatorState.BestOf(saving);
+        double? lossSum = null;
+        for (int slice = 0; slice < open.Servers.Length; slice++)
+        {
+            NodeId server = open.Servers[slice];
+            SavedSlice saved = run.Observed.Servers[server].Saved!;
+            string? refusal = saved.BestVersion != best
+                ? $"best weights of {saved.BestVersion?.ToString() ?? "none"}, where"
+                    + $" {best?.ToString() ?? "none"} belong"
+                : CheckpointManifest.Refusal(
+                    saved.Parts, slices.FirstBlock(slice), slices.FirstBlock(slice + 1));
+            if (refusal is not null)
+            {
+                return new CheckpointAborted(now, saving.Step, $"{server} saved {refusal}");
+            }
+
+            parts.AddRange(saved.Parts);
+            lossSum ??= saved.EpochLossSum;
+        }
+
+        bool isMidEpoch = saving.EpochRows > 0;
+        if (isMidEpoch && lossSum is null)
+        {
+            return new CheckpointAborted(
+                now, saving.Step, $"{open.Servers[0]} saved no loss of the epoch");
+        }
+
+        TrainingPosition position = isMidEpoch
+            ? saving with { EpochLossSum = lossSum!.Value }
+            : saving;
+        return new CheckpointCommitted(
+            now, new CheckpointManifest(position, best, parts.ToImmutable()));
+    }
+}

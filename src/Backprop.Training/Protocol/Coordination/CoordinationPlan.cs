@@ -1,0 +1,51 @@
+using Backprop.Engine.Schedules;
+using Backprop.Training.Metrics;
+
+namespace Backprop.Training.Protocol.Coordination;
+
+/// <summary>What of a run's plan its coordinator needs; no data and no weights are.</summary>
+/// <param name="Run">The run.</param>
+/// <param name="Name">Its name, for people.</param>
+/// <param name="Dimensions">Its sizes.</param>
+/// <param name="Stop">When it ends.</param>
+/// <param name="Epochs">Epochs at most.</param>
+/// <param name="Schedule">The learning rate over the run.</param>
+/// <param name="LearningRate">The optimizer's base rate.</param>
+/// <param name="Reading">How outputs are read against targets.</param>
+/// <param name="Outputs">Outputs of the network.</param>
+/// <param name="ValidationRows">Rows of the validation part; 0: there is none.</param>
+/// <param name="Options">How it is coordinated.</param>
+public sealed record CoordinationPlan(
+    RunId Run, string Name, RunDimensions Dimensions, StopRules Stop, int Epochs,
+    LearningRateSchedule Schedule, float LearningRate, TargetReading Reading, int Outputs,
+    long ValidationRows, CoordinationOptions Options)
+{
+    /// <summary>That of a training plan.</summary>
+    /// <exception cref="ArgumentException">An option is out of range; the message says which.
+    /// </exception>
+    public static CoordinationPlan Of(RunId run, TrainingPlan plan, CoordinationOptions options)
+    {
+        if (options.Refusal() is { } reason)
+        {
+            throw new ArgumentException(reason, nameof(options));
+        }
+
+        return new CoordinationPlan(
+            run, plan.Name, RunDimensions.Of(plan), plan.Stop, plan.Epochs, plan.Schedule,
+            plan.Optimizer.LearningRate, TargetReading.For(plan),
+            plan.Network.OutputShape.Count, plan.Validation?.Count ?? 0, options);
+    }
+
+    /// <summary>The rate that a step used, given the reductions that held for it.</summary>
+    public float LearningRateAt(long step, int plateauReductions) => Schedule.At(
+        LearningRate,
+        new SchedulePosition(
+            step, Dimensions.StepsPerEpoch, Dimensions.TotalSteps, plateauReductions));
+
+    /// <summary>Rows trained on in the whole run when a version was made.</summary>
+    public long RunRows(long version)
+    {
+        long steps = Dimensions.StepsPerEpoch, epochs = version / steps;
+        return (epochs * Dimensions.Rows) + (version % steps * Dimensions.BatchSize);
+    }
+}

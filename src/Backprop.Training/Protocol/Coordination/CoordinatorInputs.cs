@@ -1,0 +1,60 @@
+using System.Collections.Immutable;
+using Backprop.Training.Metrics;
+
+namespace Backprop.Training.Protocol.Coordination;
+
+/// <summary>A node that the run may use.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="IsServer">Whether it has the role of a parameter server.</param>
+/// <param name="IsWorker">Whether it has the role of a worker, and is granted to the run.</param>
+public readonly record struct ClusterNode(NodeId Node, bool IsServer, bool IsWorker);
+
+/// <summary>What the examination of a run's final weights has found: it reads them from the
+/// checkpoint that the run ended with.</summary>
+/// <param name="Checkpoint">That checkpoint.</param>
+/// <param name="WeightsSha256">Digest of the final weights.</param>
+/// <param name="StateSha256">Digest of the last weights and the optimizer's state.</param>
+/// <param name="Validation">On the validation part; null: there is none.</param>
+/// <param name="Test">On the test part; null: there is none.</param>
+/// <param name="Notes">What else is worth saying.</param>
+public sealed record FinalExamination(
+    long Checkpoint, string WeightsSha256, string StateSha256, EvaluationMetrics? Validation,
+    EvaluationMetrics? Test, ImmutableArray<string> Notes);
+
+/// <summary>Something that a run's coordinator is told.</summary>
+public abstract record CoordinatorInput
+{
+    private CoordinatorInput()
+    {
+    }
+
+    /// <summary>Time has passed.</summary>
+    public sealed record Tick : CoordinatorInput;
+
+    /// <summary>The nodes that the run may use are these, and no others. After a recovery nothing
+    /// is decided before it has come.</summary>
+    /// <param name="Nodes">All of them; none: it is not the run's turn.</param>
+    public sealed record NodesChanged(ImmutableArray<ClusterNode> Nodes) : CoordinatorInput;
+
+    /// <summary>A parameter server says what it holds.</summary>
+    /// <param name="Status">What it says.</param>
+    public sealed record ServerReported(ServerStatus Status) : CoordinatorInput;
+
+    /// <summary>A worker says what it holds.</summary>
+    /// <param name="Status">What it says.</param>
+    public sealed record WorkerReported(WorkerStatus Status) : CoordinatorInput;
+
+    /// <summary>The final weights were examined.</summary>
+    /// <param name="Found">What was found.</param>
+    public sealed record Examined(FinalExamination Found) : CoordinatorInput;
+
+    /// <summary>The user wants the run to pause: it saves a checkpoint and lets go of its nodes.
+    /// </summary>
+    public sealed record Pause : CoordinatorInput;
+
+    /// <summary>The user wants a paused run to go on.</summary>
+    public sealed record Resume : CoordinatorInput;
+
+    /// <summary>The user wants the run to end at once; its checkpoints stay.</summary>
+    public sealed record Stop : CoordinatorInput;
+}

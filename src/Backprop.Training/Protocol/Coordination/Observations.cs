@@ -1,0 +1,216 @@
+using System.Collections.Immutable;
+using Backprop.Training.Metrics;
+
+namespace Backprop.Training.Protocol.Coordination;
+
+/// <summary>A directive that was sent.</summary>
+/// <typeparam name="T">Its kind.</typeparam>
+/// <param name="Directive">The directive.</param>
+/// <param name="At">When it was sent last.</param>
+public sealed record Sent<T>(T Directive, DateTimeOffset At);
+
+/// <summary>
+/// What a coordinator sees of the cluster at the moment: the nodes, what they last said, what they
+/// were last told. None of it is persisted, since the nodes say it again.
+/// </summary>
+public sealed record Observations
+{
+    /// <summary>Of a coordinator that has just begun.</summary>
+    public static Observations None { get; } = new();
+
+    /// <summary>The nodes that the run may use; null: not known yet.</summary>
+    public ImmutableArray<ClusterNode>? Nodes { get; init; }
+
+    /// <summary>What the servers of the generation last said.</summary>
+    public ImmutableSortedDictionary<NodeId, ServerStatus> Servers { get; init; } =
+        ImmutableSortedDictionary<NodeId, ServerStatus>.Empty;
+
+    /// <summary>What the workers of the generation last said.</summary>
+    public ImmutableSortedDictionary<NodeId, WorkerStatus> Workers { get; init; } =
+        ImmutableSortedDictionary<NodeId, WorkerStatus>.Empty;
+
+    /// <summary>What servers were last told.</summary>
+    public ImmutableSortedDictionary<NodeId, Sent<ServerDirective>> ToServers { get; init; } =
+        ImmutableSortedDictionary<NodeId, Sent<ServerDirective>>.Empty;
+
+    /// <summary>What workers were last told.</summary>
+    public ImmutableSortedDictionary<NodeId, Sent<WorkerDirective>> ToWorkers { get; init; } =
+        ImmutableSortedDictionary<NodeId, Sent<WorkerDirective>>.Empty;
+
+    /// <summary>Directives of the term so far.</summary>
+    public long Sequence { get; init; }
+
+    /// <summary>The evaluation that is under way, or the last one.</summary>
+    public EvaluationShares? Evaluation { get; init; }
+
+    /// <summary>The last speculation of the generation; null: there was none.</summary>
+    public SpeculationRound? Speculation { get; init; }
+
+    /// <summary>With an input taken in, or unchanged with the reason why not.</summary>
+    public (Observations Next, string? Refusal) Take(
+        CoordinationPlan plan, CoordinatorState state, CoordinatorInput input)
+    {
+        switch (input)
+        {
+            case CoordinatorInput.NodesChanged changed:
+                return (With(changed.Nodes), null);
+            case CoordinatorInput.ServerReported(var status):
+                string? refusal = StaleOf(plan, state, status.Run, status.Generation, status.Seen)
+                    ?? RefusalOf(state, status);
+                return refusal is null ? (With(plan, state, status), null) : (this, refusal);
+            case CoordinatorInput.WorkerReported(var status):
+                refusal = StaleOf(plan, state, status.Run, status.Generation, status.Seen)
+                    ?? RefusalOf(plan, status);
+                return refusal is null ? (With(status), null) : (this, refusal);
+            default:
+                return (this, null);
+        }
+    }
+
+    /// <summary>What is left of it once an event has happened.</summary>
+    public Observations After(RunEvent happened) => happened is GenerationOpened
+        ? this with
+        {
+            Servers = Servers.Clear(),
+            Workers = Workers.Clear(),
+            Evaluation = null,
+            Speculation = null,
+        }
+        : this;
+
+    /// <summary>Whether a node is there as a server.</summary>
+    public bool HasServer(NodeId node) =>
+        Nodes is { } nodes && nodes.Any(one => one.Node == node && one.IsServer);
+
+    /// <summary>The workers that are there, in order.</summary>
+    public ImmutableArray<NodeId> PresentWorkers() =>
+    [
+        .. (Nodes ?? []).Where(one => one.IsWorker).Select(one => one.Node).Order(),
+    ];
+
+    /// <summary>The workers that are there and whose replicas are whole, in order.</summary>
+    public ImmutableArray<NodeId> WholeWorkers() =>
+    [
+        .. PresentWorkers().Where(
+            node => Workers.TryGetValue(node, out WorkerStatus? status)
+                && status.Phase is WorkerPhase.Whole),
+    ];
+
+    /// <summary>Micro-batches a second of each of these; who is not measured yet counts as the mean
+    /// of those who are.</summary>
+    public ImmutableArray<WorkerSpeed> SpeedsOf(ImmutableArray<NodeId> workers)
+    {
+        double[] measured = [.. workers.Select(MeasuredSpeed).OfType<double>()];
+        double mean = measured.Length > 0 ? measured.Average() : 1;
+        return
+        [
+            .. workers.Select(node => new WorkerSpeed(node, MeasuredSpeed(node) ?? mean)),
+        ];
+    }
+
+    private double? MeasuredSpeed(NodeId node) =>
+        Workers.GetValueOrDefault(node)?.SecondsPerMicroBatch is > 0 and var seconds
+            ? 1 / seconds
+            : null;
+
+    private static string? StaleOf(
+        CoordinationPlan plan, CoordinatorState state, RunId run, Generation generation,
+        DirectiveStamp seen)
+    {
+        if (run != plan.Run)
+        {
+            return $"a status of run {run}, not {plan.Run}";
+        }
+
+        if (seen.Term.CompareTo(state.Term) > 0)
+        {
+            return $"a coordinator of {seen.Term} has taken over from {state.Term}";
+        }
+
+        return generation != state.Generation?.Number
+            ? $"a status of {generation}, while {state.Generation?.Number.ToString() ?? "none"} is"
+                + " the last generation"
+            : null;
+    }
+
+    private string? RefusalOf(CoordinatorState state, ServerStatus status)
+    {
+        ImmutableArray<NodeId> servers = state.Generation!.Servers;
+        if (status.Slice < 0 || status.Slice >= servers.Length
+            || servers[status.Slice] != status.Server)
+        {
+            return $"{status.Server} does not hold slice {status.Slice}";
+        }
+
+        return Servers.TryGetValue(status.Server, out ServerStatus? last)
+            && last.Number >= status.Number
+            ? $"status {status.Number} of {status.Server}, after {last.Number}"
+            : null;
+    }
+
+    private string? RefusalOf(CoordinationPlan plan, WorkerStatus status)
+    {
+        if (Nodes is { } nodes && !nodes.Any(one => one.Node == status.Worker && one.IsWorker))
+        {
+            return $"{status.Worker} is no worker of the run";
+        }
+
+        if (Workers.TryGetValue(status.Worker, out WorkerStatus? last)
+            && last.Number >= status.Number)
+        {
+            return $"status {status.Number} of {status.Worker}, after {last.Number}";
+        }
+
+        return status.Evaluation is { } done && !Fits(plan, done.Part)
+            ? $"{status.Worker} has evaluated other data, or another network"
+            : null;
+    }
+
+    private static bool Fits(CoordinationPlan plan, MetricsPart part)
+    {
+        int classes = plan.Reading.Classes.Length;
+        return part.First >= 0 && part.End <= plan.Dimensions.EvaluationMicroBatches
+            && part.Confusion.Length == classes * classes
+            && part.Values.Length == plan.Reading.Values.Length
+            && part.Values.All(sums => sums.IsOver(part.LossSums.Length));
+    }
+
+    private Observations With(ImmutableArray<ClusterNode> nodes)
+    {
+        bool IsGone(NodeId node) => !nodes.Any(one => one.Node == node);
+        return this with
+        {
+            Nodes = nodes,
+            Servers = Servers.RemoveRange(Servers.Keys.Where(IsGone)),
+            Workers = Workers.RemoveRange(Workers.Keys.Where(IsGone)),
+            ToServers = ToServers.RemoveRange(ToServers.Keys.Where(IsGone)),
+            ToWorkers = ToWorkers.RemoveRange(ToWorkers.Keys.Where(IsGone)),
+        };
+    }
+
+    private Observations With(
+        CoordinationPlan plan, CoordinatorState state, ServerStatus status)
+    {
+        SpeculationRound? round = Speculation;
+        if (status.Wait is { } wait && state.Open is { } open
+            && state.Phase is RunPhase.Training { Halt: null })
+        {
+            IEnumerable<NodeId> fastest = SpeedsOf(WholeWorkers())
+                .OrderByDescending(worker => worker.Speed).Select(worker => worker.Node);
+            round = SpeculationRound.Next(
+                round, wait, open, fastest, plan.Options.MaxSpeculations);
+        }
+
+        return this with
+        {
+            Servers = Servers.SetItem(status.Server, status),
+            Speculation = round,
+        };
+    }
+
+    private Observations With(WorkerStatus status) => this with
+    {
+        Workers = Workers.SetItem(status.Worker, status),
+        Evaluation = status.Evaluation is { } done ? Evaluation?.With(done) : Evaluation,
+    };
+}

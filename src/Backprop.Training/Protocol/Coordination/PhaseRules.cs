@@ -1,0 +1,327 @@
+using System.Collections.Immutable;
+
+namespace Backprop.Training.Protocol.Coordination;
+
+/// <summary>What happens next in a run, given what is known and seen: one event at a time, until
+/// nothing more has to happen.</summary>
+internal sealed class PhaseRules
+{
+    // The assignment is made anew at an epoch's end only if that makes steps so much shorter.
+    private const double WorthReassigning = 1.1;
+
+    private readonly RunCoordination _run;
+    private readonly CoordinationPlan _plan;
+    private readonly CoordinatorState _state;
+    private readonly Observations _observed;
+    private readonly DateTimeOffset _now;
+
+    public PhaseRules(RunCoordination run, DateTimeOffset now)
+    {
+        _run = run;
+        _plan = run.Plan;
+        _state = run.State;
+        _observed = run.Observed;
+        _now = now;
+    }
+
+    private CoordinationOptions Options => _plan.Options;
+
+    /// <summary>The next event; null: the run waits.</summary>
+    public RunEvent? NextEvent()
+    {
+        if (_observed.Nodes is null || _state.Phase.IsFinal)
+        {
+            return null;
+        }
+
+        if (_state.Open is { } open && EndOf(open) is { } ended)
+        {
+            return ended;
+        }
+
+        return CheckpointRules.Saved(_run, _now) ?? CheckpointRules.Retire(_run, _now)
+            ?? _state.Phase switch
+            {
+                RunPhase.Queued => FromQueue(),
+                RunPhase.Opening => Open(_state.Open!),
+                RunPhase.Training training => Train(_state.Open!, training),
+                RunPhase.Evaluating evaluating => Evaluate(_state.Open!, evaluating),
+                RunPhase.Checkpointing standing => CheckpointRules.Standing(_run, standing, _now),
+                RunPhase.Paused { Interrupted: not null } => Resume(),
+                _ => null,
+            };
+    }
+
+    private RunEvent? EndOf(RunGeneration open)
+    {
+        foreach (NodeId server in open.Servers)
+        {
+            if (!_observed.HasServer(server))
+            {
+                return new GenerationEnded(
+                    _now, $"{server} is lost, and its slice with it", IsFailure: false);
+            }
+
+            ServerStatus? status = _observed.Servers.GetValueOrDefault(server);
+            if (status?.Phase is SlicePhase.Failed failed)
+            {
+                return new GenerationEnded(
+                    _now, $"{server} has failed: {failed.Reason}", IsFailure: true);
+            }
+
+            if (status?.Phase is SlicePhase.Opening or SlicePhase.Closed
+                && _state.Phase is not RunPhase.Opening)
+            {
+                return new GenerationEnded(
+                    _now, $"{server} holds its slice no longer", IsFailure: false);
+            }
+        }
+
+        return _state.Phase is RunPhase.Opening opening
+            && _now - opening.Since >= Options.OpeningTimeout
+            && open.Servers.Any(server => !IsOpen(server))
+            ? new GenerationEnded(
+                _now,
+                $"{string.Join(", ", open.Servers.Where(server => !IsOpen(server)))} did not open"
+                + $" in {Options.OpeningTimeout}", IsFailure: true)
+            : null;
+    }
+
+    private bool IsOpen(NodeId server) =>
+        _observed.Servers.GetValueOrDefault(server)?.Phase is SlicePhase.Open;
+
+    private RunEvent? FromQueue()
+    {
+        if (_state.IsPauseRequested)
+        {
+            return new RunPaused(_now, PauseCause.User, "paused by the user before it trained");
+        }
+
+        if (_state.FailedGenerations >= Options.MaxFailedGenerations)
+        {
+            return new RunFailed(
+                _now,
+                $"{_state.FailedGenerations} generations failed one after the other; the last:"
+                + $" {((RunPhase.Queued)_state.Phase).Reason}");
+        }
+
+        ImmutableArray<NodeId> servers =
+            [.. _observed.Nodes!.Value.Where(one => one.IsServer).Select(one => one.Node).Order()];
+        bool isTooSoon = _state.FailedGenerations > 0
+            && _now - _state.LastEventAt < Options.CheckpointRetry;
+        if (servers.IsEmpty || isTooSoon
+            || _observed.PresentWorkers().Length < Options.MinWorkers)
+        {
+            return null;
+        }
+
+        int slices = SlicePlan.SliceCountFor(_plan.Dimensions.Layout, servers.Length);
+        return new GenerationOpened(
+            _now, _state.Generation?.Number.Next ?? new Generation(1),
+            [.. servers.Take(slices)], _state.Newest?.Version);
+    }
+
+    private RunEvent? Open(RunGeneration open)
+    {
+        if (_state.IsPauseRequested)
+        {
+            return new RunPaused(_now, PauseCause.User, "paused by the user before it trained");
+        }
+
+        ImmutableArray<NodeId> workers = Computing(open);
+        if (!open.Servers.All(IsOpen) || workers.Length < Options.MinWorkers)
+        {
+            return null;
+        }
+
+        return open.Assigned.IsEmpty
+            ? Assign(open, workers, $"{open.Number} begins")
+            : new LeaseGranted(_now, NextLease());
+    }
+
+    private Lease NextLease() => new(
+        _plan.Dimensions.EpochEnd(_state.Position.Step), _state.Position.Plateau.Reductions);
+
+    private RunEvent? Train(RunGeneration open, RunPhase.Training training)
+    {
+        if (NonFinite(open) is { } found)
+        {
+            return new NonFiniteFound(_now, found);
+        }
+
+        if (training.Halt is { } cause)
+        {
+            return HasHalted(open) ? Shorten(open, cause) : null;
+        }
+
+        if (HasReached(open, training.Lease.EndVersion))
+        {
+            return AtLeaseEnd(open, training);
+        }
+
+        return HaltDue(training) is { } due ? new HaltOrdered(_now, due) : Staff(open);
+    }
+
+    private HaltCause? HaltDue(RunPhase.Training training)
+    {
+        if (training.Ends is HaltCause.Pause or HaltCause.MaxTime)
+        {
+            return null;
+        }
+
+        if (_state.ElapsedAt(_now) >= _plan.Stop.MaxTime)
+        {
+            return HaltCause.MaxTime;
+        }
+
+        if (_state.IsPauseRequested)
+        {
+            return HaltCause.Pause;
+        }
+
+        return training.Ends is null && CheckpointRules.IsDueByTime(_run, _now)
+            ? HaltCause.Checkpoint
+            : null;
+    }
+
+    // Servers stand where they are once they have seen that they are to.
+    private bool HasHalted(RunGeneration open) => open.Servers.All(server =>
+        _observed.ToServers.TryGetValue(server, out Sent<ServerDirective>? sent)
+        && sent.Directive.Lease.EndVersion == open.Origin.Version
+        && _observed.Servers.TryGetValue(server, out ServerStatus? status)
+        && status.Seen.CompareTo(sent.Directive.Stamp) >= 0);
+
+    // The single process, too, trains a step before it looks at the time.
+    private LeaseShortened Shorten(RunGeneration open, HaltCause cause)
+    {
+        long newest = open.Servers.Max(server => _observed.Servers[server].Version);
+        long least = cause == HaltCause.MaxTime ? open.Origin.Version + 1 : newest;
+        return new LeaseShortened(_now, Math.Max(newest, least));
+    }
+
+    private bool HasReached(RunGeneration open, long version) => open.Servers.All(
+        server => _observed.Servers.GetValueOrDefault(server)?.Version == version);
+
+    private RunEvent? AtLeaseEnd(RunGeneration open, RunPhase.Training training)
+    {
+        long version = training.Lease.EndVersion;
+        bool isEpochEnd = version == _plan.Dimensions.EpochEnd(_state.Position.Step);
+        if (isEpochEnd || training.Ends is null or HaltCause.MaxTime)
+        {
+            LeaseSummary? summary = _observed.Servers[open.Servers[0]].Lease;
+            return summary?.Version == version
+                ? new EpochTrained(_now, version, summary.LossSum, summary.Layers)
+                : null;
+        }
+
+        if (training.Ends == HaltCause.Checkpoint)
+        {
+            return _state.Saving?.Step == version
+                ? new LeaseGranted(_now, NextLease())
+                : new CheckpointBegun(_now, PositionHere(version), Waits: false);
+        }
+
+        bool isSaved = version == (_state.Newest?.Version ?? 0);
+        return isSaved
+            ? new RunPaused(_now, PauseCause.User, $"paused by the user at version {version}")
+            : new CheckpointBegun(_now, PositionHere(version), Waits: true);
+    }
+
+    private TrainingPosition PositionHere(long version) =>
+        CheckpointRules.PositionAt(_run, version, null, _now);
+
+    private NonFiniteStop? NonFinite(RunGeneration open) => open.Servers
+        .Select(server => _observed.Servers.GetValueOrDefault(server)?.NonFinite)
+        .OfType<NonFiniteStop>()
+        .MinBy(found => found.LastGoodVersion);
+
+    private RunEvent? Evaluate(RunGeneration open, RunPhase.Evaluating evaluating)
+    {
+        bool isJudged = _state.Position.History.LastOrDefault()?.StepsDone == evaluating.Version;
+        if (!isJudged)
+        {
+            return NonFinite(open) is { } found
+                ? new NonFiniteFound(_now, found)
+                : EvaluationRules.Judge(_run, evaluating, _now);
+        }
+
+        if (_state.IsPauseRequested)
+        {
+            return new CheckpointBegun(_now, PositionHere(evaluating.Version), Waits: true);
+        }
+
+        if (CheckpointRules.IsDueAfterEpoch(_run, _now))
+        {
+            return new CheckpointBegun(_now, PositionHere(evaluating.Version), Waits: false);
+        }
+
+        return Rebalance(open) ?? new LeaseGranted(_now, NextLease()) as RunEvent;
+    }
+
+    // Whoever is computing goes on; others join while there is room.
+    private ImmutableArray<NodeId> Computing(RunGeneration open)
+    {
+        ImmutableArray<NodeId> whole = _observed.WholeWorkers();
+        return
+        [
+            .. whole.OrderByDescending(node => open.Assigned.Any(entry => entry.Worker == node))
+                .ThenBy(node => node).Take(Options.MaxWorkers).Order(),
+        ];
+    }
+
+    private RunEvent? Staff(RunGeneration open)
+    {
+        ImmutableArray<NodeId> workers = Computing(open);
+        if (workers.Length < Options.MinWorkers)
+        {
+            return new RunPaused(
+                _now, PauseCause.TooFewWorkers,
+                $"{workers.Length} of at least {Options.MinWorkers} workers are there");
+        }
+
+        NodeId[] assigned = [.. open.Assigned.Select(entry => entry.Worker).Order()];
+        if (workers.AsSpan().SequenceEqual(assigned))
+        {
+            return null;
+        }
+
+        string joined = string.Join(", ", workers.Except(assigned).Select(node => $"{node} joins"));
+        string left = string.Join(", ", assigned.Except(workers).Select(node => $"{node} has left"));
+        return Assign(open, workers, string.Join(", ", ((string[])[joined, left])
+            .Where(part => part.Length > 0)));
+    }
+
+    private RunResumed? Resume() =>
+        _state.IsPauseRequested || Computing(_state.Open!).Length >= Options.MinWorkers
+            ? new RunResumed(_now, $"{Computing(_state.Open!).Length} workers are there")
+            : null;
+
+    private WorkersAssigned Assign(
+        RunGeneration open, ImmutableArray<NodeId> workers, string why)
+    {
+        AssignmentPlan plan = AssignmentPlanner.Plan(
+            _observed.SpeedsOf(workers), _plan.Dimensions.MicroBatches);
+        return new WorkersAssigned(
+            _now, open.Revision + 1,
+            [.. plan.Ranges.Select(entry => new AssignedRange(entry.Worker, entry.Range))],
+            $"{why}: {plan.Reason}");
+    }
+
+    private WorkersAssigned? Rebalance(RunGeneration open)
+    {
+        ImmutableArray<WorkerSpeed> speeds =
+            _observed.SpeedsOf([.. open.Assigned.Select(entry => entry.Worker)]);
+        if (speeds.IsEmpty)
+        {
+            return null;
+        }
+
+        double now = open.Assigned.Zip(
+            speeds, (entry, worker) => entry.Range.Count / worker.Speed).Max();
+        AssignmentPlan plan = AssignmentPlanner.Plan(speeds, _plan.Dimensions.MicroBatches);
+        return now > WorthReassigning * plan.Makespan
+            ? Assign(
+                open, [.. speeds.Select(worker => worker.Node)], "speeds were measured")
+            : null;
+    }
+}
