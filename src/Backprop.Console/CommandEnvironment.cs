@@ -30,6 +30,9 @@ internal sealed record CommandEnvironment
     /// </summary>
     public required Func<Interruption> ListenForInterruption { get; init; }
 
+    /// <summary>What the program is started by: its name, or the runtime and its file.</summary>
+    public required IReadOnlyList<string> Program { get; init; }
+
     /// <summary>Columns to use.</summary>
     public int Width => Terminal is null
         ? WidthWhenRedirected
@@ -45,5 +48,29 @@ internal sealed record CommandEnvironment
             .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? ""),
         Time = TimeProvider.System,
         ListenForInterruption = Interruption.OfSignals,
+        Program = ProgramOfProcess(),
     };
+
+    // A command that is shown can be copied into the shell it was typed in.
+    private static IReadOnlyList<string> ProgramOfProcess()
+    {
+        string file = Environment.ProcessPath ?? "backprop";
+        if (Path.GetFileNameWithoutExtension(file) == "dotnet")
+        {
+            return ["dotnet", Shortest(Path.Combine(AppContext.BaseDirectory, "backprop.dll"))];
+        }
+
+        string[] searched = (Environment.GetEnvironmentVariable("PATH") ?? "")
+            .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
+        bool isFound = searched.Contains(Path.GetDirectoryName(file));
+        return [isFound ? Path.GetFileName(file) : Shortest(file)];
+    }
+
+    private static string Shortest(string file)
+    {
+        string relative = Path.GetRelativePath(Directory.GetCurrentDirectory(), file);
+        bool isBelow = !relative.StartsWith("..", StringComparison.Ordinal)
+            && relative.Contains(Path.DirectorySeparatorChar);
+        return isBelow ? relative : file;
+    }
 }

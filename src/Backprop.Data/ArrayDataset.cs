@@ -76,6 +76,31 @@ public sealed class ArrayDataset : IDataset
         }
     }
 
+    /// <summary>Features alone, to predict from, copied out of an array that is then closed.
+    /// </summary>
+    internal static IDataset OfFeatures(NumericArray array)
+    {
+        using (array)
+        {
+            Shape shape = array.ItemShape.Dimensions.IsEmpty ? Shape.Of(1) : array.ItemShape;
+            if ((long)array.Count * shape.Count > Array.MaxLength)
+            {
+                throw new InvalidDatasetException(
+                    array.Source, $"{array.Count:N0} samples of {shape} are too many at once",
+                    "give them in several files");
+            }
+
+            var features = new float[array.Count * shape.Count];
+            for (int sample = 0; sample < array.Count; sample++)
+            {
+                array.Read(sample, features.AsSpan(sample * shape.Count, shape.Count));
+            }
+
+            return new InMemoryDataset(
+                array.Source, shape, new TargetSchema.Values([]), features, []);
+        }
+    }
+
     private static IDataset Of(
         IReadOnlyList<(NumericArray Features, NumericArray Targets)> shards, ArrayTarget target,
         ImmutableArray<string>? classes)

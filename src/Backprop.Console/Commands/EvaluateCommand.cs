@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Backprop.Console.Rendering;
 using Backprop.Console.Storage;
@@ -59,15 +60,12 @@ internal static class EvaluateCommand
         string modelPath, string? specificationPath, string? part, int threads)
     {
         using ModelFile file = ModelFile.Read(modelPath);
-        RunSpecification specification = specificationPath is null
-            ? file.Specification
-            : file.Specification with
-            {
-                Data = RunSpecificationReader.Read(
-                    SpecificationFile.ReadText(specificationPath), specificationPath).Data,
-            };
-        using PlannedRun run = SpecificationFile.Plan(specification);
+        DataSpecification data = specificationPath is null
+            ? file.Specification.Data
+            : SpecificationFile.Read(specificationPath).Data;
+        using PlannedRun run = SpecificationFile.Plan(file.With(data), file.Preparation);
         TrainingPlan plan = run.Plan;
+        RequireSameClasses(file, plan.Train);
         Network network = file.NetworkFor(plan.Train.FeatureShape, plan.Train.Source);
         IDataset samples = Choose(plan, part);
         using var pool = new ComputePool(threads);
@@ -84,6 +82,18 @@ internal static class EvaluateCommand
         "test" => plan.Test ?? throw Missing("test"),
         _ => plan.Test ?? plan.Validation ?? plan.Train,
     };
+
+    private static void RequireSameClasses(ModelFile file, IDataset samples)
+    {
+        ImmutableArray<string> known = file.Model.Header.TargetNames;
+        if (samples.Target is TargetSchema.Class { Classes: var classes }
+            && !classes.SequenceEqual(known))
+        {
+            throw new MistakeException(
+                $"{samples.Source} has the classes {string.Join(", ", classes)}; the network was "
+                + $"trained on {string.Join(", ", known)}");
+        }
+    }
 
     private static MistakeException Missing(string part) =>
         new($"--part: the data have no {part} part");

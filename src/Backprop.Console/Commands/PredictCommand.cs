@@ -17,7 +17,7 @@ internal static class PredictCommand
         var input = new Argument<string>("INPUT")
         {
             Description = "Samples without targets: a table like the one it was trained on, or "
-                + "an IDX file of images",
+                + "an IDX file of images, or NumPy's .npy or .npz",
         };
         var json = new Option<bool>("--json")
         {
@@ -55,21 +55,25 @@ internal static class PredictCommand
     {
         { Class: string name, Probability: double probability } =>
             $"{prediction.Sample}: {name} ({NumberText.Percent(probability)})",
-        _ => $"{prediction.Sample}: " + string.Join(
-            ", ", prediction.Values.Select(v => $"{v.Name} {NumberText.Full(v.Value)}")),
+        { Class: string name } => $"{prediction.Sample}: {name} ({Values(prediction)})",
+        _ => $"{prediction.Sample}: {Values(prediction)}",
     };
+
+    private static string Values(SamplePrediction prediction) => string.Join(
+        ", ", prediction.Values.Select(v => $"{v.Name} {NumberText.Full(v.Value)}"));
 
     private static string Json(SamplePrediction prediction)
     {
         var values = prediction.Values.ToDictionary(v => v.Name, v => v.Value);
-        return prediction.Class is string name
-            ? JsonSerializer.Serialize(new
-            {
-                sample = prediction.Sample,
-                @class = name,
-                probability = prediction.Probability,
-                probabilities = values,
-            })
-            : JsonSerializer.Serialize(new { sample = prediction.Sample, values });
+        long sample = prediction.Sample;
+        return prediction switch
+        {
+            { Class: string @class, Probability: double probability } =>
+                JsonSerializer.Serialize(
+                    new { sample, @class, probability, probabilities = values }),
+            { Class: string @class } =>
+                JsonSerializer.Serialize(new { sample, @class, outputs = values }),
+            _ => JsonSerializer.Serialize(new { sample, values }),
+        };
     }
 }

@@ -6,12 +6,14 @@ namespace Backprop.Console.Commands;
 internal static class ResumeCommand
 {
     /// <summary>What was typed, with <c>--resume</c>.</summary>
-    public static string Of(ParseResult result)
+    /// <param name="result">What was typed.</param>
+    /// <param name="program">What the program is started by.</param>
+    public static string Of(ParseResult result, IReadOnlyList<string> program)
     {
         IEnumerable<string> tokens = result.Tokens.Select(token => token.Value)
             .Where(token => token is not ("--resume" or "--restart"))
             .Append("--resume");
-        return "backprop " + string.Join(' ', tokens.Select(Quoted));
+        return string.Join(' ', program.Concat(tokens).Select(Quoted));
     }
 
     private static string Quoted(string token) =>

@@ -51,7 +51,7 @@ internal static class TrainCommand
                 result.GetValue(restart), result.GetValue(output), result.GetValue(summary)),
             SharedOptions.ReadNode(
                 result.GetValue(configuration), result.GetValue(threads), environment),
-            ResumeCommand.Of(result), environment));
+            ResumeCommand.Of(result, environment.Program), environment));
         return command;
     }
 
@@ -59,14 +59,17 @@ internal static class TrainCommand
         TrainArguments arguments, NodeConfiguration node, string resumeCommand,
         CommandEnvironment environment)
     {
-        string text = SpecificationFile.ReadText(arguments.Specification);
-        RunSpecification specification = SpecificationFile.Parse(
-            text, arguments.Specification);
+        RunSpecification specification = SpecificationFile.Read(arguments.Specification);
+        if (arguments.Summary is string summary)
+        {
+            DurableFile.RequireDirectory(summary);
+        }
+
         string path = arguments.Output ?? Path.Combine(node.Output, specification.Name);
         using RunDirectory directory = RunDirectory.Open(path);
         using Interruption interruption = environment.ListenForInterruption();
         var session = new TrainingSession(
-            specification, text, arguments, node, directory, environment.Time);
+            specification, arguments, node, directory, environment.Time);
         var thread = new ComputeThread<TrainingOutcome>(
             "training", () => session.Run(interruption.Token));
         new TrainingView(environment).Show(session, thread);
@@ -88,18 +91,24 @@ internal static class TrainCommand
             environment.Output.WriteLine(line);
         }
 
-        switch (outcome.Result.Members[^1].Stop)
+        if (outcome.Result.Members[^1].Stop.Kind == StopKind.Interrupted)
         {
-            case { Kind: StopKind.Interrupted }:
-                environment.Output.WriteLine($"resume with: {resumeCommand}");
-                return ExitCode.Interrupted;
-            case { Kind: StopKind.NonFinite, Reason: string reason }:
-                environment.Error.WriteLine($"backprop: training failed: {reason}. "
-                    + "The weights before that step are kept. A smaller learning rate, or "
-                    + "clipping, may help");
-                return ExitCode.Failure;
-            default:
-                return ExitCode.Done;
+            environment.Output.WriteLine($"resume with: {resumeCommand}");
+            return ExitCode.Interrupted;
         }
+
+        StopDecision[] failures =
+        [
+            .. outcome.Result.Members.Select(member => member.Stop)
+                .Where(stop => stop.Kind == StopKind.NonFinite),
+        ];
+        foreach (StopDecision failure in failures)
+        {
+            environment.Error.WriteLine($"backprop: training failed: {failure.Reason}. "
+                + "The weights before that step are kept. A smaller learning rate, or "
+                + "clipping, may help");
+        }
+
+        return failures.Length == 0 ? ExitCode.Done : ExitCode.Failure;
     }
 }

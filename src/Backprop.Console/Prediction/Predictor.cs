@@ -16,9 +16,11 @@ namespace Backprop.Console.Prediction;
 
 /// <summary>What a network makes of a sample.</summary>
 /// <param name="Sample">Its index in the input.</param>
-/// <param name="Class">The most probable class; null: the network gives values.</param>
-/// <param name="Probability">How probable; null as well.</param>
-/// <param name="Values">Every class's probability, or every value in its own unit.</param>
+/// <param name="Class">The class it is taken for; null: the network gives values.</param>
+/// <param name="Probability">How probable; null: the loss makes no probabilities of outputs.
+/// </param>
+/// <param name="Values">Every class's probability, or its output where there are none; or every
+/// value in its own unit.</param>
 internal sealed record SamplePrediction(
     long Sample, string? Class, double? Probability,
     ImmutableArray<(string Name, double Value)> Values);
@@ -35,7 +37,7 @@ internal static class Predictor
         ModelHeader header = file.Model.Header;
         using IDataset raw = Open(file, input);
         Network network = file.NetworkFor(raw.FeatureShape, input);
-        DataPreparation preparation = DataPreparation.FromJson(input, header.Preparation);
+        DataPreparation preparation = file.Preparation;
         Loss loss = file.Specification.Loss.Value.Loss;
         using var pool = new ComputePool(threads);
         using var backend = new NetworkExecutor(network, loss, Rows, 1, pool);
@@ -56,7 +58,7 @@ internal static class Predictor
             for (int row = 0; row < batch.Rows; row++)
             {
                 predictions.Add(Read(
-                    first + row, outputs.AsSpan(row * width, width), loss, header.TargetNames,
+                    first + row, outputs.AsSpan(row * width, width), loss, header,
                     preparation.Targets));
             }
         }
@@ -71,11 +73,16 @@ internal static class Predictor
             throw new MistakeException($"there is no input '{input}'");
         }
 
-        return file.Specification.Data.Train.Value switch
+        DataSource trained = file.Specification.Data.Train.Value;
+        return (Path.GetExtension(input).ToLowerInvariant(), trained) switch
         {
-            DataSource.Idx => IdxFormat.OpenFeatures(input),
-            DataSource.Csv { Options: CsvOptions options } =>
-                CsvFormat.Open(ForPrediction(options, input)),
+            (".npy", _) => NumpyFormat.OpenFeatures(new NumpyArray(input)),
+            (".npz", DataSource.Numpy { Options.Shards: [{ Features.Array: string name }, ..] }) =>
+                NumpyFormat.OpenFeatures(new NumpyArray(input, name)),
+            (".npz", _) => NumpyFormat.OpenFeatures(new NumpyArray(input)),
+            (_, DataSource.Idx) => IdxFormat.OpenFeatures(input),
+            (_, DataSource.Csv { Options: CsvOptions options }) =>
+                CsvFormat.Open(ForPrediction(file, options, input)),
             _ => CsvFormat.Open(new CsvOptions
             {
                 Paths = [input],
@@ -86,16 +93,8 @@ internal static class Predictor
     }
 
     /// <summary>The training table's columns, with the categories that were found there.</summary>
-    private static CsvOptions ForPrediction(CsvOptions trained, string input)
+    private static CsvOptions ForPrediction(ModelFile file, CsvOptions trained, string input)
     {
-        bool infersCategories = trained.Columns
-            .OfType<CsvColumn.Categorical>().Any(column => column.Categories is null);
-        if (infersCategories)
-        {
-            using CsvTable table = CsvFormat.Open(trained);
-            trained = table.Resolved;
-        }
-
         IEnumerable<string> targets = trained.Target switch
         {
             CsvTarget.Class target => [target.Column],
@@ -110,7 +109,7 @@ internal static class Predictor
             Target = null,
             Columns =
             [
-                .. trained.Columns,
+                .. file.Resolve(trained.Columns),
                 .. targets.Where(name => trained.HasHeader && names.Contains(name))
                     .Select(name => new CsvColumn.Ignored(name)),
             ],
@@ -130,31 +129,63 @@ internal static class Predictor
     }
 
     private static SamplePrediction Read(
-        long sample, Span<float> outputs, Loss loss, ImmutableArray<string> names,
-        Normalization targets)
+        long sample, Span<float> outputs, Loss loss, ModelHeader header, Normalization targets)
     {
-        double[] values = loss switch
+        ImmutableArray<string> names = header.TargetNames;
+        if (!header.HasClasses)
         {
-            SoftmaxCrossEntropy => Softmax(outputs),
-            BinaryCrossEntropy => [.. outputs.ToArray().Select(o => ExactMath.Sigmoid(o))],
-            _ => Restored(outputs, targets),
-        };
-        if (values.Length == 1 && names.Length == 2)
-        {
-            // Two classes told apart by one output: the probability of the second.
-            values = [1 - values[0], values[0]];
-        }
-        else if (loss is not SoftmaxCrossEntropy)
-        {
+            double[] values = loss is BinaryCrossEntropy
+                ? Sigmoid(outputs)
+                : Restored(outputs, targets);
             return new SamplePrediction(sample, null, null, Named(names, values));
         }
 
-        int best = values.IndexOf(values.Max());
-        return new SamplePrediction(sample, names[best], values[best], Named(names, values));
+        double[]? probabilities = loss switch
+        {
+            SoftmaxCrossEntropy => Softmax(outputs),
+            BinaryCrossEntropy => Sigmoid(outputs),
+            BinaryCrossEntropyOnProbabilities => Widened(outputs),
+            _ => null,
+        };
+        if (outputs.Length == names.Length)
+        {
+            int greatest = IndexOfGreatest(outputs);
+            return new SamplePrediction(
+                sample, names[greatest], probabilities?[greatest],
+                Named(names, probabilities ?? Widened(outputs)));
+        }
+
+        // Two classes told apart by one output, as evaluation tells them.
+        double threshold = loss is BinaryCrossEntropy ? 0 : 0.5;
+        int best = outputs[0] > threshold ? 1 : 0;
+        if (probabilities is not [double second])
+        {
+            return new SamplePrediction(sample, names[best], null, [("output", outputs[0])]);
+        }
+
+        double[] both = [1 - second, second];
+        return new SamplePrediction(sample, names[best], both[best], Named(names, both));
+    }
+
+    private static int IndexOfGreatest(ReadOnlySpan<float> outputs)
+    {
+        int greatest = 0;
+        for (int i = 1; i < outputs.Length; i++)
+        {
+            greatest = outputs[i] > outputs[greatest] ? i : greatest;
+        }
+
+        return greatest;
     }
 
     private static ImmutableArray<(string Name, double Value)> Named(
         ImmutableArray<string> names, double[] values) => [.. names.Zip(values)];
+
+    private static double[] Widened(Span<float> outputs) =>
+        [.. outputs.ToArray().Select(output => (double)output)];
+
+    private static double[] Sigmoid(Span<float> outputs) =>
+        [.. outputs.ToArray().Select(output => ExactMath.Sigmoid(output))];
 
     private static double[] Softmax(Span<float> outputs)
     {
@@ -169,6 +200,6 @@ internal static class Predictor
     {
         float[] values = outputs.ToArray();
         targets.Restore(values);
-        return [.. values.Select(value => (double)value)];
+        return Widened(values);
     }
 }

@@ -56,6 +56,7 @@ internal sealed class CheckpointFiles : ICheckpointStore
     {
         var damage = new List<string>();
         Damage = damage;
+        DeletePartial();
         string[] files = [.. NewestFirst()];
         foreach (string file in files)
         {
@@ -83,6 +84,18 @@ internal sealed class CheckpointFiles : ICheckpointStore
     public void DeleteAll()
     {
         foreach (string file in NewestFirst())
+        {
+            File.Delete(file);
+        }
+
+        DeletePartial();
+    }
+
+    // What a process left that was killed while it wrote.
+    private void DeletePartial()
+    {
+        foreach (string file in Directory.EnumerateFiles(
+            _directory, Prefix + "*" + DurableFile.PartialSuffix))
         {
             File.Delete(file);
         }

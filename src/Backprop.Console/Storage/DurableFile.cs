@@ -16,8 +16,10 @@ internal static partial class DurableFile
     /// <summary>Writes <paramref name="path"/>, replacing what is there.</summary>
     /// <exception cref="IOException">It could not be written; what was there is untouched, and
     /// nothing half-written is left.</exception>
+    /// <exception cref="MistakeException">The directory it is to be in is not there.</exception>
     public static void Write(string path, Action<Stream> write)
     {
+        RequireDirectory(path);
         string partial = path + PartialSuffix;
         try
         {
@@ -36,6 +38,18 @@ internal static partial class DurableFile
         }
 
         SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+    }
+
+    /// <summary>Refuses a path whose directory is not there.</summary>
+    /// <exception cref="MistakeException">It is not there.</exception>
+    public static void RequireDirectory(string path)
+    {
+        string directory = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
+        if (!Directory.Exists(directory))
+        {
+            throw new MistakeException(
+                $"'{path}' cannot be written: there is no directory '{directory}'");
+        }
     }
 
     /// <summary>Writes a text file as UTF-8, replacing what is there.</summary>

@@ -1,3 +1,8 @@
+using System.Collections.Immutable;
+using Backprop.Data;
+using Backprop.Data.Formats;
+using Backprop.Data.Preparation;
+using Backprop.Data.Sources;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
 using Backprop.Training.Checkpoints;
@@ -48,6 +53,25 @@ internal sealed class ModelFile : IDisposable
         }
     }
 
+    /// <summary>How data are prepared for it.</summary>
+    public DataPreparation Preparation =>
+        DataPreparation.FromJson(_path, Model.Header.Preparation);
+
+    /// <summary>What it was trained by, with these data, whose classes and categories are told
+    /// apart as those of the training set were.</summary>
+    public RunSpecification With(DataSpecification data) => Specification with
+    {
+        Data = data with { Train = data.Train with { Value = Resolve(data.Train.Value) } },
+    };
+
+    /// <summary>The columns of a table, with the categories that the training set had.</summary>
+    public ImmutableArray<CsvColumn> Resolve(ImmutableArray<CsvColumn> columns) =>
+    [
+        .. columns.Select(column => column is CsvColumn.Categorical { Categories: null } names
+            ? names with { Categories = CategoriesOf(names.Name) }
+            : column),
+    ];
+
     /// <summary>The network for an input of this shape.</summary>
     /// <exception cref="MistakeException">The weights are not of a network with this input.
     /// </exception>
@@ -74,4 +98,32 @@ internal sealed class ModelFile : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Model.Dispose();
+
+    private DataSource Resolve(DataSource source)
+    {
+        ImmutableArray<string>? classes =
+            Model.Header.HasClasses ? Model.Header.TargetNames : null;
+        return source switch
+        {
+            DataSource.Idx { Options: IdxOptions { Target: ArrayTarget.Class } options } =>
+                new DataSource.Idx(options with { Classes = options.Classes ?? classes }),
+            DataSource.Numpy { Options: NumpyOptions { Target: ArrayTarget.Class } options } =>
+                new DataSource.Numpy(options with { Classes = options.Classes ?? classes }),
+            DataSource.Csv { Options: CsvOptions options } => new DataSource.Csv(options with
+            {
+                Columns = Resolve(options.Columns),
+                Target = options.Target is CsvTarget.Class { Classes: null } target
+                    ? target with { Classes = classes }
+                    : options.Target,
+            }),
+            _ => source,
+        };
+    }
+
+    private ImmutableArray<string> CategoriesOf(string column) =>
+    [
+        .. Model.Header.FeatureNames
+            .Where(name => name.StartsWith(column + "=", StringComparison.Ordinal))
+            .Select(name => name[(column.Length + 1)..]),
+    ];
 }

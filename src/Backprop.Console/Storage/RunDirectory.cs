@@ -6,11 +6,18 @@ namespace Backprop.Console.Storage;
 /// </summary>
 internal sealed class RunDirectory : IDisposable
 {
+    // Of Windows, and what flock(2) says.
+    private const int SharingViolation = unchecked((int)0x80070020);
+    private const int LockedElsewhereOnLinux = 11;
+    private const int LockedElsewhereOnMac = 35;
+
+    private readonly bool _isNew;
     private readonly FileStream _lock;
 
-    private RunDirectory(string path, FileStream @lock)
+    private RunDirectory(string path, bool isNew, FileStream @lock)
     {
         Path = path;
+        _isNew = isNew;
         _lock = @lock;
     }
 
@@ -37,26 +44,43 @@ internal sealed class RunDirectory : IDisposable
                 $"'{path}' is a file; --output wants the name of a directory");
         }
 
-        string lockFile = System.IO.Path.Combine(path, ".lock");
+        bool isNew = !Directory.Exists(path);
         try
         {
             Directory.CreateDirectory(path);
-            return new RunDirectory(path, new FileStream(
-                lockFile, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1,
-                FileOptions.DeleteOnClose));
+            return new RunDirectory(path, isNew, new FileStream(
+                System.IO.Path.Combine(path, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite,
+                FileShare.None, 1, FileOptions.DeleteOnClose));
         }
-        catch (UnauthorizedAccessException failure)
-        {
-            throw new IOException(
-                $"no permission to write to the directory '{path}'; choose another with --output",
-                failure);
-        }
-        catch (IOException failure) when (File.Exists(lockFile))
+        catch (IOException failure) when (
+            failure.HResult is SharingViolation or LockedElsewhereOnLinux or LockedElsewhereOnMac)
         {
             throw new IOException(
                 $"another process is training in '{path}'; choose another directory with --output",
                 failure);
         }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException(
+                $"cannot write to the directory '{path}': {Reason(path, failure)}; choose another "
+                + "with --output", failure);
+        }
+    }
+
+    private static string Reason(string path, Exception failure)
+    {
+        string? above = System.IO.Path.GetFullPath(path);
+        while (above is not null && !File.Exists(above))
+        {
+            above = System.IO.Path.GetDirectoryName(above);
+        }
+
+        return (above, failure) switch
+        {
+            (string file, _) => $"'{file}' is a file",
+            (_, UnauthorizedAccessException) => "no permission",
+            _ => failure.Message,
+        };
     }
 
     /// <summary>Where member <paramref name="member"/> of <paramref name="members"/> networks keeps
@@ -68,6 +92,13 @@ internal sealed class RunDirectory : IDisposable
         return directory;
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _lock.Dispose();
+    /// <summary>Lets the directory go; one that was made for nothing is removed.</summary>
+    public void Dispose()
+    {
+        _lock.Dispose();
+        if (_isNew && !Directory.EnumerateFileSystemEntries(Path).Any())
+        {
+            Directory.Delete(Path);
+        }
+    }
 }

@@ -59,8 +59,9 @@ internal sealed record RunSummary
     /// <summary>Threads that computed.</summary>
     public required int Threads { get; init; }
 
-    /// <summary>Bits of the vectors that were computed with.</summary>
-    public required int SimdWidth { get; init; }
+    /// <summary>The vectors that were computed with: <c>Bits512</c>, <c>Bits256</c>,
+    /// <c>Bits128</c> or <c>Scalar</c>.</summary>
+    public required string SimdWidth { get; init; }
 
     /// <summary>SHA-256 of the final weights.</summary>
     public required string WeightsSha256 { get; init; }
@@ -93,7 +94,7 @@ internal sealed record RunSummary
         Seconds = result.Elapsed.TotalSeconds,
         SamplesPerSecond = result.SamplesPerSecond,
         Threads = threads,
-        SimdWidth = (int)SimdWidths.Best * 32,
+        SimdWidth = SimdWidths.Best.ToString(),
         WeightsSha256 = result.WeightsSha256,
         StateSha256 = result.StateSha256,
         Notes = result.Notes,

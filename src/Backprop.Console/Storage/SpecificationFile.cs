@@ -1,3 +1,4 @@
+using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Training.Specification;
 
@@ -34,14 +35,15 @@ internal static class SpecificationFile
     }
 
     /// <summary>Reads a specification and what it includes.</summary>
-    public static RunSpecification Read(string path) => Parse(ReadText(path), path);
-
-    /// <summary>Reads the text of a specification and what it includes.</summary>
-    public static RunSpecification Parse(string text, string path) =>
-        RunSpecificationReader.Read(text, path, new IncludedSpecifications());
+    public static RunSpecification Read(string path) => RunSpecificationReader.Read(
+        ReadText(path), path, new IncludedSpecifications());
 
     /// <summary>Opens the data of a specification, and plans the run.</summary>
-    public static PlannedRun Plan(RunSpecification specification) => RunPlanner.Plan(
+    /// <param name="specification">The run.</param>
+    /// <param name="fitted">How the data are prepared; null: as fitted on the training part.
+    /// </param>
+    public static PlannedRun Plan(
+        RunSpecification specification, DataPreparation? fitted = null) => RunPlanner.Plan(
         specification, new DataSourceOpener(),
-        (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * ShareOfMemory));
+        (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * ShareOfMemory), fitted);
 }

@@ -24,7 +24,6 @@ internal sealed record TrainingOutcome(
 internal sealed class TrainingSession
 {
     private readonly RunSpecification _specification;
-    private readonly string _text;
     private readonly TrainArguments _arguments;
     private readonly NodeConfiguration _node;
     private readonly RunDirectory _directory;
@@ -35,11 +34,10 @@ internal sealed class TrainingSession
     private long? _resumedAt;
 
     public TrainingSession(
-        RunSpecification specification, string text, TrainArguments arguments,
-        NodeConfiguration node, RunDirectory directory, TimeProvider time)
+        RunSpecification specification, TrainArguments arguments, NodeConfiguration node,
+        RunDirectory directory, TimeProvider time)
     {
         _specification = specification;
-        _text = text;
         _arguments = arguments;
         _node = node;
         _directory = directory;
@@ -63,10 +61,10 @@ internal sealed class TrainingSession
             .. Enumerable.Range(0, Members).Select(member => new CheckpointFiles(
                 _directory.CheckpointDirectory(member, Members), Kept)),
         ];
-        Checkpoint?[] checkpoints = [.. stores.Select(TakeUp)];
+        Checkpoint?[] checkpoints = TakeUp(stores);
         try
         {
-            DurableFile.WriteText(_directory.SpecificationFile, _text);
+            DurableFile.WriteText(_directory.SpecificationFile, _specification.ResolvedText);
             Volatile.Write(ref _extent, RunExtent.Of(planned.Plan));
             using var pool = new ComputePool(_node.EffectiveThreads);
             using var trainer = new EnsembleTrainer(planned.Plan, Members, pool, _time);
@@ -105,38 +103,38 @@ internal sealed class TrainingSession
         return progress;
     }
 
-    /// <summary>The checkpoint to go on from; null: start.</summary>
-    private Checkpoint? TakeUp(CheckpointFiles store)
+    /// <summary>What each member goes on from; null: it starts.</summary>
+    private Checkpoint?[] TakeUp(CheckpointFiles[] stores)
     {
         if (_arguments.Restart)
         {
-            store.DeleteAll();
-            return null;
+            Array.ForEach(stores, store => store.DeleteAll());
+            return new Checkpoint?[stores.Length];
         }
 
-        Checkpoint? checkpoint = store.Load();
-        _warnings.AddRange(store.Damage.Select(
+        Checkpoint?[] checkpoints = [.. stores.Select(store => store.Load())];
+        _warnings.AddRange(stores.SelectMany(store => store.Damage).Select(
             damage => $"a checkpoint was passed over for the one before it: {damage}"));
-        if (checkpoint is null || _arguments.Resume)
+        TrainingPosition[] positions =
+            [.. checkpoints.OfType<Checkpoint>().Select(checkpoint => checkpoint.Header.Position)];
+        if (_arguments.Resume)
         {
-            _resumedAt ??= checkpoint?.Header.Position.Step;
-            return checkpoint;
+            _resumedAt = positions.Length == 0 ? null : positions.Sum(position => position.Step);
+            return checkpoints;
         }
 
-        using (checkpoint)
+        Array.ForEach(checkpoints, checkpoint => checkpoint?.Dispose());
+        if (positions.Any(position => position.Ended is null)
+            || (positions.Length > 0 && positions.Length < stores.Length))
         {
-            TrainingPosition position = checkpoint.Header.Position;
-            if (position.Ended is null)
-            {
-                throw new MistakeException(
-                    $"'{_directory.Path}' holds a run that was interrupted after step "
-                    + $"{position.Step}: go on with --resume, start anew with --restart, or "
-                    + "choose another directory with --output");
-            }
+            throw new MistakeException(
+                $"'{_directory.Path}' holds a run that was interrupted after step "
+                + $"{positions.Sum(position => position.Step)}: go on with --resume, start anew "
+                + "with --restart, or choose another directory with --output");
         }
 
-        store.DeleteAll();
-        return null;
+        Array.ForEach(stores, store => store.DeleteAll());
+        return new Checkpoint?[stores.Length];
     }
 
     private void WriteResults(EnsembleTrainer trainer, EnsembleResult result)
@@ -147,9 +145,10 @@ internal sealed class TrainingSession
         {
             using TrainedModel model = trainer.Model();
 
-            // The model is used without the file it came from, so it holds the text itself.
+            // The model is used without the files it came from, so it holds what they said.
             var whole = new TrainedModel(
-                model.Header with { Specification = _text }, model.Members);
+                model.Header with { Specification = _specification.ResolvedText },
+                model.Members);
             DurableFile.Write(_directory.ModelFile, whole.WriteTo);
             DurableFile.WriteText(_directory.SummaryFile, summary);
         }

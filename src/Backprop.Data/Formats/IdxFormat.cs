@@ -66,26 +66,7 @@ public static class IdxFormat
     /// <summary>Opens the features alone, to predict from: the samples have no targets.</summary>
     /// <param name="path">The file of images.</param>
     /// <exception cref="InvalidDatasetException">The file is not what it should be.</exception>
-    public static IDataset OpenFeatures(string path)
-    {
-        using NumericArray images = ReadImages(path);
-        int width = images.ItemShape.Count;
-        if ((long)images.Count * width > Array.MaxLength)
-        {
-            throw new InvalidDatasetException(
-                path, $"{images.Count:N0} samples of {images.ItemShape} are too many at once",
-                "give them in several files");
-        }
-
-        var features = new float[images.Count * width];
-        for (int sample = 0; sample < images.Count; sample++)
-        {
-            images.Read(sample, features.AsSpan(sample * width, width));
-        }
-
-        return new InMemoryDataset(
-            path, images.ItemShape, new TargetSchema.Values([]), features, []);
-    }
+    public static IDataset OpenFeatures(string path) => ArrayDataset.OfFeatures(ReadImages(path));
 
     private static NumericArray ReadArray(string path)
     {

@@ -57,6 +57,19 @@ public static partial class NumpyFormat
         ],
         options.Target, options.Classes);
 
+    /// <summary>Opens the features alone, to predict from: the samples have no targets.</summary>
+    /// <param name="array">The array. Of a <c>.npz</c> archive that holds a single one, its name
+    /// may be left out.</param>
+    /// <exception cref="InvalidDatasetException">It is not what it should be.</exception>
+    public static IDataset OpenFeatures(NumpyArray array)
+    {
+        bool isUnnamed = array.Array is null
+            && array.Path.EndsWith(".npz", StringComparison.OrdinalIgnoreCase);
+        return ArrayDataset.OfFeatures(isUnnamed
+            ? ReadFromArchive(array.Path, null)
+            : ReadArray(array));
+    }
+
     private static NumericArray ReadArray(NumpyArray array) => array.Array is { } name
         ? ReadFromArchive(array.Path, name)
         : ReadFile(array.Path);
@@ -82,12 +95,13 @@ public static partial class NumpyFormat
         }
     }
 
-    private static NumericArray ReadFromArchive(string path, string name)
+    private static NumericArray ReadFromArchive(string path, string? only)
     {
         using FileStream file = DataFile.Open(path);
         try
         {
             using var archive = new ZipArchive(file, ZipArchiveMode.Read);
+            string name = only ?? SingleArray(path, archive);
             ZipArchiveEntry entry = archive.GetEntry(name + ".npy")
                 ?? throw new InvalidDatasetException(
                     path, $"there is no array '{name}' in it",
@@ -106,6 +120,16 @@ public static partial class NumpyFormat
                 path, $"it is not a whole archive: {e.Message}",
                 "give an archive as numpy.savez writes it", cause: e);
         }
+    }
+
+    private static string SingleArray(string path, ZipArchive archive)
+    {
+        string[] names = [.. ArrayNames(archive)];
+        return names.Length == 1
+            ? names[0]
+            : throw new InvalidDatasetException(
+                path, $"it holds {names.Length} arrays ({string.Join(", ", names)})",
+                "save the features alone, with numpy.save");
     }
 
     private static IEnumerable<string> ArrayNames(ZipArchive archive) =>

@@ -58,11 +58,13 @@ public sealed class PreparedData : IDisposable
     /// <param name="test">Test samples; null: none.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="options">What is done to them.</param>
+    /// <param name="fitted">A preparation that was fitted before, as a trained network's; null: fit
+    /// one.</param>
     /// <exception cref="InvalidDatasetException">The datasets do not go together, or cannot be
     /// parted or prepared as asked.</exception>
     public static PreparedData Of(
         IDataset train, IDataset? validation, IDataset? test, ulong seed,
-        PreparationOptions options)
+        PreparationOptions options, DataPreparation? fitted = null)
     {
         if (validation is not null && options.ValidationFraction is not null)
         {
@@ -86,7 +88,7 @@ public sealed class PreparedData : IDisposable
         }
 
         ImmutableArray<MissingFill> missing = train is CsvTable table ? table.Missing : [];
-        var preparation = DataPreparation.Fit(
+        DataPreparation preparation = fitted ?? DataPreparation.Fit(
             trainPart, options.Normalize, options.NormalizeTargets, missing);
         return new PreparedData(
             sources, preparation, preparation.Apply(trainPart),

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Akka.Configuration;
-using Akka.Configuration.Hocon;
+using Backprop.Training.Specification;
+using Backprop.Training.Specification.Hocon;
 
 namespace Backprop.Distributed.Configuration;
 
@@ -39,7 +40,11 @@ public static class NodeConfigurationReader
     {
         var mistakes = ImmutableArray.CreateBuilder<string>();
         Config reference = ConfigurationFactory.ParseString(ReferenceText);
-        ImmutableArray<string> known = [.. LeafPaths(reference.Root, "")];
+        ImmutableArray<string> known =
+        [
+            .. Leaves(HoconReader.Read(ReferenceText, "reference.conf"), "")
+                .Select(leaf => leaf.Path),
+        ];
         Config config = reference;
         if (file is not null)
         {
@@ -57,29 +62,30 @@ public static class NodeConfigurationReader
         ConfigurationText file, ImmutableArray<string> known,
         ImmutableArray<string>.Builder mistakes)
     {
-        Config config;
+        // Akka's parser takes much that is broken for something else, and tells no place; the
+        // reader of specifications goes first.
+        HoconObject root;
         try
         {
-            config = ConfigurationFactory.ParseString(file.Text);
+            root = HoconReader.Read(file.Text, file.Source);
         }
-        catch (Exception failure) when (failure is not OutOfMemoryException)
+        catch (SpecificationException failure)
         {
-            // The parser has no exception type of its own.
-            mistakes.Add($"{file.Source}: not readable as HOCON: {failure.Message}");
+            mistakes.AddRange(failure.Errors.Select(error => error.ToString()));
             return Config.Empty;
         }
 
-        if (config.IsEmpty)
+        foreach ((string path, SourcePosition position) in Leaves(root, ""))
         {
-            return Config.Empty;
+            if (!known.Contains(path))
+            {
+                mistakes.Add($"{position}: unknown key '{path}'; {Suggestion(path, known)}");
+            }
         }
 
-        foreach (string path in LeafPaths(config.Root, "").Where(path => !known.Contains(path)))
-        {
-            mistakes.Add($"{file.Source}: unknown key '{path}'; {Suggestion(path, known)}");
-        }
-
-        return config;
+        return root.Fields.IsEmpty
+            ? Config.Empty
+            : ConfigurationFactory.ParseString(HoconWriter.Write(root));
     }
 
     private static Config ReadEnvironment(
@@ -161,16 +167,14 @@ public static class NodeConfigurationReader
         return s_minimumInterval;
     }
 
-    private static IEnumerable<string> LeafPaths(HoconValue value, string path)
-    {
-        if (!value.IsObject())
+    private static IEnumerable<(string Path, SourcePosition Position)> Leaves(
+        HoconObject value, string path) => value.Fields.SelectMany(field =>
         {
-            return [path];
-        }
-
-        return value.GetObject().Items.SelectMany(item =>
-            LeafPaths(item.Value, path.Length == 0 ? item.Key : $"{path}.{item.Key}"));
-    }
+            string here = path.Length == 0 ? field.Key : $"{path}.{field.Key}";
+            return field.Value is HoconObject inner
+                ? Leaves(inner, here)
+                : [(here, field.KeyPosition)];
+        });
 
     private static string Suggestion(string path, ImmutableArray<string> known)
     {

@@ -18,7 +18,14 @@ namespace Backprop.Training.Checkpoints;
 /// ensemble.</param>
 public sealed record ModelHeader(
     string Name, string Specification, string Preparation, ImmutableArray<string> TargetNames,
-    ImmutableArray<StoredParameter> Parameters, int Length, ImmutableArray<string> WeightsSha256);
+    ImmutableArray<StoredParameter> Parameters, int Length, ImmutableArray<string> WeightsSha256)
+{
+    /// <summary>Whether targets are classes.</summary>
+    public bool HasClasses { get; init; }
+
+    /// <summary>The features' names, as the training set had them; empty: it had none.</summary>
+    public ImmutableArray<string> FeatureNames { get; init; } = [];
+}
 
 /// <summary>A trained network, or an ensemble of them whose outputs are averaged: weights and all
 /// that is needed to use them.</summary>
@@ -69,7 +76,11 @@ public sealed class TrainedModel : IDisposable
         };
         var header = new ModelHeader(
             plan.Name, plan.Specification, plan.Preparation.ToJson(), targets,
-            StoredParameter.Of(layout), layout.Length, digests.MoveToImmutable());
+            StoredParameter.Of(layout), layout.Length, digests.MoveToImmutable())
+        {
+            HasClasses = plan.Train.Target is TargetSchema.Class,
+            FeatureNames = plan.Train.FeatureNames,
+        };
         return new TrainedModel(header, copies.MoveToImmutable());
     }
 

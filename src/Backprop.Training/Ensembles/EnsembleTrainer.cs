@@ -76,13 +76,16 @@ public sealed class EnsembleTrainer : IDisposable
     {
         ForgetWeights();
         var results = ImmutableArray.CreateBuilder<TrainingResult>(Members);
-        while (results.Count < Members && !cancellation.IsCancellationRequested)
+        bool isInterrupted;
+        do
         {
+            // An interruption between two members is the next one's, before its first step.
             results.Add(TrainMember(results.Count, runOf(results.Count), cancellation));
+            isInterrupted = results[^1].Stop.Kind == StopKind.Interrupted;
         }
+        while (results.Count < Members && !isInterrupted);
 
-        bool isWhole = results.Count == Members
-            && results.All(result => result.Stop.Kind != StopKind.Interrupted);
+        bool isWhole = !isInterrupted;
         return isWhole
             ? new EnsembleResult(
                 results.ToImmutable(), Evaluate(_plan.Validation), Evaluate(_plan.Test))

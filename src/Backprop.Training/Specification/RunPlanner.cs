@@ -21,13 +21,16 @@ public static class RunPlanner
     /// <param name="run">What is asked for.</param>
     /// <param name="opener">Opens data sources.</param>
     /// <param name="memoryLimitBytes">What training may allocate beside the data.</param>
+    /// <param name="fitted">The preparation of a network that is trained already, by which the data
+    /// are prepared; null: one is fitted on the training part.</param>
     /// <exception cref="SpecificationException">Network, loss and data do not go together, or need
     /// more memory; each message names the key and what would be right.</exception>
     /// <exception cref="InvalidDatasetException">A dataset cannot be used.</exception>
     public static PlannedRun Plan(
-        RunSpecification run, IDataSourceOpener opener, long memoryLimitBytes)
+        RunSpecification run, IDataSourceOpener opener, long memoryLimitBytes,
+        DataPreparation? fitted = null)
     {
-        PreparedData data = OpenData(run, opener);
+        PreparedData data = OpenData(run, opener, fitted);
         try
         {
             TrainingPlan plan = Plan(run, data);
@@ -73,7 +76,8 @@ public static class RunPlanner
         }
     }
 
-    private static PreparedData OpenData(RunSpecification run, IDataSourceOpener opener)
+    private static PreparedData OpenData(
+        RunSpecification run, IDataSourceOpener opener, DataPreparation? fitted)
     {
         List<IDataset> opened = [];
         try
@@ -82,7 +86,8 @@ public static class RunPlanner
             IDataset? validation =
                 run.Data.Validation is { } v ? Open(v, train) : null;
             IDataset? test = run.Data.Test is { } t ? Open(t, train) : null;
-            return PreparedData.Of(train, validation, test, run.Seed, run.Data.Preparation);
+            return PreparedData.Of(
+                train, validation, test, run.Seed, run.Data.Preparation, fitted);
         }
         catch
         {

@@ -119,4 +119,8 @@ public sealed record RunSpecification
     /// a checkpoint belongs to. The keys of <see cref="Checkpoint"/> are left out, since they do not
     /// change the result.</summary>
     public required string CanonicalText { get; init; }
+
+    /// <summary>The specification as one text of HOCON that stands alone: what it includes is in
+    /// it, and its substitutions are made.</summary>
+    public required string ResolvedText { get; init; }
 }

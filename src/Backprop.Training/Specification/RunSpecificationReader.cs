@@ -27,7 +27,11 @@ public static class RunSpecificationReader
             throw new SpecificationException(errors);
         }
 
-        return run with { CanonicalText = Canonical(root) };
+        return run with
+        {
+            CanonicalText = Canonical(root),
+            ResolvedText = HoconWriter.Write(root),
+        };
     }
 
     /// <summary>One line a key, by path, numbers in one spelling.</summary>

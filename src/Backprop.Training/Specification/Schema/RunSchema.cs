@@ -178,6 +178,7 @@ internal static class RunSchema
             Ensemble = keys.Get(Ensemble),
             Checkpoint = keys.Get(Checkpoint),
             CanonicalText = "",
+            ResolvedText = "",
         };
     }
 

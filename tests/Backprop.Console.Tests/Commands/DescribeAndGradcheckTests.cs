@@ -1,0 +1,48 @@
+namespace Backprop.Console.Tests.Commands;
+
+public class DescribeAndGradcheckTests
+{
+    [Fact]
+    public void Describe_shows_layers_shapes_parameters_data_and_memory()
+    {
+        string text = CommandRun.Succeeds("describe", "hocon/runs/digits.conf").Output;
+
+        Assert.Matches(@"\ninput +8x8\r?\n", text);
+        Assert.Matches(@"\ndense1 +dense +256 +16,640\r?\n", text);
+        Assert.Matches(@"\noutput +dense +10 +1,290\r?\n", text);
+        Assert.Matches(@" total +50,826\r?\n", text);
+        Assert.Contains("training    1,293 samples of data/digits/train-images", text);
+        Assert.Contains("test        360 samples of data/digits/test-images", text);
+        Assert.Contains("batch       32 samples in 8 micro-batches", text);
+        Assert.Matches(@"memory      [\d.]+ MiB to train", text);
+        Assert.All(text.Split('\n'), line => Assert.True(line.Length <= 80, line));
+    }
+
+    [Fact]
+    public void Gradcheck_finds_backpropagation_right_tensor_by_tensor()
+    {
+        string text = CommandRun.Succeeds("gradcheck", "hocon/runs/iris.conf").Output;
+
+        Assert.Matches(@"\ndense1\.weight +20/64 .* ok\r?\n", text);
+        Assert.Matches(@"\noutput\.bias +3/3 .* ok\r?\n", text);
+        Assert.Contains("every gradient agrees", text);
+    }
+
+    [Fact]
+    public void Gradcheck_fails_by_the_names_of_the_tensors_that_differ()
+    {
+        using var scratch = new ScratchDirectory();
+        string overflowing = scratch.Write("overflowing.conf", Specifications.Moons.Replace(
+            "units = 2 }", "units = 2, weight-init { constant = 3e38 } }"));
+        CommandRun run = CommandRun.Of("gradcheck", overflowing);
+
+        Assert.Equal(ExitCode.Failure, run.ExitCode);
+        Assert.Contains("tensors differ by more than 0.001: ", run.Error);
+        Assert.Contains("dense2.weight", run.Error);
+    }
+
+    [Fact]
+    public void Error_splitting_has_no_gradients_to_check() => CommandRun.Fails(
+        ExitCode.Mistake, "error-splitting does not compute gradients",
+        "gradcheck", "hocon/runs/articles/error-splitting.conf");
+}
