@@ -48,8 +48,8 @@ internal static class DescribeCommand
         yield return "";
         var extent = RunExtent.Of(plan);
         yield return Line("training", Samples(plan.Train));
-        yield return Line("validation", plan.Validation is null ? "none" : Samples(plan.Validation));
-        yield return Line("test", plan.Test is null ? "none" : Samples(plan.Test));
+        yield return Line("validation", Samples(plan.Validation));
+        yield return Line("test", Samples(plan.Test));
         yield return Line("loss", plan.Loss.Name);
         yield return Line(
             "optimizer",
@@ -66,7 +66,8 @@ internal static class DescribeCommand
             yield return Line("ensemble", $"{ensemble.Seeds} networks");
         }
 
-        yield return Line("memory", $"{NumberText.Bytes(run.MemoryBytes)} to train, beside the data");
+        yield return Line(
+            "memory", $"{NumberText.Bytes(run.MemoryBytes)} to train, beside the data");
     }
 
     private static IEnumerable<string> Layers(Network network, int width)
@@ -88,8 +89,9 @@ internal static class DescribeCommand
         return TextTable.Write(["layer", "kind", "output", "parameters"], rows, width);
     }
 
-    private static string Samples(IDataset dataset) =>
-        $"{NumberText.Count(dataset.Count)} samples of {dataset.Source}";
+    private static string Samples(IDataset? dataset) => dataset is null
+        ? "none"
+        : $"{NumberText.Count(dataset.Count)} samples of {dataset.Source}";
 
     private static string Line(string label, string text) => $"{label.PadRight(LabelWidth)}{text}";
 }

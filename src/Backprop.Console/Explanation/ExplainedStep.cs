@@ -85,7 +85,8 @@ internal sealed record NeuronLayer
     /// <summary>Neurons.</summary>
     public int Width => Out.Length;
 
-    /// <summary>Where the weight from an input to a neuron stands in <see cref="Weight"/>.</summary>
+    /// <summary>Where the weight from an input to a neuron stands in <see cref="Weight"/>.
+    /// </summary>
     public int IndexOf(int input, int neuron) => (input * Width) + neuron;
 }
 

@@ -135,7 +135,8 @@ internal static class ExplanationText
             .. OutGradient(step, layer, weight.Neuron),
             $"dout/dnet = {NumberText.Full(neurons.Slope[weight.Neuron]),-12}"
                 + SlopeFormula(neurons, weight.Neuron),
-            $"dnet/dw   = {NumberText.Full(step.InputsOf(layer)[weight.Input]),-12}  (out of {from})",
+            $"dnet/dw   = {NumberText.Full(step.InputsOf(layer)[weight.Input]),-12}"
+                + $"  (out of {from})",
             $"dE/dw     = {factors} = {NumberText.Full(neurons.Weight.Gradient[index])}",
             neurons.Weight.Trainable
                 ? $"new w     = {after}  (before: {before}; {step.Optimizer})"

@@ -13,8 +13,8 @@ internal sealed record NeuronNodes(int Dense, int? Activation)
     public int Output => Activation ?? Dense;
 }
 
-/// <summary>Finds the layers of neurons of a network: dense layers, each with at most one activation
-/// that treats every neuron alone, one after the other.</summary>
+/// <summary>Finds the layers of neurons of a network: dense layers, each with at most one
+/// activation that treats every neuron alone, one after the other.</summary>
 internal static class NeuronLayers
 {
     private static readonly string[] s_activations =

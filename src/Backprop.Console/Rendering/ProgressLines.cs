@@ -36,14 +36,16 @@ internal static class ProgressLines
         int filled = (int)(share * BarWidth);
         string bar = new string('━', filled) + new string('─', BarWidth - filled);
         long epoch = Math.Min((done / extent.StepsPerEpoch) + 1, extent.Epochs);
-        string first = $"epoch {epoch}/{extent.Epochs}  {bar}  {NumberText.Percent(share)}";
+        (string speed, string timeLeft) = Speed(progress, extent, elapsed);
+        string first =
+            $"epoch {epoch}/{extent.Epochs}  {bar}  {NumberText.Percent(share)}{timeLeft}";
         string loss = double.IsNaN(progress.Loss)
             ? "starting"
             : $"loss {NumberText.Short(progress.Loss)}";
         string validation = progress.LastEpoch?.Validation is EvaluationMetrics metrics
             ? $"  validation {Metrics(metrics)}"
             : "";
-        return (first, loss + validation + Speed(progress, extent, elapsed));
+        return (first, loss + validation + speed);
     }
 
     /// <summary>An epoch's line where output is redirected.</summary>
@@ -71,16 +73,17 @@ internal static class ProgressLines
             : loss;
     }
 
-    private static string Speed(ProgressSnapshot progress, RunExtent extent, TimeSpan elapsed)
+    private static (string Speed, string TimeLeft) Speed(
+        ProgressSnapshot progress, RunExtent extent, TimeSpan elapsed)
     {
         if (progress.StepsSeen == 0 || elapsed < s_firstEstimate)
         {
-            return "";
+            return ("", "");
         }
 
         double rows = progress.RowsSeen / elapsed.TotalSeconds;
         double steps = progress.StepsSeen / elapsed.TotalSeconds;
         var left = TimeSpan.FromSeconds((extent.TotalSteps - progress.StepsDone) / steps);
-        return $"  {NumberText.Rate(rows)} samples/s  ETA {NumberText.Time(left)}";
+        return ($"  {NumberText.Rate(rows)} samples/s", $"  ETA {NumberText.Time(left)}");
     }
 }

@@ -45,8 +45,10 @@ internal sealed class TrainingView(CommandEnvironment environment)
                     (string bar, string numbers) = ProgressLines.Live(
                         session.Progress.Snapshot, extent,
                         environment.Time.GetElapsedTime(started));
-                    context.UpdateTarget(new Rows(
-                        new Text(Cut(bar), new Style(Color.Blue)), new Text(Cut(numbers))));
+
+                    // One text: rows end with a line's end that clearing does not count.
+                    context.UpdateTarget(new Paragraph(Cut(bar), new Style(Color.Blue))
+                        .Append("\n" + Cut(numbers)));
                 }
             });
     }

@@ -59,9 +59,9 @@ internal sealed record RunSummary
     /// <summary>Threads that computed.</summary>
     public required int Threads { get; init; }
 
-    /// <summary>The vectors that were computed with: <c>Bits512</c>, <c>Bits256</c>,
-    /// <c>Bits128</c> or <c>Scalar</c>.</summary>
-    public required string SimdWidth { get; init; }
+    /// <summary>Bits of the vectors that were computed with; 32: none, one float at a time.
+    /// </summary>
+    public required int SimdWidth { get; init; }
 
     /// <summary>SHA-256 of the final weights.</summary>
     public required string WeightsSha256 { get; init; }
@@ -94,14 +94,14 @@ internal sealed record RunSummary
         Seconds = result.Elapsed.TotalSeconds,
         SamplesPerSecond = result.SamplesPerSecond,
         Threads = threads,
-        SimdWidth = SimdWidths.Best.ToString(),
+        SimdWidth = (int)SimdWidths.Best * 32,
         WeightsSha256 = result.WeightsSha256,
         StateSha256 = result.StateSha256,
         Notes = result.Notes,
     };
 
-    /// <summary>The summary of a run: of its one network, or of an ensemble, whose metrics are those
-    /// of the averaged outputs and whose digests are the first member's.</summary>
+    /// <summary>The summary of a run: of its one network, or of an ensemble, whose metrics are
+    /// those of the averaged outputs and whose digests are the first member's.</summary>
     public static RunSummary Of(EnsembleResult result, int threads)
     {
         ImmutableArray<RunSummary> members = [.. result.Members.Select(m => Of(m, threads))];

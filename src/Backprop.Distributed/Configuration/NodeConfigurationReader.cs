@@ -142,7 +142,8 @@ public static class NodeConfigurationReader
             return value;
         }
 
-        mistakes.Add($"{Root}.{key}: '{text}' is not a whole number from {minimum} to {maximum:N0}");
+        mistakes.Add(
+            $"{Root}.{key}: '{text}' is not a whole number from {minimum} to {maximum:N0}");
         return minimum;
     }
 

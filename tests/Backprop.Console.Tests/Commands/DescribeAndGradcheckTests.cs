@@ -38,7 +38,7 @@ public class DescribeAndGradcheckTests
 
         Assert.Equal(ExitCode.Failure, run.ExitCode);
         Assert.Contains("tensors differ by more than 0.001: ", run.Error);
-        Assert.Contains("dense2.weight", run.Error);
+        Assert.Contains("dense1.weight", run.Error);
     }
 
     [Fact]

@@ -10,7 +10,7 @@ public sealed class InterruptTests
     // Long enough that the signal arrives while it trains.
     private static readonly string s_long = Specifications.Moons
         .Replace("units = 8,", "units = 256,").Replace("samples = 200", "samples = 2000")
-        .Replace("every-steps = 20", "every = 1h");
+        .Replace("every-steps = 20", "every = 1h").Replace("epochs = 8", "epochs = 40");
 
     [SkippableFact]
     public async Task The_command_that_an_interrupted_run_prints_ends_in_the_same_bits()
@@ -24,7 +24,7 @@ public sealed class InterruptTests
         using Process process = Start(
             "dotnet", program, "train", specification, "--output", scratch["run"]);
         string? line = await process.StandardOutput.ReadLineAsync();
-        Assert.StartsWith("epoch 1/8", line);
+        Assert.StartsWith("epoch ", line);
         using (Process kill = Start("kill", "-INT", $"{process.Id}"))
         {
             kill.WaitForExit();

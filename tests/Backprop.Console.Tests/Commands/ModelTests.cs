@@ -82,7 +82,7 @@ public sealed class ModelTests : IDisposable
         ];
         Assert.Equal(150, lines.Length);
         Assert.All(lines, line => Assert.Matches(@"^\d+: [012] \(\d+\.\d%\)", line));
-        int right = lines.Zip(classes).Count(pair => pair.First.Contains($": {pair.Second} ("));
+        int right = lines.Where((line, i) => line.Contains($": {classes[i]} (")).Count();
         Assert.InRange(right, 140, 150);
     }
 

@@ -57,7 +57,8 @@ internal static class TwoTwoTwo
         ],
     };
 
-    /// <summary>A step of a network of these widths, the input first, with made-up values.</summary>
+    /// <summary>A step of a network of these widths, the input first, with made-up values.
+    /// </summary>
     public static ExplainedStep OfWidths(params int[] widths) => Step with
     {
         Inputs = Values(widths[0]),

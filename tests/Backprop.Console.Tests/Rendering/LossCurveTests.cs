@@ -47,8 +47,8 @@ public class LossCurveTests
     public void A_second_series_is_told_apart_without_colour()
     {
         IReadOnlyList<string> lines = LossCurve.Draw(
-            new LossSeries("training loss", [3, 2, 1]), new LossSeries("validation loss", [3, 3, 3]),
-            60, 8);
+            new LossSeries("training loss", [3, 2, 1]),
+            new LossSeries("validation loss", [3, 3, 3]), 60, 8);
 
         Assert.Contains("training loss (line), validation loss (o)", lines[0]);
         Assert.Equal(3, lines.Skip(1).Take(8).Sum(line => line.Count(c => c == 'o')));

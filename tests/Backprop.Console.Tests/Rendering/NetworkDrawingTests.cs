@@ -13,7 +13,8 @@ public class NetworkDrawingTests
     {
         XDocument drawing = XDocument.Parse(NetworkDrawing.Draw(TwoTwoTwo.Step).ToString());
 
-        string[] weights = [.. drawing.Descendants().Attributes("data-weight").Select(a => a.Value)];
+        string[] weights =
+            [.. drawing.Descendants().Attributes("data-weight").Select(a => a.Value)];
         Assert.Equal(8, weights.Distinct().Count());
         Assert.Contains("hidden.weight[1,0]", weights);
         XElement first = drawing.Descendants()
