@@ -6,6 +6,15 @@ namespace Backprop.Training.Protocol;
 /// <param name="Value">Letters, digits and dashes.</param>
 public readonly record struct RunId(string Value)
 {
+    /// <summary>The most letters of a name.</summary>
+    public const int MaxLength = 64;
+
+    /// <summary>Whether the value is a name at all: to be asked of what comes from outside.
+    /// </summary>
+    public bool IsValid =>
+        Value is { Length: > 0 and <= MaxLength }
+        && Value.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '-');
+
     /// <inheritdoc/>
     public override string ToString() => Value;
 }
@@ -15,6 +24,13 @@ public readonly record struct RunId(string Value)
 /// <param name="Value">Its address and incarnation.</param>
 public readonly record struct NodeId(string Value) : IComparable<NodeId>
 {
+    /// <summary>The most letters of a name.</summary>
+    public const int MaxLength = 256;
+
+    /// <summary>Whether the value is a name at all: to be asked of what comes from outside.
+    /// </summary>
+    public bool IsValid => Value is { Length: > 0 and <= MaxLength };
+
     /// <inheritdoc/>
     public int CompareTo(NodeId other) => string.CompareOrdinal(Value, other.Value);
 

@@ -2,8 +2,8 @@ using Backprop.Engine.Gradients;
 
 namespace Backprop.Training.Protocol;
 
-/// <summary>The losses of a step's tree nodes, each micro-batch counted once, folded up the gradient
-/// tree. Allocates nothing in steady state.</summary>
+/// <summary>The losses of a step's tree nodes, each micro-batch counted once, folded up the
+/// gradient tree. Allocates nothing in steady state.</summary>
 public sealed class LossLedger
 {
     private readonly TreeLedger _ledger;

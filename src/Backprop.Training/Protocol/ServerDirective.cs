@@ -76,15 +76,9 @@ public sealed record ServerDirective
     /// <summary>Why the directive cannot be followed; null: it can.</summary>
     public string? Refusal(RunDimensions run)
     {
-        if (Generation.Value < 1 || Stamp.Term.Value < 1 || Stamp.Sequence < 1)
+        if (DirectiveCheck.Refusal(Run, Stamp, Generation, Servers, run) is { } refusal)
         {
-            return $"{Generation}, {Stamp}: each counts from 1";
-        }
-
-        if (Servers.IsDefaultOrEmpty || Servers.Length > run.Layout.BlockCount)
-        {
-            return $"{(Servers.IsDefault ? 0 : Servers.Length)} servers for"
-                + $" {run.Layout.BlockCount} blocks";
+            return refusal;
         }
 
         if (Slice < 0 || Slice >= Servers.Length)
@@ -98,7 +92,8 @@ public sealed record ServerDirective
                 + $" {AssignmentPlanner.MaxWorkers} may be";
         }
 
-        return OutOfRun(run, "origin", Origin.Version)
+        return DirectiveCheck.RefusalOfNodes(Workers)
+            ?? OutOfRun(run, "origin", Origin.Version)
             ?? OutOfRun(run, "checkpoint", CheckpointVersion)
             ?? OutOfRun(run, "best version", BestVersion)
             ?? Lease.Refusal(run);

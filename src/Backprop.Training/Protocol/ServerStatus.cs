@@ -25,8 +25,8 @@ public abstract record SlicePhase
 
 /// <summary>What a slice has been waiting for, longer than it should.</summary>
 /// <param name="Step">The step that is not whole.</param>
-/// <param name="Missing">Micro-batches whose gradient, or loss, is missing in some piece; empty: the
-/// gradient is whole.</param>
+/// <param name="Missing">Micro-batches whose gradient, or loss, is missing in some piece; empty:
+/// the gradient is whole.</param>
 /// <param name="SlicesWithoutSums">Slices whose sums are missing.</param>
 /// <param name="Waited">Time since something last came.</param>
 public sealed record SliceWait(

@@ -39,7 +39,8 @@ public enum SliceWork
 
     /// <summary>Copy weights, state and best weights; then
     /// <see cref="SliceState.CheckpointCopied"/>, and when the copy is durable
-    /// <see cref="SliceState.CheckpointSaved"/> or <see cref="SliceState.CheckpointLost"/>.</summary>
+    /// <see cref="SliceState.CheckpointSaved"/> or <see cref="SliceState.CheckpointLost"/>.
+    /// </summary>
     CopyCheckpoint,
 
     /// <summary>See whether the weights are finite; then <see cref="SliceState.WeightsChecked"/>.
@@ -166,13 +167,14 @@ public sealed class SliceState
     /// <summary>When to call <see cref="Look"/>, if nothing else happens before.</summary>
     public TimeSpan NextLook => _nextLook;
 
-    /// <summary>What <see cref="ParameterUpdate.Apply"/> is told, when <see cref="SliceWork.Apply"/>
-    /// was asked for.</summary>
+    /// <summary>What <see cref="ParameterUpdate.Apply"/> is told, when
+    /// <see cref="SliceWork.Apply"/> was asked for.</summary>
     public UpdateStep Update { get; private set; }
 
     private RunDimensions Dimensions => _plan.Dimensions;
 
-    private bool GradientIsWhole => _wholePieces == _ledgers.Length && _loss is not { IsWhole: false };
+    private bool GradientIsWhole =>
+        _wholePieces == _ledgers.Length && _loss is not { IsWhole: false };
 
     private bool MayTrain =>
         _phase is SlicePhase.Open && _nonFinite is null && Version < _directive.Lease.EndVersion;
@@ -224,8 +226,8 @@ public sealed class SliceState
         return new(DirectiveVerdict.Accepted, "");
     }
 
-    /// <summary>Enters a pushed node. If it is entered: let go of <see cref="Superseded"/>, keep its
-    /// values, and add as <see cref="TryFold"/> says until it says no more.</summary>
+    /// <summary>Enters a pushed node. If it is entered: let go of <see cref="Superseded"/>, keep
+    /// its values, and add as <see cref="TryFold"/> says until it says no more.</summary>
     /// <param name="header">What was pushed.</param>
     /// <param name="length">Elements that came with it.</param>
     public ArrivalVerdict EnterGradient(in GradientHeader header, int length)
@@ -237,8 +239,7 @@ public sealed class SliceState
             return verdict;
         }
 
-        int index = header.Piece - _firstPiece;
-        if (index < 0 || index >= _ledgers.Length)
+        if (!Holds(header.Piece))
         {
             return ArrivalVerdict.OtherSlice;
         }
@@ -248,7 +249,7 @@ public sealed class SliceState
             return ArrivalVerdict.WrongLength;
         }
 
-        TreeLedger ledger = _ledgers[index];
+        TreeLedger ledger = _ledgers[header.Piece - _firstPiece];
         if (!ledger.IsInTree(header.Node))
         {
             return ArrivalVerdict.NotInTree;
@@ -308,19 +309,22 @@ public sealed class SliceState
     /// <summary>Enters the sums of another slice.</summary>
     /// <param name="header">What was sent.</param>
     /// <param name="sums">The sums of the slice.</param>
-    /// <param name="answer">Whether to send the own ones back, by <see cref="HeaderOfSums"/>.</param>
+    /// <param name="answer">Whether to send the own ones back, by <see cref="HeaderOfSums"/>.
+    /// </param>
     public ArrivalVerdict EnterSums(
         in SumsHeader header, ReadOnlySpan<PieceSums> sums, out bool answer)
     {
         ArrivalVerdict verdict = JudgeStep(header.Run, header.Generation, header.Step);
-        answer = header.Asks && header.Step == _sums.OwnStep && header.Slice != Slice
+        bool isOfAnother =
+            header.Slice >= 0 && header.Slice < Plan.SliceCount && header.Slice != Slice;
+        answer = header.Asks && isOfAnother && header.Step == _sums.OwnStep
             && verdict is ArrivalVerdict.Entered or ArrivalVerdict.StaleStep;
         if (verdict != ArrivalVerdict.Entered)
         {
             return verdict;
         }
 
-        if (header.Slice < 0 || header.Slice >= Plan.SliceCount || header.Slice == Slice)
+        if (!isOfAnother)
         {
             return ArrivalVerdict.OtherSlice;
         }
@@ -356,18 +360,14 @@ public sealed class SliceState
             return ArrivalVerdict.FutureStep;
         }
 
-        foreach (int piece in request.Pieces)
-        {
-            if (piece < _firstPiece || piece >= _firstPiece + _ledgers.Length)
-            {
-                return ArrivalVerdict.OtherSlice;
-            }
-        }
-
-        return ArrivalVerdict.Entered;
+        return request.Pieces.IsDefault || request.Pieces.Length > _ledgers.Length
+            || request.Pieces.Any(piece => !Holds(piece))
+            ? ArrivalVerdict.OtherSlice
+            : ArrivalVerdict.Entered;
     }
 
-    /// <summary>What to do next; it is under way until the method that it names is called.</summary>
+    /// <summary>What to do next; it is under way until the method that it names is called.
+    /// </summary>
     public SliceWork TakeWork()
     {
         if (_underWay == SliceWork.None)
@@ -532,7 +532,8 @@ public sealed class SliceState
         return !slices.IsEmpty;
     }
 
-    /// <summary>Whether the sums of another slice are missing while the own ones are there.</summary>
+    /// <summary>Whether the sums of another slice are missing while the own ones are there.
+    /// </summary>
     public bool LacksSumsOf(int slice) => _sums.HasOwn && !_sums.Has(slice);
 
     /// <summary>The status, if something in it has changed since the last one.</summary>
@@ -593,6 +594,9 @@ public sealed class SliceState
             ? $"a lease to {directive.Lease.EndVersion}, past the epoch's end at {end}"
             : null;
     }
+
+    private bool Holds(int piece) =>
+        piece >= _firstPiece && piece < _firstPiece + _ledgers.Length;
 
     private ArrivalVerdict JudgeRun(RunId run, Generation generation)
     {

@@ -41,8 +41,8 @@ public readonly record struct WeightsHeader(
 public readonly record struct SumsHeader(
     RunId Run, Generation Generation, long Step, int Slice, double LossSum, bool Asks);
 
-/// <summary>A worker asks a server for pieces it lacks: the answer is a broadcast of them, in
-/// the server's version of now.</summary>
+/// <summary>A worker asks a server for pieces it lacks: the answer is a broadcast of them, in the
+/// server's version of now.</summary>
 /// <param name="Run">The run.</param>
 /// <param name="Generation">The generation.</param>
 /// <param name="AtLeast">An older version is of no use.</param>

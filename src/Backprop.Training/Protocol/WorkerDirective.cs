@@ -53,15 +53,9 @@ public sealed record WorkerDirective
     /// <summary>Why the directive cannot be followed; null: it can.</summary>
     public string? Refusal(RunDimensions run)
     {
-        if (Generation.Value < 1 || Stamp.Term.Value < 1 || Stamp.Sequence < 1)
+        if (DirectiveCheck.Refusal(Run, Stamp, Generation, Servers, run) is { } refusal)
         {
-            return $"{Generation}, {Stamp}: each counts from 1";
-        }
-
-        if (Servers.IsDefaultOrEmpty || Servers.Length > run.Layout.BlockCount)
-        {
-            return $"{(Servers.IsDefault ? 0 : Servers.Length)} servers for"
-                + $" {run.Layout.BlockCount} blocks";
+            return refusal;
         }
 
         if (!Assigned.LiesWithin(run.MicroBatches))

@@ -18,13 +18,13 @@ public enum WorkerActivity
     /// then <see cref="WorkerState.ReplicaTaken"/>.</summary>
     TakeReplica,
 
-    /// <summary>Compute <see cref="WorkerTask.Range"/> of step <see cref="WorkerTask.Version"/>, push
-    /// every piece of each node as it becomes final, and keep the gradients; then
+    /// <summary>Compute <see cref="WorkerTask.Range"/> of step <see cref="WorkerTask.Version"/>,
+    /// push every piece of each node as it becomes final, and keep the gradients; then
     /// <see cref="WorkerState.Computed"/>.</summary>
     Compute,
 
-    /// <summary>Evaluate <see cref="WorkerTask.Range"/> of the validation part with the replica; then
-    /// <see cref="WorkerState.Evaluated"/>.</summary>
+    /// <summary>Evaluate <see cref="WorkerTask.Range"/> of the validation part with the replica;
+    /// then <see cref="WorkerState.Evaluated"/>.</summary>
     Evaluate,
 
     /// <summary>Let go of everything; nothing comes after it.</summary>
@@ -218,8 +218,7 @@ public sealed class WorkerState
 
         if (header.Version > PendingVersion)
         {
-            PendingVersion = header.Version;
-            ForgetPieces();
+            GatherPieces(header.Version);
         }
         else if (_hasPiece[header.Piece])
         {
@@ -231,8 +230,8 @@ public sealed class WorkerState
         return ArrivalVerdict.Entered;
     }
 
-    /// <summary>What to do next; it is under way until the method that its activity names is called.
-    /// </summary>
+    /// <summary>What to do next; it is under way until the method that its activity names is
+    /// called.</summary>
     public WorkerTask TakeTask()
     {
         if (_underWay.Activity != WorkerActivity.None)
@@ -277,8 +276,7 @@ public sealed class WorkerState
         }
 
         Version = PendingVersion;
-        PendingVersion = -1;
-        ForgetPieces();
+        GatherPieces(-1);
         Array.Clear(_isComputed);
         BeginStep(now);
     }
@@ -326,24 +324,7 @@ public sealed class WorkerState
             return null;
         }
 
-        long atLeast = Math.Max(PendingVersion, Version + 1);
-        var requests = ImmutableArray.CreateBuilder<(int, PiecesRequest)>();
-        for (int slice = 0; slice < Plan.SliceCount; slice++)
-        {
-            int first = Plan.FirstPiece(slice);
-            ImmutableArray<int> missing =
-            [
-                .. Enumerable.Range(first, Plan.FirstPiece(slice + 1) - first)
-                    .Where(piece => !_hasPiece[piece]),
-            ];
-            if (!missing.IsEmpty)
-            {
-                requests.Add((
-                    slice, new PiecesRequest(_run, _directive.Generation, atLeast, missing)));
-            }
-        }
-
-        return new WorkerResend(PushAgain: _phase is WorkerPhase.Whole, requests.ToImmutable());
+        return new WorkerResend(PushAgain: _phase is WorkerPhase.Whole, Requests());
     }
 
     /// <summary>The status, if something in it has changed since the last one.</summary>
@@ -369,6 +350,28 @@ public sealed class WorkerState
             SecondsPerMicroBatch = _microBatchTimes.Median?.TotalSeconds,
         };
         return true;
+    }
+
+    private ImmutableArray<(int Slice, PiecesRequest Request)> Requests()
+    {
+        long atLeast = Math.Max(PendingVersion, Version + 1);
+        var requests = ImmutableArray.CreateBuilder<(int, PiecesRequest)>();
+        for (int slice = 0; slice < Plan.SliceCount; slice++)
+        {
+            int first = Plan.FirstPiece(slice);
+            ImmutableArray<int> missing =
+            [
+                .. Enumerable.Range(first, Plan.FirstPiece(slice + 1) - first)
+                    .Where(piece => !_hasPiece[piece]),
+            ];
+            if (!missing.IsEmpty)
+            {
+                requests.Add((
+                    slice, new PiecesRequest(_run, _directive.Generation, atLeast, missing)));
+            }
+        }
+
+        return requests.ToImmutable();
     }
 
     private TimeSpan Patience =>
@@ -470,8 +473,9 @@ public sealed class WorkerState
         return new MicroBatchRange(first, end);
     }
 
-    private void ForgetPieces()
+    private void GatherPieces(long version)
     {
+        PendingVersion = version;
         Array.Clear(_hasPiece);
         _pieces = 0;
     }

@@ -31,7 +31,8 @@ public abstract record WorkerPhase
 /// <param name="Part">The sums of its micro-batches.</param>
 public sealed record EvaluationDone(EvaluationRequest Request, MetricsPart Part);
 
-/// <summary>What a worker holds of a run. It is complete: it replaces every one before it.</summary>
+/// <summary>What a worker holds of a run. It is complete: it replaces every one before
+/// it.</summary>
 public sealed record WorkerStatus
 {
     /// <summary>The run.</summary>

@@ -1,11 +1,11 @@
 using System.Collections.Immutable;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Schedules;
 using Backprop.Engine.Threading;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Stopping;
-using Backprop.Engine.Schedules;
 
 namespace Backprop.Training.Tests.Protocol;
 
@@ -38,7 +38,7 @@ internal sealed class InMemoryCluster : IDisposable
 
     public InMemoryCluster(
         TrainingPlan plan, int servers, int workers, NetworkConditions conditions,
-        ComputePool pool)
+        ComputePool pool, SavedRun? origin = null)
     {
         Plan = plan;
         Pool = pool;
@@ -48,7 +48,18 @@ internal sealed class InMemoryCluster : IDisposable
         _servers = new InMemoryServer?[servers];
         _serverStatuses = new ServerStatus?[servers];
         _workerIds.AddRange(Enumerable.Range(0, workers).Select(i => new NodeId($"worker-{i}")));
-        _lease = new Lease(_dimensions.EpochEnd(0), 0);
+        Saved = new SavedRun(plan);
+        Origin = origin;
+        if (origin is not null)
+        {
+            _history.AddRange(origin.History);
+            _stopping = origin.Stopping;
+            _plateau = origin.Plateau;
+            _best = _history.FindLast(epoch => epoch.IsBest)?.StepsDone;
+        }
+
+        _lease = new Lease(
+            _dimensions.EpochEnd(origin?.Origin!.Saved ?? 0), _plateau.Reductions);
     }
 
     public TrainingPlan Plan { get; }
@@ -59,6 +70,15 @@ internal sealed class InMemoryCluster : IDisposable
 
     public InMemoryNetwork Network { get; }
 
+    /// <summary>What the run began from; null: from the start.</summary>
+    public SavedRun? Origin { get; }
+
+    /// <summary>The checkpoint that is being made.</summary>
+    public SavedRun Saved { get; }
+
+    /// <summary>The version to save, and to die at when it is committed; null: none.</summary>
+    public long? DieAfterCheckpoint { get; set; }
+
     public IReadOnlyList<EpochReport> History => _history;
 
     public bool IsOver { get; private set; }
@@ -67,6 +87,8 @@ internal sealed class InMemoryCluster : IDisposable
     public Action? OnStep { get; set; }
 
     public long LeastVersion => _servers.Min(server => server?.State.Version ?? 0);
+
+    public long MostVersion => _servers.Max(server => server?.State.Version ?? 0);
 
     public void RunToEnd()
     {
@@ -145,6 +167,7 @@ internal sealed class InMemoryCluster : IDisposable
             Direct();
         }
 
+        CommitIfSaved();
         Judge();
     });
 
@@ -250,10 +273,11 @@ internal sealed class InMemoryCluster : IDisposable
             Generation = new Generation(1),
             Servers = [.. _serverIds],
             Slice = slice,
-            Origin = new SliceOrigin.FirstWeights(),
+            Origin = Origin?.Origin ?? (SliceOrigin)new SliceOrigin.FirstWeights(),
             Workers = [.. _workerIds],
             Lease = _lease,
             BestVersion = _best,
+            CheckpointVersion = CheckpointVersion,
         };
         Network.Send(() =>
         {
@@ -294,6 +318,27 @@ internal sealed class InMemoryCluster : IDisposable
                 _workers[worker].Receive(directive);
             }
         });
+    }
+
+    // The end of an epoch is saved once the epoch is judged, since what it is judged by is not.
+    private long? CheckpointVersion =>
+        DieAfterCheckpoint is { } version
+        && (version % _dimensions.StepsPerEpoch != 0
+            || _history.Count * _dimensions.StepsPerEpoch >= version)
+            ? version
+            : null;
+
+    private void CommitIfSaved()
+    {
+        if (DieAfterCheckpoint is { } version
+            && _serverStatuses.All(status => status?.Saved?.Version == version))
+        {
+            Saved.Commit(_serverStatuses[0]!.Saved!);
+            Saved.History = [.. _history.Where(epoch => epoch.StepsDone <= version)];
+            Saved.Stopping = _stopping;
+            Saved.Plateau = _plateau;
+            IsOver = true;
+        }
     }
 
     private MicroBatchRange EvaluationShare(NodeId worker)

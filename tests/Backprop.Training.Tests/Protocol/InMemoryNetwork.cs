@@ -47,6 +47,9 @@ internal sealed class InMemoryNetwork(NetworkConditions conditions)
         return true;
     }
 
+    /// <summary>Everything that is under way is lost.</summary>
+    public void LoseAll() => _underWay.Clear();
+
     public void AdvanceTo(TimeSpan time) => Now = time > Now ? time : Now;
 
     private double Draw() => _random.Uniform(0, _draws++);

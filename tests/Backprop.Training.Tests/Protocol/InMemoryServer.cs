@@ -136,6 +136,7 @@ internal sealed class InMemoryServer(
                 break;
             case SliceWork.CopyCheckpoint:
                 State.CheckpointCopied();
+                cluster.Saved.Store(this);
                 State.CheckpointSaved([]);
                 break;
             case SliceWork.CheckWeights:
@@ -175,6 +176,12 @@ internal sealed class InMemoryServer(
         _state = new AlignedBuffer(_update.StateLength);
         _gradient = new AlignedBuffer(_update.Length);
         _sums = new PieceSums[_update.PieceCount];
+        if (State.Directive.Origin is SliceOrigin.Checkpoint)
+        {
+            cluster.Origin!.Load(this);
+            return;
+        }
+
         using var all = new AlignedBuffer(layout.Length);
         _plan.Network.InitializeWeights(_plan.Seed, all);
         all.Span.Slice(_update.Offset, _update.Length).CopyTo(_weights.Span);

@@ -93,6 +93,73 @@ public sealed class ProtocolEqualityTests
         AssertIsOracle(cluster);
     }
 
+    [Theory]
+    [InlineData(6, 2, 3)]
+    [InlineData(7, 3, 1)]
+    [InlineData(8, 1, 2)]
+    public void A_checkpoint_is_taken_up_by_another_number_of_servers(
+        long version, int before, int after)
+    {
+        using var pool = new ComputePool(1);
+        using var first = new InMemoryCluster(
+            Plan, before, 2, new NetworkConditions(6, Reorders: true), pool)
+        {
+            DieAfterCheckpoint = version,
+        };
+        first.RunToEnd();
+        Assert.Equal(version, first.Saved.Origin!.Saved);
+
+        using var second = new InMemoryCluster(
+            Plan, after, 3, new NetworkConditions(7, Reorders: true), pool, first.Saved);
+        second.RunToEnd();
+
+        AssertIsOracle(second);
+    }
+
+    [Fact]
+    public void When_all_workers_die_at_once_others_take_up_the_step()
+    {
+        using var pool = new ComputePool(1);
+        using var cluster = new InMemoryCluster(
+            Plan, 3, 2, new NetworkConditions(8, Reorders: true), pool);
+        bool haveDied = false, isAssigned = false;
+        cluster.OnStep = () =>
+        {
+            if (!haveDied && cluster.LeastVersion == 4 && cluster.MostVersion == 5)
+            {
+                haveDied = true;
+                cluster.Network.LoseAll();
+                cluster.Kill(new NodeId("worker-0"));
+                cluster.Kill(new NodeId("worker-1"));
+                cluster.Join(new NodeId("newcomer"));
+            }
+            else if (haveDied && !isAssigned && cluster.IsWhole(new NodeId("newcomer")))
+            {
+                isAssigned = true;
+                cluster.Assign();
+            }
+        };
+
+        cluster.RunToEnd();
+
+        Assert.True(isAssigned);
+        AssertIsOracle(cluster);
+    }
+
+    [Fact]
+    public void Micro_batches_without_rows_are_computed_and_counted_like_others()
+    {
+        // The last batch of an epoch has 10 rows for 16 micro-batches.
+        TrainingPlan plan = Plan with { MicroBatches = 16, Epochs = 2 };
+        TrainingResult expected = Train(plan);
+        using var pool = new ComputePool(1);
+        using var cluster = new InMemoryCluster(plan, 2, 5, new NetworkConditions(), pool);
+
+        cluster.RunToEnd();
+
+        Assert.Equal(expected.StateSha256, cluster.StateSha256());
+    }
+
     private static void AssertIsOracle(InMemoryCluster cluster)
     {
         TrainingResult expected = Oracle.Value;

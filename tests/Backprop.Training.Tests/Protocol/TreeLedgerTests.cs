@@ -31,7 +31,8 @@ public sealed class TreeLedgerTests
             Assert.Equal([0], values.Keys);
             float expected = ValueOf(GradientTree.Root(microBatches), microBatches);
             Assert.Equal(
-                BitConverter.SingleToInt32Bits(expected), BitConverter.SingleToInt32Bits(values[0]));
+                BitConverter.SingleToInt32Bits(expected),
+                BitConverter.SingleToInt32Bits(values[0]));
             Assert.Empty(ledger.Missing());
         }
     }
