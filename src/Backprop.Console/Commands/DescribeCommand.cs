@@ -18,7 +18,7 @@ internal static class DescribeCommand
     {
         Argument<string> specification = SharedOptions.Specification();
         var command = new Command(
-            "describe", "Show a run's layers, shapes, parameters, data and memory")
+            "describe", "Show layers, shapes, parameters, data and memory")
         {
             specification,
         };

@@ -33,7 +33,7 @@ internal static class EvaluateCommand
         };
         part.AcceptOnlyFromAmong("training", "validation", "test");
         var command = new Command(
-            "evaluate", "Judge a trained network: loss, accuracy, per-class scores, confusion")
+            "evaluate", "Judge a trained network: loss, scores, confusion")
         {
             model, data, part, threads,
         };

@@ -43,7 +43,7 @@ internal static class ExplainCommand
             DefaultValueFactory = _ => 1,
         };
         var command = new Command(
-            "explain", "Print one training step of a small network in full, number by number")
+            "explain", "Print one training step in full, number by number")
         {
             specification, weight, svg, sample, steps,
         };

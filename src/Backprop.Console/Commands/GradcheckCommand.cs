@@ -44,7 +44,7 @@ internal static class GradcheckCommand
             DefaultValueFactory = _ => DefaultRows,
         };
         var command = new Command(
-            "gradcheck", "Hold backpropagation against numeric derivatives, tensor by tensor")
+            "gradcheck", "Hold backpropagation against numeric derivatives")
         {
             specification, tolerance, elements, rows, threads,
         };
@@ -125,7 +125,7 @@ internal static class GradcheckCommand
         {
             environment.Output.WriteLine(
                 $"every gradient agrees, to {NumberText.Short(tolerance)} of its size "
-                + "(0: as far as single precision tells)");
+                + "(0: to single precision)");
             return ExitCode.Done;
         }
 

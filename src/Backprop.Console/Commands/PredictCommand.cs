@@ -14,11 +14,9 @@ internal static class PredictCommand
     {
         Argument<string> model = SharedOptions.Model();
         Option<int?> threads = SharedOptions.Threads();
-        var input = new Argument<string>("INPUT")
-        {
-            Description = "Samples without targets: a table like the one it was trained on, or "
-                + "an IDX file of images, or NumPy's .npy or .npz",
-        };
+        Argument<string> input = SharedOptions.FileArgument(
+            "INPUT", "Samples without targets: a table like the one it was trained on, an IDX "
+            + "file of images, or NumPy's .npy or .npz");
         var json = new Option<bool>("--json")
         {
             Description = "One JSON object a sample, a line each",

@@ -9,16 +9,26 @@ internal static class SharedOptions
     private const int MostThreads = 1024;
 
     /// <summary>The run's specification.</summary>
-    public static Argument<string> Specification() => new("SPEC")
-    {
-        Description = "The run's specification, for example hocon/runs/digits.conf",
-    };
+    public static Argument<string> Specification() => FileArgument(
+        "SPEC", "The run's specification, for example hocon/runs/digits.conf");
 
     /// <summary>The file of a trained network.</summary>
-    public static Argument<string> Model() => new("MODEL")
+    public static Argument<string> Model() => FileArgument(
+        "MODEL", "A trained network, for example runs/digits/model.bpm");
+
+    /// <summary>A file; a misspelt option is not taken for one.</summary>
+    public static Argument<string> FileArgument(string name, string description)
     {
-        Description = "A trained network, for example runs/digits/model.bpm",
-    };
+        var argument = new Argument<string>(name) { Description = description };
+        argument.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: ['-', _, ..] value }])
+            {
+                result.AddError($"there is no option '{value}'");
+            }
+        });
+        return argument;
+    }
 
     /// <summary>Threads to compute with.</summary>
     public static Option<int?> Threads()

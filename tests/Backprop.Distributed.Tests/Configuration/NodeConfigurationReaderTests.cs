@@ -70,7 +70,8 @@ public class NodeConfigurationReaderTests
 
         Assert.Equal(3, failure.Mistakes.Length);
         Assert.Equal(
-            "node.conf: unknown key 'backprop.threads'; did you mean 'backprop.compute.threads'?",
+            "node.conf:1:12: unknown key 'backprop.threads'; did you mean "
+            + "'backprop.compute.threads'?",
             failure.Mistakes[0]);
         Assert.Contains("'backprop.checkpoint.intervall'", failure.Mistakes[1]);
         Assert.Contains("'backprop.checkpoint.interval'?", failure.Mistakes[1]);
@@ -98,6 +99,18 @@ public class NodeConfigurationReaderTests
             () => NodeConfigurationReader.Read(file, s_noEnvironment));
 
         Assert.Contains(expected, Assert.Single(failure.Mistakes));
+    }
+
+    [Theory]
+    [InlineData("backprop {\n  compute { threads = 1 }\n", "node.conf:1:10: ")]
+    [InlineData("backprop.output = ${home}", "node.conf:1:19: ")]
+    [InlineData("include \"other.conf\"", "node.conf:1:")]
+    public void Broken_HOCON_is_refused_by_its_place(string text, string expected)
+    {
+        var failure = Assert.Throws<NodeConfigurationException>(() => NodeConfigurationReader.Read(
+            new ConfigurationText("node.conf", text), s_noEnvironment));
+
+        Assert.StartsWith(expected, Assert.Single(failure.Mistakes));
     }
 
     [Fact]
