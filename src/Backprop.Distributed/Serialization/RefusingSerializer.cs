@@ -1,5 +1,6 @@
 using System.Runtime.Serialization;
 using Akka.Actor;
+using Akka.Configuration;
 using Akka.Serialization;
 
 namespace Backprop.Distributed.Serialization;
@@ -15,7 +16,10 @@ public sealed class RefusingSerializer : Serializer
     public const int JsonIdentifier = 1;
 
     /// <summary>Made by Akka, one an actor system.</summary>
-    public RefusingSerializer(ExtendedActorSystem system)
+    /// <param name="system">The actor system.</param>
+    /// <param name="settings">Akka's, for its JSON serializer: whoever stands in its place is
+    /// handed them.</param>
+    public RefusingSerializer(ExtendedActorSystem system, Config settings)
         : base(system)
     {
     }
