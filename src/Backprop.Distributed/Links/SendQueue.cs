@@ -1,0 +1,270 @@
+using System.Diagnostics;
+using Backprop.Engine;
+
+namespace Backprop.Distributed.Links;
+
+/// <summary>What a link's sending thread does next.</summary>
+internal enum SendWorkKind
+{
+    /// <summary>Send a frame, and before it the credits, if any.</summary>
+    Frame,
+
+    /// <summary>Send credits alone.</summary>
+    Credit,
+
+    /// <summary>Nothing has been sent for a while.</summary>
+    Heartbeat,
+
+    /// <summary>A frame has waited too long for credit.</summary>
+    Starved,
+
+    /// <summary>Say goodbye and end.</summary>
+    Close,
+}
+
+/// <summary>What a link's sending thread does next.</summary>
+/// <param name="Kind">What.</param>
+/// <param name="BulkCredits">Bulk frames to grant the peer.</param>
+/// <param name="SmallCredits">Small frames to grant the peer.</param>
+internal readonly record struct SendWork(SendWorkKind Kind, int BulkCredits, int SmallCredits);
+
+/// <summary>
+/// What a link has to send. Each lane has a bounded queue and the credits that the peer granted;
+/// credits for the peer and the goodbye are states, not entries, so nothing can block them.
+/// </summary>
+internal sealed class SendQueue(LinkOptions options)
+{
+    private readonly object _gate = new();
+    private readonly FrameRing _bulk = new(options.BulkQueue);
+    private readonly FrameRing _small = new(options.SmallQueue);
+    private readonly Stack<byte[]> _smallPayloads = new();
+    private int _bulkCredits;
+    private int _smallCredits;
+    private int _bulkWindow;
+    private int _smallWindow;
+    private int _bulkToGrant;
+    private int _smallToGrant;
+    private bool _closed;
+    private long _lastSent;
+    private long? _starvedSince;
+
+    /// <summary>The link is open: the peer grants its windows to begin with. Called before the
+    /// sending thread starts.</summary>
+    public void Open(int bulkWindow, int smallWindow)
+    {
+        lock (_gate)
+        {
+            _bulkCredits = _bulkWindow = bulkWindow;
+            _smallCredits = _smallWindow = smallWindow;
+            _lastSent = Stopwatch.GetTimestamp();
+        }
+    }
+
+    /// <summary>Queues a piece.</summary>
+    public SendResult TryAdd(
+        in FrameHeader header, AlignedBuffer buffer, int start, ISendCompletion completion)
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return SendResult.Closed;
+            }
+
+            if (!_bulk.TryAdd(new QueuedFrame(header, buffer, start, completion, null)))
+            {
+                return SendResult.QueueFull;
+            }
+
+            Monitor.PulseAll(_gate);
+            return SendResult.Queued;
+        }
+    }
+
+    /// <summary>Queues a copy of a small frame.</summary>
+    public SendResult TryAdd(in FrameHeader header, ReadOnlySpan<byte> payload)
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                return SendResult.Closed;
+            }
+
+            if (_small.Count == options.SmallQueue)
+            {
+                return SendResult.QueueFull;
+            }
+
+            byte[] copy = _smallPayloads.TryPop(out byte[]? free)
+                ? free
+                : GC.AllocateUninitializedArray<byte>(FrameHeader.MaxSmallBytes, pinned: true);
+            payload.CopyTo(copy);
+            _small.TryAdd(new QueuedFrame(header, null, 0, null, copy));
+            Monitor.PulseAll(_gate);
+            return SendResult.Queued;
+        }
+    }
+
+    /// <summary>The peer may have another frame of this lane.</summary>
+    public void Grant(FrameLane lane)
+    {
+        lock (_gate)
+        {
+            if (lane == FrameLane.Bulk)
+            {
+                _bulkToGrant++;
+            }
+            else
+            {
+                _smallToGrant++;
+            }
+
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>The peer granted frames; false when that is more than it has room for.</summary>
+    public bool TryAddCredits(int bulk, int small)
+    {
+        lock (_gate)
+        {
+            if (bulk > _bulkWindow - _bulkCredits || small > _smallWindow - _smallCredits)
+            {
+                return false;
+            }
+
+            _bulkCredits += bulk;
+            _smallCredits += small;
+            Monitor.PulseAll(_gate);
+            return true;
+        }
+    }
+
+    /// <summary>Takes no more and lets <see cref="Take"/> answer with the goodbye.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _closed = true;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>Waits for something to do.</summary>
+    /// <param name="heartbeat">After this long without anything sent: a heartbeat.</param>
+    /// <param name="frame">What to send where the work is a frame; it has taken its credit.</param>
+    public SendWork Take(TimeSpan heartbeat, out QueuedFrame frame)
+    {
+        frame = default;
+        lock (_gate)
+        {
+            while (true)
+            {
+                if (_closed)
+                {
+                    return new SendWork(SendWorkKind.Close, 0, 0);
+                }
+
+                if (TryTake(ref frame) is { } work)
+                {
+                    return work;
+                }
+
+                TimeSpan wait = heartbeat;
+                if (TimeIsUp(heartbeat, ref wait) is { } late)
+                {
+                    return new SendWork(late, 0, 0);
+                }
+
+                Monitor.Wait(_gate, wait);
+            }
+        }
+    }
+
+    /// <summary>Takes a frame that will not be sent; false when there is none left.</summary>
+    public bool TryTakeUnsent(out QueuedFrame frame)
+    {
+        lock (_gate)
+        {
+            bool any = _bulk.Count + _small.Count > 0;
+            frame = _bulk.Count > 0 ? _bulk.Take() : any ? _small.Take() : default;
+            return any;
+        }
+    }
+
+    /// <summary>Takes the memory of a small frame back.</summary>
+    public void Recycle(byte[] payload)
+    {
+        lock (_gate)
+        {
+            _smallPayloads.Push(payload);
+        }
+    }
+
+    private SendWork? TryTake(ref QueuedFrame frame)
+    {
+        SendWorkKind kind;
+        if (_small.Count > 0 && _smallCredits > 0)
+        {
+            kind = SendWorkKind.Frame;
+            frame = _small.Take();
+            _smallCredits--;
+        }
+        else if (_bulk.Count > 0 && _bulkCredits > 0)
+        {
+            kind = SendWorkKind.Frame;
+            frame = _bulk.Take();
+            _bulkCredits--;
+        }
+        else if (_bulkToGrant + _smallToGrant > 0)
+        {
+            kind = SendWorkKind.Credit;
+        }
+        else
+        {
+            return null;
+        }
+
+        if (kind == SendWorkKind.Frame)
+        {
+            _starvedSince = null;
+        }
+
+        var work = new SendWork(kind, _bulkToGrant, _smallToGrant);
+        _bulkToGrant = 0;
+        _smallToGrant = 0;
+        _lastSent = Stopwatch.GetTimestamp();
+        return work;
+    }
+
+    // Called when nothing can be sent: what waits lacks credit.
+    private SendWorkKind? TimeIsUp(TimeSpan heartbeat, ref TimeSpan wait)
+    {
+        if (_small.Count == 0 && _bulk.Count == 0)
+        {
+            _starvedSince = null;
+        }
+        else
+        {
+            _starvedSince ??= Stopwatch.GetTimestamp();
+            TimeSpan left = options.FrameDeadline - Stopwatch.GetElapsedTime(_starvedSince.Value);
+            if (left <= TimeSpan.Zero)
+            {
+                return SendWorkKind.Starved;
+            }
+
+            wait = left < wait ? left : wait;
+        }
+
+        TimeSpan untilHeartbeat = heartbeat - Stopwatch.GetElapsedTime(_lastSent);
+        if (untilHeartbeat <= TimeSpan.Zero)
+        {
+            _lastSent = Stopwatch.GetTimestamp();
+            return SendWorkKind.Heartbeat;
+        }
+
+        wait = untilHeartbeat < wait ? untilHeartbeat : wait;
+        return null;
+    }
+}

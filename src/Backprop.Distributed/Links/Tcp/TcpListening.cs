@@ -1,0 +1,246 @@
+using System.Net.Sockets;
+
+namespace Backprop.Distributed.Links.Tcp;
+
+/// <summary>Accepts links. Each connection has a thread from the start, which shakes hands within
+/// the deadline and then receives, so a slow peer keeps nobody else waiting.</summary>
+internal sealed class TcpListening : ITensorListener
+{
+    // Enough not to spin where the process has no descriptors left.
+    private static readonly TimeSpan AfterFailure = TimeSpan.FromMilliseconds(100);
+
+    private readonly TcpTransport _transport;
+    private readonly Socket _socket;
+    private readonly ILinkAcceptor _acceptor;
+    private readonly Thread _thread;
+    private readonly ManualResetEventSlim _stopping = new();
+    private readonly Lock _gate = new();
+    private readonly HashSet<Thread> _connections = [];
+    private readonly HashSet<LinkConnection> _shakingHands = [];
+    private readonly Dictionary<string, int> _byNode = new(StringComparer.Ordinal);
+
+    public TcpListening(
+        TcpTransport transport, Socket socket, LinkAddress address, ILinkAcceptor acceptor)
+    {
+        _transport = transport;
+        _socket = socket;
+        _acceptor = acceptor;
+        Address = address;
+        _thread = new Thread(Accept) { IsBackground = true, Name = $"links at {address}" };
+    }
+
+    /// <inheritdoc/>
+    public LinkAddress Address { get; }
+
+    /// <summary>Begins to accept.</summary>
+    public void Start() => _thread.Start();
+
+    /// <summary>Stops accepting and gives up handshakes; links that have opened go on.</summary>
+    public void Dispose()
+    {
+        LinkConnection[] shakingHands;
+        _stopping.Set();
+        _socket.Dispose();
+        _thread.Join();
+        lock (_gate)
+        {
+            shakingHands = [.. _shakingHands];
+        }
+
+        foreach (LinkConnection connection in shakingHands)
+        {
+            connection.Abort();
+        }
+
+        _transport.Forget(this);
+    }
+
+    private void Accept()
+    {
+        while (!_stopping.IsSet)
+        {
+            try
+            {
+                Begin(_socket.Accept());
+            }
+            catch (ObjectDisposedException)
+            {
+                return;
+            }
+            catch (SocketException failure)
+            {
+                if (!_stopping.IsSet)
+                {
+                    _acceptor.OnRefused("an unknown address", failure.Message);
+                    _stopping.Wait(AfterFailure);
+                }
+            }
+        }
+    }
+
+    private void Begin(Socket socket)
+    {
+        LinkConnection connection;
+        try
+        {
+            connection = new LinkConnection(socket, socket.RemoteEndPoint?.ToString() ?? "nowhere");
+        }
+        catch (Exception failure) when (failure is SocketException or IOException)
+        {
+            socket.Dispose();
+            _acceptor.OnRefused("an unknown address", failure.Message);
+            return;
+        }
+
+        var thread = new Thread(() => Run(connection))
+        {
+            IsBackground = true,
+            Name = $"link from {connection.Remote}",
+        };
+        bool full;
+        lock (_gate)
+        {
+            full = _connections.Count >= _transport.Options.MaxAccepted;
+            if (!full)
+            {
+                _connections.Add(thread);
+                _shakingHands.Add(connection);
+            }
+        }
+
+        if (full)
+        {
+            string reason = $"there are {_transport.Options.MaxAccepted} links already";
+            Refuse(connection, reason, Deadline.After(TimeSpan.Zero));
+            return;
+        }
+
+        thread.Start();
+    }
+
+    private void Run(LinkConnection connection)
+    {
+        string? node = null;
+        try
+        {
+            (TcpLink Link, LinkIdentity Peer, LinkTerms Terms)? opened =
+                ShakeHands(connection, ref node);
+            lock (_gate)
+            {
+                _shakingHands.Remove(connection);
+            }
+
+            if (opened is { } link)
+            {
+                link.Link.Run(connection, link.Peer, link.Terms);
+            }
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _shakingHands.Remove(connection);
+                _connections.Remove(Thread.CurrentThread);
+                if (node is not null && --_byNode[node] == 0)
+                {
+                    _byNode.Remove(node);
+                }
+            }
+        }
+    }
+
+    private (TcpLink Link, LinkIdentity Peer, LinkTerms Terms)? ShakeHands(
+        LinkConnection connection, ref string? node)
+    {
+        Deadline deadline = Deadline.After(_transport.Options.OpeningDeadline);
+        connection.SetSilenceDeadline(_transport.Options.OpeningDeadline);
+        try
+        {
+            (LinkIdentity peer, LinkTerms terms) =
+                Hello.Read(connection, HelloKind.Dial, deadline);
+            string? refusal = _transport.Identity.Refusal(peer) ?? Count(peer, ref node);
+            LinkAdmission admission = refusal is null
+                ? _acceptor.Admit(peer)
+                : LinkAdmission.Refuse(refusal);
+            refusal = admission.Refusal ?? _transport.ReserveWindows();
+            if (refusal is not null)
+            {
+                throw new LinkEndedException(LinkEndKind.Refused, refusal);
+            }
+
+            return (Welcome(connection, admission), peer, terms);
+        }
+        catch (LinkEndedException ended)
+        {
+            Refuse(connection, ended.End.Reason, deadline);
+        }
+        catch (IOException failure)
+        {
+            Refuse(connection, $"the handshake failed: {failure.Message}", deadline);
+        }
+        catch (ObjectDisposedException)
+        {
+            Refuse(connection, "the node stops", deadline);
+        }
+
+        return null;
+    }
+
+    private TcpLink Welcome(LinkConnection connection, LinkAdmission admission)
+    {
+        var link = new TcpLink(
+            _transport, admission.Owner!, admission.Guard!, Thread.CurrentThread);
+        bool welcome = false;
+        try
+        {
+            _transport.Adopt(link);
+            connection.Write(Hello.Encode(
+                HelloKind.Welcome, _transport.Identity, LinkTerms.Of(_transport.Options)));
+            welcome = true;
+            return link;
+        }
+        finally
+        {
+            if (!welcome)
+            {
+                _transport.Forget(link);
+                _transport.ReleaseWindows();
+            }
+        }
+    }
+
+    private string? Count(LinkIdentity peer, ref string? node)
+    {
+        lock (_gate)
+        {
+            int count = _byNode.GetValueOrDefault(peer.Node);
+            if (count == _transport.Options.MaxAcceptedPerNode)
+            {
+                return $"node {peer.Node} has {count} links already";
+            }
+
+            _byNode[peer.Node] = count + 1;
+            node = peer.Node;
+            return null;
+        }
+    }
+
+    private void Refuse(LinkConnection connection, string reason, Deadline deadline)
+    {
+        using (connection)
+        {
+            try
+            {
+                connection.Write(Hello.EncodeRefusal(reason));
+                connection.EndSending();
+                connection.Drain(stackalloc byte[1024], deadline);
+            }
+            catch (IOException)
+            {
+                // The peer has gone: there is nobody to tell.
+            }
+        }
+
+        _acceptor.OnRefused(connection.Remote, reason);
+    }
+}

@@ -1,0 +1,173 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Backprop.Distributed.Links.Tcp;
+
+/// <summary>A node's links over TCP.</summary>
+public sealed class TcpTransport : ITensorTransport
+{
+    private readonly Lock _gate = new();
+    private readonly HashSet<IDisposable> _parts = [];
+    private bool _disposed;
+
+    /// <summary>The links of node <paramref name="identity"/>.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
+    /// <exception cref="PlatformNotSupportedException">The processor is big-endian: buffers are
+    /// sent as they lie in memory.</exception>
+    public TcpTransport(LinkIdentity identity, LinkOptions options)
+    {
+        options.Validate();
+        if (!BitConverter.IsLittleEndian)
+        {
+            throw new PlatformNotSupportedException("tensor links need a little-endian processor");
+        }
+
+        Identity = identity;
+        Options = options;
+        BulkPool = new ReceiveBufferPool(FrameHeader.MaxPieceBytes, options.BulkBuffers);
+        SmallPool = new ReceiveBufferPool(FrameHeader.MaxSmallBytes, options.SmallBuffers);
+    }
+
+    internal LinkIdentity Identity { get; }
+
+    internal LinkOptions Options { get; }
+
+    internal ReceiveBufferPool BulkPool { get; }
+
+    internal ReceiveBufferPool SmallPool { get; }
+
+    /// <inheritdoc/>
+    public ITensorListener Listen(LinkAddress address, ILinkAcceptor acceptor)
+    {
+        IPAddress host = Resolve(address)[0];
+        var socket = new Socket(host.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(host, address.Port));
+            socket.Listen(Options.MaxAccepted);
+        }
+        catch (SocketException failure)
+        {
+            socket.Dispose();
+            throw new IOException(
+                $"tensor links cannot be accepted at {address}: {failure.Message}", failure);
+        }
+
+        int port = ((IPEndPoint)socket.LocalEndPoint!).Port;
+        var listener = new TcpListening(this, socket, address with { Port = port }, acceptor);
+        lock (_gate)
+        {
+            Register(listener);
+            listener.Start();
+        }
+
+        return listener;
+    }
+
+    /// <inheritdoc/>
+    public ITensorLink Dial(LinkAddress address, ILinkOwner owner, IFrameGuard guard)
+    {
+        var link = new TcpLink(this, owner, guard);
+        lock (_gate)
+        {
+            Register(link);
+            link.Dial(address);
+        }
+
+        return link;
+    }
+
+    /// <summary>Closes the listeners and the links, and returns when their threads have ended.
+    /// </summary>
+    public void Dispose()
+    {
+        IDisposable[] parts;
+        lock (_gate)
+        {
+            _disposed = true;
+            parts = [.. _parts];
+        }
+
+        // All are asked first, so that their goodbyes overlap.
+        foreach (TcpLink link in parts.OfType<TcpLink>())
+        {
+            link.Close("the node stops");
+        }
+
+        foreach (IDisposable part in parts)
+        {
+            part.Dispose();
+        }
+
+        BulkPool.Dispose();
+        SmallPool.Dispose();
+    }
+
+    /// <summary>The addresses of a host.</summary>
+    /// <exception cref="IOException">It has none.</exception>
+    internal static IPAddress[] Resolve(LinkAddress address)
+    {
+        try
+        {
+            IPAddress[] hosts = Dns.GetHostAddresses(address.Host);
+            return hosts.Length > 0
+                ? hosts
+                : throw new IOException($"host '{address.Host}' has no address");
+        }
+        catch (SocketException failure)
+        {
+            throw new IOException(
+                $"host '{address.Host}' is not known: {failure.Message}", failure);
+        }
+    }
+
+    /// <summary>Takes note of an accepted link, so that it ends with the transport.</summary>
+    /// <exception cref="ObjectDisposedException">The transport was disposed.</exception>
+    internal void Adopt(TcpLink link)
+    {
+        lock (_gate)
+        {
+            Register(link);
+        }
+    }
+
+    /// <summary>A part has ended.</summary>
+    internal void Forget(IDisposable part)
+    {
+        lock (_gate)
+        {
+            _parts.Remove(part);
+        }
+    }
+
+    /// <summary>Reserves a link's windows.</summary>
+    /// <returns>Why not, or null.</returns>
+    internal string? ReserveWindows()
+    {
+        if (!BulkPool.TryReserve(Options.BulkWindow))
+        {
+            return $"node {Identity.Node} has no receive buffers left for another link";
+        }
+
+        if (!SmallPool.TryReserve(Options.SmallWindow))
+        {
+            BulkPool.Release(Options.BulkWindow);
+            return $"node {Identity.Node} has no small receive buffers left for another link";
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives up the windows of a link that did not open.</summary>
+    internal void ReleaseWindows()
+    {
+        BulkPool.Release(Options.BulkWindow);
+        SmallPool.Release(Options.SmallWindow);
+    }
+
+    private void Register(IDisposable part)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _parts.Add(part);
+    }
+}

@@ -1,0 +1,402 @@
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Links.InMemory;
+using Backprop.Distributed.Links.Tcp;
+using Backprop.Engine;
+using Backprop.Engine.Gradients;
+
+namespace Backprop.Distributed.Tests.Links;
+
+/// <summary>The contract over loopback.</summary>
+public sealed class TcpTransportContractTests : TransportContractTests
+{
+    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
+        new TcpTransport(identity, options);
+}
+
+/// <summary>The contract within a process.</summary>
+public sealed class InMemoryTransportContractTests : TransportContractTests
+{
+    private readonly InMemoryNetwork _network = new();
+
+    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
+        new InMemoryTransport(identity, options, _network);
+}
+
+/// <summary>What a link promises, whatever carries it.</summary>
+public abstract class TransportContractTests
+{
+    private static readonly LinkOptions Quick = new()
+    {
+        BulkWindow = 3,
+        SmallWindow = 2,
+        BulkQueue = 8,
+        DialAttempts = 2,
+        DialBackoff = TimeSpan.FromMilliseconds(10),
+    };
+
+    protected abstract ITensorTransport Transport(LinkIdentity identity, LinkOptions options);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4_099)]
+    [InlineData(262_144)]
+    public void A_piece_arrives_as_it_was_sent_and_its_buffer_is_released_once(int length)
+    {
+        using LinkPair pair = Joined();
+        AlignedBuffer numbers = pair.Numbers(length + 16);
+        FrameHeader header = FrameHeader.Push(
+            LinkPair.Run, 7, 1L << 40, new TreeNode(5, 2_047), 12, 1_048_576, length);
+
+        Assert.Equal(
+            SendResult.Queued, pair.Dialled.TrySend(header, numbers, 16, pair.DiallerOwner));
+
+        using (Arrival arrival = pair.ListenerOwner.WaitArrival())
+        {
+            Assert.Equal(header, arrival.Header);
+            Assert.True(arrival.Elements.SequenceEqual(numbers.Span[16..]));
+        }
+
+        Assert.Equal((header, true), pair.DiallerOwner.WaitReleased());
+    }
+
+    [Fact]
+    public void Both_ends_send_and_know_each_other()
+    {
+        using LinkPair pair = Joined();
+        AlignedBuffer numbers = pair.Numbers(100);
+        FrameHeader header = FrameHeader.Broadcast(LinkPair.Run, 7, 5, 1, 0, 100);
+        pair.Accepted.TrySend(header, numbers, 0, pair.ListenerOwner);
+
+        using Arrival arrival = pair.DiallerOwner.WaitArrival();
+        Assert.Equal(header, arrival.Header);
+        Assert.Equal(LinkPair.Identity("b"), pair.Dialled.Peer);
+        Assert.Equal(LinkPair.Identity("a"), pair.Accepted.Peer);
+    }
+
+    [Fact]
+    public void Small_frames_arrive_copied()
+    {
+        using LinkPair pair = Joined();
+        FrameHeader[] headers =
+        [
+            FrameHeader.Loss(LinkPair.Run, 1, 2, new TreeNode(16, 0)),
+            FrameHeader.BlockSums(LinkPair.Run, 1, 2, 3, 4, FrameHeader.MaxSmallBytes / 8),
+            FrameHeader.RequestPieces(LinkPair.Run, 1, 2, 5),
+        ];
+        foreach (FrameHeader header in headers)
+        {
+            byte[] payload = new byte[header.PayloadBytes];
+            payload.AsSpan().Fill((byte)header.Type);
+            Assert.Equal(SendResult.Queued, pair.Dialled.TrySend(header, payload));
+            payload.AsSpan().Clear();
+
+            using Arrival arrival = pair.ListenerOwner.WaitArrival();
+            Assert.Equal(header, arrival.Header);
+            Assert.Equal(header.PayloadBytes, arrival.Payload.Length);
+            Assert.False(arrival.Payload.ContainsAnyExcept((byte)header.Type));
+        }
+    }
+
+    [Fact]
+    public void A_sender_waits_for_credit_and_pieces_keep_their_order()
+    {
+        using LinkPair pair = Joined();
+        AlignedBuffer numbers = pair.Numbers(64);
+        for (int piece = 0; piece < Quick.BulkWindow + 4; piece++)
+        {
+            pair.Send(pair.Dialled, LinkPair.PushOf(64, piece: piece), numbers);
+        }
+
+        var held = new Queue<Arrival>();
+        for (int piece = 0; piece < Quick.BulkWindow; piece++)
+        {
+            held.Enqueue(pair.ListenerOwner.WaitArrival());
+        }
+
+        // A small frame behind the waiting pieces has arrived: they have had their chance.
+        SendLoss(pair);
+        using (Arrival loss = pair.ListenerOwner.WaitArrival())
+        {
+            Assert.Equal(FrameType.Loss, loss.Header.Type);
+        }
+
+        Assert.Equal(0, pair.ListenerOwner.ArrivalsKept);
+        for (int piece = 0; piece < Quick.BulkWindow + 4; piece++)
+        {
+            Arrival arrival = held.Dequeue();
+            Assert.Equal(piece, arrival.Header.Piece);
+            arrival.Dispose();
+            if (piece < 4)
+            {
+                held.Enqueue(pair.ListenerOwner.WaitArrival());
+            }
+        }
+    }
+
+    [Fact]
+    public void A_full_queue_says_so()
+    {
+        // A link that is not open sends nothing.
+        using LinkPair pair = Apart();
+        ITensorLink link = pair.Dialler.Dial(
+            new LinkAddress("127.0.0.1", 1), pair.DiallerOwner, pair.DiallerOwner);
+        AlignedBuffer numbers = pair.Numbers(1);
+        for (int i = 0; i < Quick.BulkQueue; i++)
+        {
+            // The dialling may have failed already on a slow machine.
+            if (pair.Send(link, LinkPair.PushOf(1), numbers) == SendResult.Closed)
+            {
+                return;
+            }
+        }
+
+        Assert.NotEqual(SendResult.Queued, pair.Send(link, LinkPair.PushOf(1), numbers));
+    }
+
+    [Fact]
+    public void A_dropped_frame_costs_no_credit_and_leaves_the_link()
+    {
+        using LinkPair pair = Joined();
+        pair.ListenerOwner.Verdict = header => header.Generation == 1
+            ? FrameVerdict.Drop("an old generation")
+            : FrameVerdict.Accept;
+        AlignedBuffer numbers = pair.Numbers(200_000);
+        for (int i = 0; i < 3 * Quick.BulkWindow; i++)
+        {
+            pair.Send(pair.Dialled, LinkPair.PushOf(200_000), numbers);
+            pair.DiallerOwner.WaitReleased();
+        }
+
+        FrameHeader current = LinkPair.PushOf(200_000) with { Generation = 2 };
+        pair.Send(pair.Dialled, current, numbers);
+        using Arrival arrival = pair.ListenerOwner.WaitArrival();
+        Assert.Equal(current, arrival.Header);
+    }
+
+    [Fact]
+    public void A_refused_frame_ends_the_link_with_the_reason_at_both_ends()
+    {
+        using LinkPair pair = Joined();
+        pair.ListenerOwner.Verdict = header => FrameVerdict.Refuse($"piece {header.Piece} is 9");
+        AlignedBuffer numbers = pair.Numbers(100_000);
+        for (int i = 0; i < 5; i++)
+        {
+            pair.Send(pair.Dialled, LinkPair.PushOf(100_000, piece: 4), numbers);
+        }
+
+        Assert.Equal(
+            new LinkEnd(LinkEndKind.Refused, "piece 4 is 9"), pair.ListenerOwner.WaitEnd());
+        Assert.Equal(
+            new LinkEnd(LinkEndKind.ClosedByPeer, "piece 4 is 9"), pair.DiallerOwner.WaitEnd());
+        Assert.Equal(0, pair.ListenerOwner.ArrivalsKept);
+    }
+
+    [Fact]
+    public void Closing_tells_the_peer_and_releases_what_was_queued()
+    {
+        using LinkPair pair = Joined();
+        AlignedBuffer numbers = pair.Numbers(1_000);
+        for (int i = 0; i < Quick.BulkQueue; i++)
+        {
+            pair.Send(pair.Dialled, LinkPair.PushOf(1_000), numbers);
+        }
+
+        var held = new List<Arrival>();
+        for (int i = 0; i < Quick.BulkWindow; i++)
+        {
+            held.Add(pair.ListenerOwner.WaitArrival());
+        }
+
+        pair.Dialled.Close("enough");
+        Assert.Equal(new LinkEnd(LinkEndKind.Closed, "enough"), pair.DiallerOwner.WaitEnd());
+        Assert.Equal(
+            new LinkEnd(LinkEndKind.ClosedByPeer, "enough"), pair.ListenerOwner.WaitEnd());
+        foreach (Arrival arrival in held)
+        {
+            Assert.Equal(1_000, arrival.Elements.Length);
+            arrival.Dispose();
+        }
+
+        int sent = 0;
+        for (int i = 0; i < Quick.BulkQueue; i++)
+        {
+            sent += pair.DiallerOwner.WaitReleased().Sent ? 1 : 0;
+        }
+
+        Assert.Equal(Quick.BulkWindow, sent);
+        Assert.Equal(
+            SendResult.Closed, pair.Send(pair.Dialled, LinkPair.PushOf(1_000), numbers));
+    }
+
+    [Theory]
+    [InlineData("other", "a", "1.2.3", "cluster")]
+    [InlineData("test", "a", "1.2.4", "version")]
+    [InlineData("test", "b", "1.2.3", "dialled itself")]
+    public void A_stranger_is_refused_by_name(
+        string cluster, string node, string version, string word)
+    {
+        using LinkPair pair = LinkPair.Apart(
+            Transport(new LinkIdentity(cluster, node, version), Quick),
+            Transport(LinkPair.Identity("b"), Quick));
+        pair.Dial();
+        LinkEnd end = pair.DiallerOwner.WaitEnd();
+        Assert.Equal(LinkEndKind.NotOpened, end.Kind);
+        Assert.Contains(word, end.Reason);
+        Assert.Contains(word, pair.Acceptor.WaitRefusal());
+    }
+
+    [Fact]
+    public void Whom_the_acceptor_does_not_want_hears_why()
+    {
+        using LinkPair pair = Apart();
+        pair.Acceptor.Refusal = "no run needs you";
+        pair.Dial();
+        LinkEnd end = pair.DiallerOwner.WaitEnd();
+        Assert.Equal(
+            new LinkEnd(LinkEndKind.NotOpened, "the peer refused: no run needs you"), end);
+        Assert.Equal("no run needs you", pair.Acceptor.WaitRefusal());
+    }
+
+    [Fact]
+    public void Dialling_where_nobody_listens_fails_after_the_attempts()
+    {
+        using LinkPair pair = Apart();
+        LinkAddress address = pair.Listening.Address;
+        pair.Listening.Dispose();
+        pair.Dial();
+        AlignedBuffer numbers = pair.Numbers(1);
+        SendResult queued = pair.Send(pair.Dialled, LinkPair.PushOf(1), numbers);
+        LinkEnd end = pair.DiallerOwner.WaitEnd();
+        Assert.Equal(LinkEndKind.NotOpened, end.Kind);
+        Assert.Contains($"{address} cannot be reached, tried 2 times", end.Reason);
+        if (queued == SendResult.Queued)
+        {
+            Assert.False(pair.DiallerOwner.WaitReleased().Sent);
+        }
+    }
+
+    [Fact]
+    public void A_sender_that_gets_no_credit_ends_the_link()
+    {
+        LinkOptions impatient = Quick with { FrameDeadline = TimeSpan.FromMilliseconds(200) };
+        using LinkPair pair = LinkPair.Joined(
+            Transport(LinkPair.Identity("a"), impatient),
+            Transport(LinkPair.Identity("b"), Quick));
+        AlignedBuffer numbers = pair.Numbers(1);
+        for (int i = 0; i <= Quick.BulkWindow; i++)
+        {
+            pair.Send(pair.Dialled, LinkPair.PushOf(1), numbers);
+        }
+
+        LinkEnd end = pair.DiallerOwner.WaitEnd();
+        Assert.Equal(LinkEndKind.Failed, end.Kind);
+        Assert.Contains("no credit", end.Reason);
+        Assert.Contains("no credit", pair.ListenerOwner.WaitEnd().Reason);
+    }
+
+    [Fact]
+    public void What_an_owner_throws_ends_its_link_alone()
+    {
+        using LinkPair pair = Joined();
+        pair.ListenerOwner.Handling = (_, _) => throw new InvalidDataException("out of order");
+        AlignedBuffer numbers = pair.Numbers(1);
+        pair.Send(pair.Dialled, LinkPair.PushOf(1), numbers);
+        Assert.Contains("out of order", pair.ListenerOwner.WaitEnd().Reason);
+        Assert.Contains("out of order", pair.DiallerOwner.WaitEnd().Reason);
+
+        pair.Dial();
+        pair.DiallerOwner.WaitOpened();
+    }
+
+    [Fact]
+    public void What_no_peer_would_take_is_not_sent()
+    {
+        using LinkPair pair = Joined();
+        AlignedBuffer numbers = pair.Numbers(10);
+        Assert.Throws<ArgumentException>(
+            () => pair.Send(pair.Dialled, LinkPair.PushOf(11), numbers));
+        Assert.Throws<ArgumentException>(
+            () => pair.Send(pair.Dialled, LinkPair.PushOf(0), numbers));
+        Assert.Throws<ArgumentException>(
+            () => pair.Send(pair.Dialled, LinkPair.PushOf(10) with { Step = -1 }, numbers));
+        Assert.Throws<ArgumentException>(() => pair.Dialled.TrySend(
+            FrameHeader.Loss(LinkPair.Run, 1, 1, default), new byte[16]));
+        Assert.Throws<ArgumentException>(() => pair.Dialled.TrySend(
+            new FrameHeader { Type = FrameType.Heartbeat }, []));
+    }
+
+    [Fact]
+    public void An_arrival_is_disposed_once()
+    {
+        using LinkPair pair = Joined();
+        pair.Send(pair.Dialled, LinkPair.PushOf(1), pair.Numbers(1));
+        Arrival arrival = pair.ListenerOwner.WaitArrival();
+        arrival.Dispose();
+        Assert.Throws<InvalidOperationException>(arrival.Dispose);
+        Assert.Throws<ObjectDisposedException>(() => arrival.Elements.Length);
+    }
+
+    [Fact]
+    public void Disposing_a_node_ends_its_links_and_their_threads()
+    {
+        LinkPair pair = Joined();
+        AlignedBuffer numbers = pair.Numbers(1);
+        pair.Send(pair.Dialled, LinkPair.PushOf(1), numbers);
+        pair.ListenerOwner.WaitArrival().Dispose();
+        pair.DiallerOwner.WaitReleased();
+        pair.Listener.Dispose();
+        Assert.Equal("the node stops", pair.ListenerOwner.WaitEnd().Reason);
+        LinkEnd other = pair.DiallerOwner.WaitEnd();
+        Assert.Equal(new LinkEnd(LinkEndKind.ClosedByPeer, "the node stops"), other);
+        pair.Dispose();
+        Assert.All(
+            pair.DiallerOwner.Threads.Keys.Concat(pair.ListenerOwner.Threads.Keys)
+                .Where(thread => thread != Thread.CurrentThread),
+            thread => Assert.True(thread.Join(TimeSpan.FromSeconds(30)), thread.Name));
+        Assert.Equal(0, pair.DiallerOwner.EndCount + pair.ListenerOwner.EndCount);
+    }
+
+    [Fact]
+    public void Nothing_is_allocated_for_a_frame()
+    {
+        using LinkPair pair = Joined();
+        const int WarmUp = 200;
+        const int Frames = 1_000;
+        AlignedBuffer numbers = pair.Numbers(1_000);
+        var received = new long[WarmUp + Frames];
+        var released = new long[WarmUp + Frames];
+        using var done = new SemaphoreSlim(0);
+        pair.ListenerOwner.Handling = (_, arrival) =>
+        {
+            received[arrival.Header.Step] = GC.GetAllocatedBytesForCurrentThread();
+            arrival.Dispose();
+            done.Release();
+        };
+        pair.DiallerOwner.Releasing = header =>
+        {
+            released[header.Step] = GC.GetAllocatedBytesForCurrentThread();
+            done.Release();
+        };
+        long before = 0;
+        for (int step = 0; step < WarmUp + Frames; step++)
+        {
+            before = step == WarmUp ? GC.GetAllocatedBytesForCurrentThread() : before;
+            pair.Send(pair.Dialled, LinkPair.PushOf(1_000, step), numbers);
+            Assert.True(done.Wait(TimeSpan.FromSeconds(30)));
+            Assert.True(done.Wait(TimeSpan.FromSeconds(30)));
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, received[^1] - received[WarmUp]);
+        Assert.Equal(0, released[^1] - released[WarmUp]);
+    }
+
+    private static void SendLoss(LinkPair pair) => pair.Dialled.TrySend(
+        FrameHeader.Loss(LinkPair.Run, 1, 0, default), BitConverter.GetBytes(0.25));
+
+    private LinkPair Joined() => LinkPair.Joined(
+        Transport(LinkPair.Identity("a"), Quick), Transport(LinkPair.Identity("b"), Quick));
+
+    private LinkPair Apart() => LinkPair.Apart(
+        Transport(LinkPair.Identity("a"), Quick), Transport(LinkPair.Identity("b"), Quick));
+}
