@@ -13,6 +13,9 @@ internal static class Program
         {
             case ["products" or "steps", .. string[] options]:
                 return PrintTable(args[0], options);
+            case ["links"]:
+                LinkTable.Print();
+                return 0;
             default:
                 BenchmarkSwitcher.FromAssembly(Assembly.GetExecutingAssembly()).Run(args);
                 return 0;

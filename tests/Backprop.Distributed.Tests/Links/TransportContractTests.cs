@@ -136,21 +136,27 @@ public abstract class TransportContractTests
     [Fact]
     public void A_full_queue_says_so()
     {
-        // A link that is not open sends nothing.
-        using LinkPair pair = Apart();
-        ITensorLink link = pair.Dialler.Dial(
-            new LinkAddress("127.0.0.1", 1), pair.DiallerOwner, pair.DiallerOwner);
+        using LinkPair pair = Joined();
         AlignedBuffer numbers = pair.Numbers(1);
-        for (int i = 0; i < Quick.BulkQueue; i++)
+        for (int i = 0; i < Quick.BulkWindow; i++)
         {
-            // The dialling may have failed already on a slow machine.
-            if (pair.Send(link, LinkPair.PushOf(1), numbers) == SendResult.Closed)
-            {
-                return;
-            }
+            pair.Send(pair.Dialled, LinkPair.PushOf(1), numbers);
         }
 
-        Assert.NotEqual(SendResult.Queued, pair.Send(link, LinkPair.PushOf(1), numbers));
+        for (int i = 0; i < Quick.BulkWindow; i++)
+        {
+            pair.ListenerOwner.WaitArrival();
+        }
+
+        // All credit is used up: from here on everything waits.
+        for (int i = 0; i < Quick.BulkQueue; i++)
+        {
+            Assert.Equal(
+                SendResult.Queued, pair.Send(pair.Dialled, LinkPair.PushOf(1), numbers));
+        }
+
+        Assert.Equal(
+            SendResult.QueueFull, pair.Send(pair.Dialled, LinkPair.PushOf(1), numbers));
     }
 
     [Fact]

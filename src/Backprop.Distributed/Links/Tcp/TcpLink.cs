@@ -102,9 +102,13 @@ internal sealed class TcpLink : ITensorLink
         var small = new ReceiveLane(
             _transport.SmallPool, _options.SmallWindow, () => _queue.Grant(FrameLane.Small));
         Receive(connection, bulk, small);
-        connection.Abort();
         _receiverEnded.Set();
-        _sender.Join();
+        if (!_sender.Join(_options.ClosingDeadline))
+        {
+            connection.Abort();
+            _sender.Join();
+        }
+
         connection.Dispose();
         bulk.End();
         small.End();

@@ -1,0 +1,155 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Links.Tcp;
+using Backprop.Engine;
+
+namespace Backprop.Benchmarks;
+
+/// <summary>Two nodes joined by a few links: one pushes a gradient in pieces, the other folds each
+/// into its sum and returns the sum as soon as it has it.</summary>
+internal sealed class LinkRound : IDisposable
+{
+    private static readonly RunHash Hash = RunHash.Of("benchmark");
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly TcpTransport _worker = new(Identity("worker"), new LinkOptions());
+    private readonly TcpTransport _server = new(Identity("server"), new LinkOptions());
+    private readonly ITensorLink[] _links;
+    private readonly AlignedBuffer _gradient;
+    private readonly AlignedBuffer _sum;
+    private readonly WorkerEnd _workerEnd;
+    private readonly int _pieceLength;
+
+    public LinkRound(int streams, int bytes)
+    {
+        int length = bytes / sizeof(float);
+        _gradient = new AlignedBuffer(length);
+        _sum = new AlignedBuffer(length);
+        _pieceLength = Math.Min(FrameHeader.MaxPieceBytes / sizeof(float), length / streams);
+        _workerEnd = new WorkerEnd(length / _pieceLength);
+        ITensorListener listener = _server.Listen(
+            new LinkAddress("127.0.0.1", 0), new ServerEnd(_sum));
+        _links = new ITensorLink[streams];
+        for (int i = 0; i < streams; i++)
+        {
+            _links[i] = _worker.Dial(listener.Address, _workerEnd, _workerEnd);
+        }
+    }
+
+    /// <summary>Pushes everything and waits until everything is back.</summary>
+    public void Run()
+    {
+        int pieces = _gradient.Length / _pieceLength;
+        for (int piece = 0; piece < pieces; piece++)
+        {
+            int offset = piece * _pieceLength;
+            FrameHeader header = FrameHeader.Push(
+                Hash, 1, 0, default, piece, offset, _pieceLength);
+            SendResult result = _links[piece % _links.Length].TrySend(
+                header, _gradient, offset, _workerEnd);
+            if (result != SendResult.Queued)
+            {
+                throw new InvalidOperationException($"piece {piece}: {result}");
+            }
+        }
+
+        _workerEnd.Wait();
+    }
+
+    public void Dispose()
+    {
+        _worker.Dispose();
+        _server.Dispose();
+        _gradient.Dispose();
+        _sum.Dispose();
+        _workerEnd.Dispose();
+    }
+
+    private static LinkIdentity Identity(string node) => new("benchmark", node, "0");
+
+    private sealed class ServerEnd(AlignedBuffer sum)
+        : ILinkAcceptor, ILinkOwner, IFrameGuard, ISendCompletion
+    {
+        public LinkAdmission Admit(LinkIdentity peer) => LinkAdmission.To(this, this);
+
+        public void OnRefused(string remote, string reason) => Console.Error.WriteLine(reason);
+
+        public FrameVerdict Check(in FrameHeader header) => FrameVerdict.Accept;
+
+        public void OnOpened(ITensorLink link)
+        {
+        }
+
+        public void OnArrival(ITensorLink link, Arrival arrival)
+        {
+            FrameHeader header = arrival.Header;
+            Fold(arrival.Elements, sum.Span.Slice(header.Offset, header.ElementCount));
+            arrival.Dispose();
+            SendResult result = link.TrySend(
+                header with { Type = FrameType.Broadcast }, sum, header.Offset, this);
+            if (result != SendResult.Queued)
+            {
+                throw new InvalidOperationException($"piece {header.Piece}: {result}");
+            }
+        }
+
+        public void OnEnded(ITensorLink link, LinkEnd end)
+        {
+        }
+
+        public void OnReleased(in FrameHeader header, bool sent)
+        {
+        }
+
+        private static void Fold(ReadOnlySpan<float> piece, Span<float> sum)
+        {
+            ReadOnlySpan<Vector<float>> from = MemoryMarshal.Cast<float, Vector<float>>(piece);
+            Span<Vector<float>> to = MemoryMarshal.Cast<float, Vector<float>>(sum);
+            for (int i = 0; i < to.Length; i++)
+            {
+                to[i] += from[i];
+            }
+        }
+    }
+
+    private sealed class WorkerEnd(int pieces)
+        : ILinkOwner, IFrameGuard, ISendCompletion, IDisposable
+    {
+        private readonly SemaphoreSlim _whole = new(0);
+        private int _arrived;
+
+        public void Wait()
+        {
+            if (!_whole.Wait(Patience))
+            {
+                throw new TimeoutException("a round did not end");
+            }
+        }
+
+        public FrameVerdict Check(in FrameHeader header) => FrameVerdict.Accept;
+
+        public void OnOpened(ITensorLink link)
+        {
+        }
+
+        public void OnArrival(ITensorLink link, Arrival arrival)
+        {
+            arrival.Dispose();
+            if (Interlocked.Increment(ref _arrived) % pieces == 0)
+            {
+                _whole.Release();
+            }
+        }
+
+        public void OnEnded(ITensorLink link, LinkEnd end)
+        {
+        }
+
+        public void OnReleased(in FrameHeader header, bool sent)
+        {
+        }
+
+        public void Dispose() => _whole.Dispose();
+    }
+}
