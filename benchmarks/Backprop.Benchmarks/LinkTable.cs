@@ -33,11 +33,14 @@ internal static class LinkTable
 
     private static string Line(LinkRound round, int streams, int bytes)
     {
-        Repeat(round, WarmUpSeconds);
+        // As long as it may get, so that it does not grow while allocations are counted.
+        var seconds = new List<double>(1 << 16);
+        Repeat(round, WarmUpSeconds, seconds);
+        seconds.Clear();
         GC.Collect();
         long allocated = GC.GetTotalAllocatedBytes(precise: true);
         TimeSpan cpu = Environment.CpuUsage.TotalTime;
-        List<double> seconds = Repeat(round, Seconds);
+        Repeat(round, Seconds, seconds);
         double cpuSeconds = (Environment.CpuUsage.TotalTime - cpu).TotalSeconds;
         allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
 
@@ -52,10 +55,8 @@ internal static class LinkTable
             + $" {allocated / seconds.Count,18:N0}");
     }
 
-    private static List<double> Repeat(LinkRound round, double seconds)
+    private static void Repeat(LinkRound round, double seconds, List<double> taken)
     {
-        // As long as it may get, so that the list does not grow while allocations are counted.
-        var taken = new List<double>(1 << 16);
         long start = Stopwatch.GetTimestamp();
         while (taken.Count < 3 || (taken.Count < taken.Capacity
             && Stopwatch.GetElapsedTime(start).TotalSeconds < seconds))
@@ -64,8 +65,6 @@ internal static class LinkTable
             round.Run();
             taken.Add(Stopwatch.GetElapsedTime(from).TotalSeconds);
         }
-
-        return taken;
     }
 
     private static string Iperf(int streams)

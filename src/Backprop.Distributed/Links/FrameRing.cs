@@ -9,7 +9,11 @@ namespace Backprop.Distributed.Links;
 /// <param name="Completion">Hears when they are no longer needed.</param>
 /// <param name="Bytes">A small frame's payload, at the front; null for a piece.</param>
 internal readonly record struct QueuedFrame(
-    FrameHeader Header, AlignedBuffer? Buffer, int Start, ISendCompletion? Completion, byte[]? Bytes);
+    FrameHeader Header,
+    AlignedBuffer? Buffer,
+    int Start,
+    ISendCompletion? Completion,
+    byte[]? Bytes);
 
 /// <summary>A queue of bounded length that allocates nothing once it is made.</summary>
 internal sealed class FrameRing(int capacity)

@@ -55,8 +55,8 @@ public enum SendResult
 public interface ISendCompletion
 {
     /// <summary>The elements may be overwritten. Called on a thread of a link, or in memory by
-    /// whoever disposes the arrival, then perhaps after the link's end; quick, without waiting. Must
-    /// not throw.</summary>
+    /// whoever disposes the arrival, then perhaps after the link's end; quick, without waiting.
+    /// Must not throw.</summary>
     /// <param name="header">The frame's.</param>
     /// <param name="sent">Whether it left; false when the link ended before.</param>
     void OnReleased(in FrameHeader header, bool sent);
@@ -64,8 +64,8 @@ public interface ISendCompletion
 
 /// <summary>
 /// Hears of a link. Every method is called on a thread of the link and must be quick and not wait:
-/// an actor's owner tells it a message. What <see cref="OnOpened"/> and <see cref="OnArrival"/> throw
-/// ends the link.
+/// an actor's owner tells it a message. What <see cref="OnOpened"/> and <see cref="OnArrival"/>
+/// throw ends the link.
 /// </summary>
 public interface ILinkOwner
 {

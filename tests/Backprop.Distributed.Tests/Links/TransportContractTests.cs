@@ -362,13 +362,15 @@ public abstract class TransportContractTests
         Assert.Equal(0, pair.DiallerOwner.EndCount + pair.ListenerOwner.EndCount);
     }
 
-    [Fact]
-    public void Nothing_is_allocated_for_a_frame()
+    [Theory]
+    [InlineData(1_000)]
+    [InlineData(262_144)]
+    public void Nothing_is_allocated_for_a_frame(int length)
     {
         using LinkPair pair = Joined();
-        const int WarmUp = 200;
-        const int Frames = 1_000;
-        AlignedBuffer numbers = pair.Numbers(1_000);
+        const int WarmUp = 100;
+        const int Frames = 300;
+        AlignedBuffer numbers = pair.Numbers(length);
         var received = new long[WarmUp + Frames];
         var released = new long[WarmUp + Frames];
         using var done = new SemaphoreSlim(0);
@@ -387,7 +389,7 @@ public abstract class TransportContractTests
         for (int step = 0; step < WarmUp + Frames; step++)
         {
             before = step == WarmUp ? GC.GetAllocatedBytesForCurrentThread() : before;
-            pair.Send(pair.Dialled, LinkPair.PushOf(1_000, step), numbers);
+            pair.Send(pair.Dialled, LinkPair.PushOf(length, step), numbers);
             Assert.True(done.Wait(TimeSpan.FromSeconds(30)));
             Assert.True(done.Wait(TimeSpan.FromSeconds(30)));
         }

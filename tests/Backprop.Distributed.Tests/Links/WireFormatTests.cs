@@ -40,7 +40,8 @@ public sealed class WireFormatTests
             Convert.ToHexStringLower(
                 Hello.Encode(HelloKind.Dial, new LinkIdentity("c", "node-é", "0.1"), terms)));
         Assert.Equal(
-            "4250544c01000300020000006e6fb21eab2d", Convert.ToHexStringLower(Hello.EncodeRefusal("no")));
+            "4250544c01000300020000006e6fb21eab2d",
+            Convert.ToHexStringLower(Hello.EncodeRefusal("no")));
     }
 
     [Fact]

@@ -176,7 +176,8 @@ internal sealed class InMemoryLink : ITensorLink, IArrivalSource
 
     private void ReceiveFrame(InMemoryLink other)
     {
-        SendWork work = other._queue.Take(_transport.Options.SilenceDeadline, out QueuedFrame frame);
+        SendWork work = other._queue.Take(
+            _transport.Options.SilenceDeadline, out QueuedFrame frame);
         switch (work.Kind)
         {
             case SendWorkKind.Close:
