@@ -95,7 +95,8 @@ public sealed partial class DocumentationTests
     [GeneratedRegex(@"^```(\w+)\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Fence();
 
-    [GeneratedRegex(@"\b(?:hocon|data|tools|benchmarks|src|tests|docs)/[\w./-]*\.(?:conf|sh|cs|py|gz|csv)\b")]
+    [GeneratedRegex(
+        @"\b(?:hocon|data|tools|benchmarks|src|tests|docs)/[\w./-]*\.(?:conf|sh|cs|py|gz|csv)\b")]
     private static partial Regex FileInCommand();
 
     [GeneratedRegex(@"\]\((?!https?:|#)([^)#]+)")]

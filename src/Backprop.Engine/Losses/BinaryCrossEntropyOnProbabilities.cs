@@ -9,8 +9,8 @@ namespace Backprop.Engine.Losses;
 /// The mean over outputs of −(t·ln o + (1 − t)·ln(1 − o)) on outputs that are probabilities
 /// already, such as those of a sigmoid layer (the fourth article's network). Both logarithms are
 /// limited to −100 from below, and the divisor of the gradient (o − t) / (o·(1 − o)) to 10⁻¹², as
-/// PyTorch's BCELoss does. <see cref="BinaryCrossEntropy"/> on logits is the better conditioned. An output
-/// outside [0, 1] gives NaN.
+/// PyTorch's BCELoss does. <see cref="BinaryCrossEntropy"/> on logits is the better conditioned.
+/// An output outside [0, 1] gives NaN.
 /// </summary>
 public sealed record BinaryCrossEntropyOnProbabilities : ElementLoss
 {

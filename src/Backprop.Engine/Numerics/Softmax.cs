@@ -32,9 +32,9 @@ public static unsafe class Softmax
         Elementwise.Map(simdWidth, new Quotient(sum), probabilities, width, probabilities);
     }
 
-    /// <summary>As the above, at a width of the caller's choice: for tests. Compiled at once: before
-    /// the runtime gets round to optimizing it, each of the logarithm's operations would be a call.
-    /// </summary>
+    /// <summary>As the above, at a width of the caller's choice: for tests. Compiled at once:
+    /// before the runtime gets round to optimizing it, each of the logarithm's operations would be
+    /// a call.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void LogRow(
         SimdWidth simdWidth, float* logits, int width, float* logProbabilities)

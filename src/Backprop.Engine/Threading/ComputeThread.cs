@@ -1,7 +1,7 @@
 namespace Backprop.Engine.Threading;
 
-/// <summary>One thread of a <see cref="ComputePool"/>: it claims parts of the pool's work, spins for
-/// a while when there are none, and then parks.</summary>
+/// <summary>One thread of a <see cref="ComputePool"/>: it claims parts of the pool's work, spins
+/// for a while when there are none, and then parks.</summary>
 internal sealed class ComputeThread
 {
     // About half a millisecond: longer than what lies between two layers of a network.

@@ -150,8 +150,8 @@ public static class RunPlanner
     }
 
     /// <summary>The loss, its class weights made of the training part where they are to be
-    /// balanced: n / (K·count), as King and Zeng's, "Logistic regression in rare events data", 2001.
-    /// </summary>
+    /// balanced: n / (K·count), as King and Zeng's, "Logistic regression in rare events data",
+    /// 2001.</summary>
     private static Loss Weighted(Placed<LossSpecification> asked, IDataset train)
     {
         if (asked.Value.Loss is not SoftmaxCrossEntropy softmax

@@ -115,9 +115,9 @@ public sealed record RunSpecification
     /// <summary>When checkpoints are written.</summary>
     public required CheckpointSpecification Checkpoint { get; init; }
 
-    /// <summary>The specification as text, a line a key, in an order and a spelling of its own: what
-    /// a checkpoint belongs to. The keys of <see cref="Checkpoint"/> are left out, since they do not
-    /// change the result.</summary>
+    /// <summary>The specification as text, a line a key, in an order and a spelling of its own:
+    /// what a checkpoint belongs to. The keys of <see cref="Checkpoint"/> are left out, since they
+    /// do not change the result.</summary>
     public required string CanonicalText { get; init; }
 
     /// <summary>The specification as one text of HOCON that stands alone: what it includes is in

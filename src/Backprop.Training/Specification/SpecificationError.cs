@@ -28,7 +28,8 @@ public sealed record SpecificationError(SourcePosition Position, string Path, st
 /// <summary>A specification that cannot be used; it carries every mistake that was found.</summary>
 public sealed class SpecificationException : Exception
 {
-    /// <summary>Refuses a specification for these mistakes, of which there is at least one.</summary>
+    /// <summary>Refuses a specification for these mistakes, of which there is at least one.
+    /// </summary>
     public SpecificationException(IEnumerable<SpecificationError> errors)
         : this([.. errors.OrderBy(e => e.Position.File, StringComparer.Ordinal)
             .ThenBy(e => e.Position.Line).ThenBy(e => e.Position.Column)])

@@ -25,9 +25,9 @@ public static class SpecificationReference
         A run is one HOCON file: `backprop train hocon/runs/digits.conf`. This page lists every key;
         it is generated from the code that reads them, and a test keeps it so.
 
-        - A key that is not listed here is a mistake, and so is a value out of its range. All mistakes
-          of a file are reported at once, each with file, line, key and, where a word is near, what
-          was probably meant.
+        - A key that is not listed here is a mistake, and so is a value out of its range. All
+          mistakes of a file are reported at once, each with file, line, key and, where a word is
+          near, what was probably meant.
         - Where one of several things is chosen (an optimizer, a layer), its name is the only key:
           `optimizer { adam { learning-rate = 1e-3 } }`. A name without options may stand alone:
           `activation = relu`. Where a section has a main key, its value may stand in the section's

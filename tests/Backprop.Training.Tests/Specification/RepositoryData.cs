@@ -5,8 +5,8 @@ using Backprop.Data.Sources;
 
 namespace Backprop.Training.Tests.Specification;
 
-/// <summary>Opens the data of run files, whose paths are relative to the repository's root, wherever
-/// the tests run.</summary>
+/// <summary>Opens the data of run files, whose paths are relative to the repository's root,
+/// wherever the tests run.</summary>
 internal sealed class RepositoryData : IDataSourceOpener
 {
     private readonly DataSourceOpener _opener = new();

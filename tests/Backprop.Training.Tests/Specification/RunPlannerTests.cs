@@ -40,14 +40,16 @@ public sealed class RunPlannerTests
     [InlineData("labels = [0, 0, 0, 1], classes = [no, yes]", "targets = [1, 2, 3, 4]",
         "loss: ", "softmax-cross-entropy needs classes")]
     [InlineData("labels = [0, 0, 0, 1], classes = [no, yes]",
-        "labels = [0, 0, 0, 1], classes = [no, yes, maybe]", "loss: ", "class 'maybe' has no sample")]
+        "labels = [0, 0, 0, 1], classes = [no, yes, maybe]",
+        "loss: ", "class 'maybe' has no sample")]
     [InlineData("class-weights = balanced", "class-weights = [1, 2, 3]", "loss: ",
         "there are 3 class-weights for 2 classes (no, yes)")]
     [InlineData("{ dense { units = 2 } }", "{ dense { units = 2, activation = softmax } }",
         "loss: ", "softmax-cross-entropy applies softmax itself")]
     [InlineData(Balanced, "= binary-cross-entropy-on-probabilities", "loss: ",
         "needs outputs between 0 and 1; end the model with a sigmoid")]
-    [InlineData("{ dense { units = 4 } }", "{ dense { units = 2000000000 } }", "model[0]", "weights")]
+    [InlineData("{ dense { units = 4 } }", "{ dense { units = 2000000000 } }",
+        "model[0]", "weights")]
     [InlineData("{ dense { units = 4 } }", "{ dense { units = 3000000 } }", "model: ",
         "the largest of 15,000,002 parameters is 'dense1.weight' (2x3000000)")]
     [InlineData("epochs = 1", "epochs = 1, data.validation.fraction = 0.25, "

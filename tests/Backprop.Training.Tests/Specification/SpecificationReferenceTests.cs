@@ -27,7 +27,9 @@ public sealed class SpecificationReferenceTests
         foreach (string file in RunFiles.All)
         {
             string text = File.ReadAllText(Path.Combine(RepositoryPaths.Runs, file));
-            foreach (Match key in Regex.Matches(text, @"^[ ]*([a-z0-9-]+) [={]", RegexOptions.Multiline))
+            MatchCollection keys =
+                Regex.Matches(text, @"^[ ]*([a-z0-9-]+) [={]", RegexOptions.Multiline);
+            foreach (Match key in keys)
             {
                 Assert.Contains($"`{key.Groups[1].Value}`", page, StringComparison.Ordinal);
             }

@@ -10,14 +10,16 @@ public sealed record IncludedText(string File, string Text);
 /// </summary>
 public interface IIncludeSource
 {
-    /// <summary>Finds the text <paramref name="name"/>, relative to the file that names it.</summary>
+    /// <summary>Finds the text <paramref name="name"/>, relative to the file that names
+    /// it.</summary>
     /// <param name="includingFile">The file with the <c>include</c> statement.</param>
     /// <param name="name">The name in the statement.</param>
     /// <returns>The text; null where there is none of that name.</returns>
     IncludedText? Find(string includingFile, string name);
 }
 
-/// <summary>What a HOCON text may cost, so that no text can exhaust memory, stack or time.</summary>
+/// <summary>What a HOCON text may cost, so that no text can exhaust memory, stack or time.
+/// </summary>
 public sealed record HoconLimits
 {
     /// <summary>Characters of all texts together, included ones every time.</summary>

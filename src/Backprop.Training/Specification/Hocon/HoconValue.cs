@@ -13,7 +13,8 @@ public abstract class HoconValue
         Depth = depth;
     }
 
-    /// <summary>Where the value begins; of a substituted value, where the original stands.</summary>
+    /// <summary>Where the value begins; of a substituted value, where the original
+    /// stands.</summary>
     public SourcePosition Position { get; }
 
     /// <summary>What the value is, for messages: <c>an object</c>, <c>the number 3</c>.</summary>

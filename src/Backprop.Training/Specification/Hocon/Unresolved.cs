@@ -24,8 +24,8 @@ internal sealed class UnresolvedArray(SourcePosition position) : UnresolvedValue
 /// <param name="position">Where it stands.</param>
 /// <param name="path">The keys.</param>
 /// <param name="isOptional">Whether it may be undefined.</param>
-/// <param name="includedUnder">The keys under which the file with it is included: the path is looked
-/// up there first.</param>
+/// <param name="includedUnder">The keys under which the file with it is included: the path is
+/// looked up there first.</param>
 internal sealed class Substitution(
     SourcePosition position, ImmutableArray<string> path, bool isOptional,
     ImmutableArray<string> includedUnder) : UnresolvedValue(position)
@@ -74,7 +74,8 @@ internal sealed class UnresolvedObject(SourcePosition position) : UnresolvedValu
         return slot;
     }
 
-    /// <summary>Repeats the assignments of <paramref name="later"/> after those made here.</summary>
+    /// <summary>Repeats the assignments of <paramref name="later"/> after those made
+    /// here.</summary>
     public void Absorb(UnresolvedObject later)
     {
         foreach (Slot slot in later.Slots)
@@ -99,7 +100,8 @@ internal sealed class Slot(string key, UnresolvedObject container)
 
     public List<UnresolvedValue> Assignments { get; } = [];
 
-    /// <summary>Being resolved: a substitution that comes back here means the value so far.</summary>
+    /// <summary>Being resolved: a substitution that comes back here means the value so
+    /// far.</summary>
     public bool IsResolving { get; set; }
 
     public bool IsResolved { get; set; }

@@ -21,7 +21,8 @@ internal static class DataSchema
         "fraction", Kinds.OpenFraction, "the part of the training samples that is held out");
 
     private static readonly Key<bool> Stratified = Key.Optional(
-        "stratified", Kinds.Boolean, false, "false", "whether every class is held out in proportion");
+        "stratified", Kinds.Boolean, false, "false",
+        "whether every class is held out in proportion");
 
     private static readonly Section<Split> SplitSection = new(
         "validation", "Samples held out of the training samples, by a keyed permutation.",
