@@ -1,0 +1,148 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Backprop.Distributed.Persistence;
+using Backprop.Engine.Networks;
+using Backprop.Training.Protocol;
+using Npgsql;
+
+namespace Backprop.Distributed.Tests.Persistence;
+
+/// <summary>The same promises on a real PostgreSQL server.</summary>
+public sealed class PostgreSqlTests(PostgreSqlServer server) : IClassFixture<PostgreSqlServer>
+{
+    private static readonly StoragePatience s_patience =
+        new(TimeSpan.FromSeconds(30), 3, TimeSpan.FromMilliseconds(10));
+
+    [SkippableFact]
+    public async Task Decisions_and_pieces_outlive_the_actor_systems_and_the_server()
+    {
+        PersistenceOptions options = Options("outlive");
+        var cut = new PieceCut((5 * ParameterLayout.BlockLength) + 7, 2, true);
+        var run = new RunId("run-1");
+        var parts = ImmutableArray.CreateBuilder<CheckpointPart>();
+        using (ActorSystem before = await StateFolder.StartAsync(options))
+        {
+            IActorRef ledger = before.ActorOf(Ledger.Props("ledger-1"));
+            Assert.Equal(2, await ledger.Ask<int>(
+                new Ledger.Record("a", "b"), StateFolder.Patience));
+            var pieces = new CheckpointPieces(before, s_patience, TimeProvider.System);
+            foreach (SliceBuffers slice in SliceBuffers.Of(cut, 3))
+            {
+                using (slice)
+                {
+                    slice.Fill();
+                    parts.AddRange(await pieces.SaveAsync(
+                        run, 40, slice.Content, CancellationToken.None));
+                }
+            }
+
+            await before.Terminate();
+        }
+
+        server.Stop();
+        server.Start();
+        using ActorSystem system = await StateFolder.StartAsync(options);
+        IActorRef again = system.ActorOf(Ledger.Props("ledger-1"));
+        Assert.Equal(["a", "b"], await again.Ask<ImmutableList<string>>(
+            new Ledger.Read(), StateFolder.Patience));
+        foreach (SliceBuffers slice in SliceBuffers.Of(cut, 2))
+        {
+            using (slice)
+            {
+                await new CheckpointPieces(system, s_patience, TimeProvider.System).RestoreAsync(
+                    run, 40, parts.ToImmutable(), slice.Content, CancellationToken.None);
+                slice.AssertFilled();
+            }
+        }
+
+        await system.Terminate();
+    }
+
+    [SkippableFact]
+    public async Task A_server_that_goes_away_and_comes_back_costs_an_attempt_and_no_piece()
+    {
+        PersistenceOptions options = Options("away");
+        using ActorSystem system = await StateFolder.StartAsync(options);
+        using var slice = new SliceBuffers(new PieceCut(1_000, 1, false), 0, 1);
+        slice.Fill();
+        var pieces = new CheckpointPieces(
+            system, new StoragePatience(TimeSpan.FromSeconds(30), 8, TimeSpan.FromMilliseconds(50)),
+            TimeProvider.System);
+        var run = new RunId("run-1");
+        await pieces.SaveAsync(run, 1, slice.Content, CancellationToken.None);
+
+        server.Stop();
+        Task<ImmutableArray<CheckpointPart>> saving =
+            pieces.SaveAsync(run, 2, slice.Content, CancellationToken.None);
+        server.Start();
+        ImmutableArray<CheckpointPart> parts = await saving;
+
+        using var restored = new SliceBuffers(slice.Content.Cut, 0, 1);
+        await pieces.RestoreAsync(run, 2, parts, restored.Content, CancellationToken.None);
+        restored.AssertFilled();
+        await system.Terminate();
+    }
+
+    [SkippableFact]
+    public async Task Two_nodes_may_prepare_one_schema_at_once()
+    {
+        PersistenceOptions options = Options("together");
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => StateDatabase.PrepareAsync(
+            options, StateFolder.Patience, CancellationToken.None)));
+    }
+
+    [SkippableFact]
+    public async Task A_later_format_is_refused()
+    {
+        PersistenceOptions options = Options("later");
+        await PrepareAsync(options);
+        await using (var connection = new NpgsqlConnection(server.Connection))
+        {
+            await connection.OpenAsync();
+            await using var command = new NpgsqlCommand(
+                "UPDATE later.format SET version = 2", connection);
+            await command.ExecuteNonQueryAsync();
+        }
+
+        var refusal = await Assert.ThrowsAsync<StateDatabaseException>(
+            () => PrepareAsync(options));
+        Assert.Contains("was written by a later version", refusal.Message);
+    }
+
+    [SkippableFact]
+    public async Task A_database_that_does_not_exist_is_told_by_name()
+    {
+        Skip.If(server.WhyNot is not null, server.WhyNot);
+        var refusal = await Assert.ThrowsAsync<StateDatabaseException>(() => PrepareAsync(
+            new PersistenceOptions.PostgreSql(
+                server.Connection.Replace("=postgres", "=nowhere"))));
+        Assert.Contains("the database nowhere on 127.0.0.1", refusal.Message);
+        Assert.Contains("does not exist", refusal.Message);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_is_told_by_its_address()
+    {
+        var refusal = await Assert.ThrowsAsync<StateDatabaseException>(() => PrepareAsync(
+            new PersistenceOptions.PostgreSql("Host=127.0.0.1;Port=1;Database=runs")));
+        Assert.Contains("the database runs on 127.0.0.1:1 cannot be reached", refusal.Message);
+    }
+
+    [Fact]
+    public async Task A_connection_string_that_cannot_be_read_is_not_repeated()
+    {
+        var refusal = await Assert.ThrowsAsync<StateDatabaseException>(() => PrepareAsync(
+            new PersistenceOptions.PostgreSql("Hots=db;Password=secret")));
+        Assert.DoesNotContain("secret", refusal.Message);
+        Assert.Contains("Host=db;Database=backprop", refusal.Message);
+    }
+
+    private PersistenceOptions Options(string schema)
+    {
+        Skip.If(server.WhyNot is not null, server.WhyNot);
+        return new PersistenceOptions.PostgreSql(server.Connection, schema);
+    }
+
+    private static Task PrepareAsync(PersistenceOptions options) => StateDatabase.PrepareAsync(
+        options, TimeSpan.FromSeconds(5), CancellationToken.None);
+}
