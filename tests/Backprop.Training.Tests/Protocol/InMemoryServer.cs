@@ -28,10 +28,11 @@ internal sealed class InMemoryServer(
 
     public int Offset => _update.Offset;
 
-    public void Receive(ServerDirective next)
+    public DirectiveVerdict Receive(ServerDirective next)
     {
-        State.Accept(next, cluster.Network.Now);
-        Proceed();
+        DirectiveAnswer answer = State.Accept(next, cluster.Network.Now);
+        Assert.False(answer.Verdict == DirectiveVerdict.Invalid, answer.Reason);
+        return answer.Verdict;
     }
 
     public ArrivalVerdict Receive(GradientHeader header, float[] values)
@@ -136,8 +137,7 @@ internal sealed class InMemoryServer(
                 break;
             case SliceWork.CopyCheckpoint:
                 State.CheckpointCopied();
-                cluster.Saved.Store(this);
-                State.CheckpointSaved([]);
+                State.CheckpointSaved(cluster.Checkpoints.Save(this));
                 break;
             case SliceWork.CheckWeights:
                 State.WeightsChecked(_weights.Span.ToArray().All(float.IsFinite));
@@ -176,9 +176,9 @@ internal sealed class InMemoryServer(
         _state = new AlignedBuffer(_update.StateLength);
         _gradient = new AlignedBuffer(_update.Length);
         _sums = new PieceSums[_update.PieceCount];
-        if (State.Directive.Origin is SliceOrigin.Checkpoint)
+        if (State.Directive.Origin is SliceOrigin.Checkpoint origin)
         {
-            cluster.Origin!.Load(this);
+            cluster.Checkpoints.Load(origin.Saved, this);
             return;
         }
 
@@ -226,7 +226,7 @@ internal sealed class InMemoryServer(
             cluster.Run, State.Directive.Generation, State.Version, piece.Index);
         float[] values =
             _weights.Span.Slice(piece.Offset - Offset, piece.Length).ToArray();
-        cluster.Send(worker, to => to.Receive(header, values));
+        cluster.Send(worker, (InMemoryWorker to) => to.Receive(header, values));
     }
 
     private void SendSumsToAll()
@@ -244,6 +244,7 @@ internal sealed class InMemoryServer(
     {
         SumsHeader header = State.HeaderOfSums(slice);
         PieceSums[] sums = State.Sums.ToArray();
-        cluster.Send(slice, to => to.Receive(header, sums));
+        cluster.Send(
+            State.Directive.Servers[slice], (InMemoryServer to) => to.Receive(header, sums));
     }
 }

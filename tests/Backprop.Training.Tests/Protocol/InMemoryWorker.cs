@@ -43,10 +43,11 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
 
     public WorkerState State { get; }
 
-    public void Receive(WorkerDirective next)
+    public DirectiveVerdict Receive(WorkerDirective next)
     {
-        State.Accept(next, _cluster.Network.Now);
-        Proceed();
+        DirectiveAnswer answer = State.Accept(next, _cluster.Network.Now);
+        Assert.False(answer.Verdict == DirectiveVerdict.Invalid, answer.Reason);
+        return answer.Verdict;
     }
 
     public void Receive(WeightsHeader header, float[] values)
@@ -70,7 +71,7 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
 
             foreach ((int slice, PiecesRequest request) in resend.Requests)
             {
-                _cluster.Send(slice, to => to.Receive(request, _self));
+                Send(slice, to => to.Receive(request, _self));
             }
         }
 
@@ -105,7 +106,7 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
                     gradients.Nodes[node], piece.Index);
                 float[] values = gradients.Gradient(node).Span
                     .Slice(piece.Offset, piece.Length).ToArray();
-                _cluster.Send(piece.Slice, to => to.Receive(header, values));
+                Send(piece.Slice, to => to.Receive(header, values));
             }
         }
     }
@@ -162,6 +163,9 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
         PushLosses(gradients);
     }
 
+    private void Send(int slice, Action<InMemoryServer> deliver) =>
+        _cluster.Send(State.Directive.Servers[slice], deliver);
+
     private void PushLosses(GradientSet gradients)
     {
         for (int node = 0; node < gradients.Nodes.Count; node++)
@@ -169,7 +173,7 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
             var header = new LossHeader(
                 _cluster.Run, State.Directive.Generation, State.Version, gradients.Nodes[node],
                 gradients.LossSum(node));
-            _cluster.Send(0, to => to.Receive(header));
+            Send(0, to => to.Receive(header));
         }
     }
 }

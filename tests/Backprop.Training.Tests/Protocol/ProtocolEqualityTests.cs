@@ -5,7 +5,7 @@ using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
 using Backprop.Engine.Threading;
-using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Training.Tests.Protocol;
 
@@ -61,88 +61,85 @@ public sealed class ProtocolEqualityTests
     }
 
     [Fact]
-    public void A_worker_that_joins_and_one_that_dies_change_nothing()
+    public void Workers_that_join_and_die_change_nothing()
     {
         using var pool = new ComputePool(1);
-        using var cluster = new InMemoryCluster(
-            Plan, 2, 2, new NetworkConditions(5, Reorders: true), pool);
-        var newcomer = new NodeId("newcomer");
-        bool hasJoined = false, isAssigned = false, hasDied = false;
-        cluster.OnStep = () =>
-        {
-            if (!hasJoined && cluster.LeastVersion == 2)
-            {
-                hasJoined = true;
-                cluster.Join(newcomer);
-            }
-            else if (!isAssigned && cluster.IsWhole(newcomer))
-            {
-                isAssigned = true;
-                cluster.Assign();
-            }
-            else if (isAssigned && !hasDied && cluster.LeastVersion == 8)
-            {
-                hasDied = true;
-                cluster.Kill(new NodeId("worker-0"));
-            }
-        };
+        using InMemoryCluster cluster = Disturbed(
+            pool, servers: 2, workers: 2,
+            (2, one => one.Join("newcomer")), (8, one => one.Kill("worker-0")));
 
         cluster.RunToEnd();
 
-        Assert.True(hasDied);
+        Assert.Contains(
+            cluster.Journal.OfType<WorkersAssigned>(),
+            assigned => assigned.Ranges.Any(range => range.Worker.Value == "newcomer"));
+        Assert.Single(cluster.Journal.OfType<GenerationOpened>());
         AssertIsOracle(cluster);
-    }
-
-    [Theory]
-    [InlineData(6, 2, 3)]
-    [InlineData(7, 3, 1)]
-    [InlineData(8, 1, 2)]
-    public void A_checkpoint_is_taken_up_by_another_number_of_servers(
-        long version, int before, int after)
-    {
-        using var pool = new ComputePool(1);
-        using var first = new InMemoryCluster(
-            Plan, before, 2, new NetworkConditions(6, Reorders: true), pool)
-        {
-            DieAfterCheckpoint = version,
-        };
-        first.RunToEnd();
-        Assert.Equal(version, first.Saved.Origin!.Saved);
-
-        using var second = new InMemoryCluster(
-            Plan, after, 3, new NetworkConditions(7, Reorders: true), pool, first.Saved);
-        second.RunToEnd();
-
-        AssertIsOracle(second);
     }
 
     [Fact]
     public void When_all_workers_die_at_once_others_take_up_the_step()
     {
         using var pool = new ComputePool(1);
-        using var cluster = new InMemoryCluster(
-            Plan, 3, 2, new NetworkConditions(8, Reorders: true), pool);
-        bool haveDied = false, isAssigned = false;
-        cluster.OnStep = () =>
-        {
-            if (!haveDied && cluster.LeastVersion == 4 && cluster.MostVersion == 5)
+        using InMemoryCluster cluster = Disturbed(
+            pool, servers: 3, workers: 2,
+            (4, one =>
             {
-                haveDied = true;
-                cluster.Network.LoseAll();
-                cluster.Kill(new NodeId("worker-0"));
-                cluster.Kill(new NodeId("worker-1"));
-                cluster.Join(new NodeId("newcomer"));
+                one.Network.LoseAll();
+                one.Join("newcomer");
+                one.Kill("worker-0");
+                one.Kill("worker-1");
             }
-            else if (haveDied && !isAssigned && cluster.IsWhole(new NodeId("newcomer")))
-            {
-                isAssigned = true;
-                cluster.Assign();
-            }
-        };
+        ));
 
         cluster.RunToEnd();
 
-        Assert.True(isAssigned);
+        Assert.Single(cluster.Journal.OfType<GenerationOpened>());
+        AssertIsOracle(cluster);
+    }
+
+    [Theory]
+    [InlineData(2, 1)]
+    [InlineData(7, 2)]
+    [InlineData(10, 3)]
+    public void A_lost_server_takes_the_run_back_to_a_checkpoint_and_its_slices_are_cut_anew(
+        long version, int left)
+    {
+        using var pool = new ComputePool(1);
+        using InMemoryCluster cluster = Disturbed(
+            pool, servers: 2, workers: 2,
+            (version, one =>
+            {
+                for (int i = 1; i < left; i++)
+                {
+                    one.Join($"server-new-{i}", isServer: true);
+                }
+
+                one.Kill("server-1");
+            }
+        ));
+
+        cluster.RunToEnd();
+
+        GenerationOpened[] opened = [.. cluster.Journal.OfType<GenerationOpened>()];
+        Assert.Equal(2, opened.Length);
+        Assert.Equal(left, opened[1].Servers.Length);
+        Assert.Equal(version >= 6, opened[1].From is not null);
+        AssertIsOracle(cluster);
+    }
+
+    [Fact]
+    public void A_coordinator_that_dies_is_followed_by_another_in_the_same_generation()
+    {
+        using var pool = new ComputePool(1);
+        using InMemoryCluster cluster = Disturbed(
+            pool, servers: 2, workers: 2,
+            (1, one => one.RestartCoordinator()), (3, one => one.RestartCoordinator()),
+            (8, one => one.RestartCoordinator()), (14, one => one.RestartCoordinator()));
+
+        cluster.RunToEnd();
+
+        Assert.Single(cluster.Journal.OfType<GenerationOpened>());
         AssertIsOracle(cluster);
     }
 
@@ -158,6 +155,24 @@ public sealed class ProtocolEqualityTests
         cluster.RunToEnd();
 
         Assert.Equal(expected.StateSha256, cluster.StateSha256());
+    }
+
+    // Lets things happen, each once, when the slowest server reaches a version.
+    private static InMemoryCluster Disturbed(
+        ComputePool pool, int servers, int workers,
+        params (long Version, Action<InMemoryCluster> Happens)[] disturbances)
+    {
+        var cluster = new InMemoryCluster(
+            Plan, servers, workers, new NetworkConditions(8, Reorders: true), pool);
+        int next = 0;
+        cluster.OnStep = () =>
+        {
+            if (next < disturbances.Length && cluster.LeastVersion == disturbances[next].Version)
+            {
+                disturbances[next++].Happens(cluster);
+            }
+        };
+        return cluster;
     }
 
     private static void AssertIsOracle(InMemoryCluster cluster)

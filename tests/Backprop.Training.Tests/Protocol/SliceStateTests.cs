@@ -411,6 +411,47 @@ public sealed class SliceStateTests
         Assert.Equal(SliceWork.None, slice.TakeWork());
     }
 
+    [Fact]
+    public void A_step_of_pushes_allocates_nothing()
+    {
+        var run = Server with { Dimensions = Dimensions with { Rows = 1_600, TotalSteps = 100 } };
+        var slice = new SliceState(run, Self, ToServer(lease: 100), Start);
+        slice.TakeWork();
+        slice.Opened(Start);
+        PieceSums[] own = SumsOf(OwnSums, 1), others = SumsOf(AllSums.All.Length - OwnSums, 1);
+        TrainOneStep();
+        TrainOneStep();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int step = 2; step < 40; step++)
+        {
+            TrainOneStep();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(40, slice.Version);
+
+        void TrainOneStep()
+        {
+            for (int piece = 0; piece < OwnPieces; piece++)
+            {
+                for (int microBatch = 7; microBatch >= 0; microBatch--)
+                {
+                    Push(slice, piece, new TreeNode(0, microBatch));
+                    Push(slice, piece, new TreeNode(0, microBatch));
+                }
+            }
+
+            slice.EnterLoss(Loss(new TreeNode(2, 1), 1, slice.Version));
+            slice.EnterLoss(Loss(new TreeNode(2, 0), 1, slice.Version));
+            slice.TakeWork();
+            slice.Prepared(own);
+            slice.EnterSums(Sums(1, slice.Version), others, out _);
+            slice.TakeWork();
+            slice.Applied(Start);
+            slice.TryTakeStatus(out _);
+        }
+    }
+
     private static SliceState Open(long lease = 4)
     {
         var slice = new SliceState(Server, Self, ToServer(lease: lease), Start);
