@@ -103,7 +103,8 @@ internal sealed class InMemoryCluster : IDisposable
         TellNodes();
     }
 
-    /// <summary>The coordinator dies, and another takes its place from what was persisted.</summary>
+    /// <summary>The coordinator dies, and another takes its place from what was persisted.
+    /// </summary>
     public void RestartCoordinator()
     {
         Take(RunCoordination.Recover(_coordinationPlan, [.. _journal], Now));
