@@ -40,6 +40,10 @@ public sealed record CoordinationOptions
     /// </summary>
     public TimeSpan ResendAfter { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>Every directive of an open generation is repeated after so long, since a status that
+    /// showed more than it may have been lost. Default 5 seconds.</summary>
+    public TimeSpan RepeatAfter { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>Workers that may compute late micro-batches of one step as well. Default 2.
     /// </summary>
     public int MaxSpeculations { get; init; } = 2;
@@ -62,6 +66,7 @@ public sealed record CoordinationOptions
 
         return CheckpointInterval <= TimeSpan.Zero || CheckpointRetry <= TimeSpan.Zero
             || OpeningTimeout <= TimeSpan.Zero || ResendAfter <= TimeSpan.Zero
+            || RepeatAfter < ResendAfter
             ? "intervals and timeouts have to be longer than nothing"
             : null;
     }

@@ -184,12 +184,21 @@ internal sealed class DirectiveWriter
         }
     }
 
-    // New directives at once; one that no status shows yet again and again, at an interval.
+    // New directives at once; one that no status shows yet again and again. One that was shown is
+    // repeated too while the generation is open: the answer may say what a lost status said.
     private bool IsDue<T>(Sent<T>? last, T wanted, DirectiveStamp stamp, DirectiveStamp? seen)
-        where T : class =>
-        last is null || !ReferenceEquals(last.Directive, wanted)
-        || ((seen is not { } shown || shown.CompareTo(stamp) < 0)
-            && _now - last.At >= _plan.Options.ResendAfter);
+        where T : class
+    {
+        if (last is null || !ReferenceEquals(last.Directive, wanted))
+        {
+            return true;
+        }
+
+        bool isShown = seen is { } shown && shown.CompareTo(stamp) >= 0;
+        return isShown
+            ? !_generation.IsOver && _now - last.At >= _plan.Options.RepeatAfter
+            : _now - last.At >= _plan.Options.ResendAfter;
+    }
 
     private static bool Same(ServerDirective last, ServerDirective next) =>
         last.Workers.AsSpan().SequenceEqual(next.Workers.AsSpan())

@@ -286,7 +286,8 @@ internal sealed class PhaseRules
         }
 
         string joined = string.Join(", ", workers.Except(assigned).Select(node => $"{node} joins"));
-        string left = string.Join(", ", assigned.Except(workers).Select(node => $"{node} has left"));
+        string left = string.Join(
+            ", ", assigned.Except(workers).Select(node => $"{node} has left"));
         return Assign(open, workers, string.Join(", ", ((string[])[joined, left])
             .Where(part => part.Length > 0)));
     }
