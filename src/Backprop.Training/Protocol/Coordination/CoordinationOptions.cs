@@ -40,8 +40,8 @@ public sealed record CoordinationOptions
     /// </summary>
     public TimeSpan ResendAfter { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>Every directive of an open generation is repeated after so long, since a status that
-    /// showed more than it may have been lost. Default 5 seconds.</summary>
+    /// <summary>Every directive of an open generation is repeated after so long, since a status
+    /// that showed more may have been lost. Default 5 seconds.</summary>
     public TimeSpan RepeatAfter { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Workers that may compute late micro-batches of one step as well. Default 2.

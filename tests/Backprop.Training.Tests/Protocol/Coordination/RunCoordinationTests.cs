@@ -51,7 +51,7 @@ public sealed class RunCoordinationTests
         cluster.Nodes([S(0), S(1)], [W(0), W(2)]);
         WorkersAssigned last = cluster.Journal.OfType<WorkersAssigned>().Last();
         Assert.Contains("worker-1 has left", last.Reason);
-        Assert.Equal(3, last.Revision);
+        Assert.Equal(4, last.Revision);
         Assert.Equal(5, last.Ranges.Sum(entry => entry.Range.Count));
         Assert.Single(cluster.Journal.OfType<GenerationOpened>());
         cluster.AssertReplays();
@@ -83,7 +83,7 @@ public sealed class RunCoordinationTests
 
         RunGeneration second = cluster.State.Open!;
         Assert.Equal(new Generation(2), second.Number);
-        Assert.Equal([S(0), S(2), S(3)], second.Servers);
+        Assert.Equal([S(0), S(2), S(3)], second.Servers.ToArray());
         Assert.Equal(new SliceOrigin.Checkpoint(3, 3, 0), second.Origin);
         cluster.OpenAll();
         Assert.Equal(6, Assert.IsType<RunPhase.Training>(cluster.Phase).Lease.EndVersion);

@@ -145,9 +145,9 @@ public sealed class RunQueueTests
         _queue = decision.Next;
     }
 
-    private void AssertReplays() => Assert.Equivalent(
-        _queue,
-        _journal.Aggregate(RunQueue.Empty, (queue, happened) => queue.Apply(happened))
-            with { Workers = _queue.Workers },
-        strict: true);
+    private void AssertReplays() => Assert.Equal(
+        StructuralText.Of(_queue),
+        StructuralText.Of(
+            _journal.Aggregate(RunQueue.Empty, (queue, happened) => queue.Apply(happened))
+                with { Workers = _queue.Workers }));
 }

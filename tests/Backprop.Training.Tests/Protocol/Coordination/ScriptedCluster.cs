@@ -146,37 +146,41 @@ internal sealed class ScriptedCluster
     }
 
     /// <summary>Every server is at a version; at a lease's end the first knows the loss.</summary>
-    public void Reach(long version, double lossSum = 42) => AllServers(status => status with
-    {
-        Version = version,
-        Lease = status.Slice == 0
-            ? new LeaseSummary(version, lossSum, [new LayerNorms("dense", 1, 2)])
-            : null,
-    });
+    public void Reach(
+        long version, double lossSum = 42, ImmutableArray<LayerNorms>? layers = null) =>
+        AllServers(status => status with
+        {
+            Version = version,
+            Lease = status.Slice == 0
+                ? new LeaseSummary(version, lossSum, layers ?? [new LayerNorms("dense", 1, 2)])
+                : null,
+        });
 
     /// <summary>Workers evaluate what they are told to until nothing is left.</summary>
-    public void EvaluateAll(double lossSum = 100)
+    public void EvaluateAll(double lossSum = 100) =>
+        EvaluateAll(request => PartOf(request, lossSum));
+
+    public void EvaluateAll(Func<EvaluationRequest, MetricsPart> evaluate)
     {
         while (Phase is RunPhase.Evaluating)
         {
             (NodeId node, WorkerDirective directive) =
                 ToWorkers.First(entry => entry.Value.Evaluation is { } wanted && !HasDone(wanted));
-            Evaluate(int.Parse(node.Value["worker-".Length..]), directive, lossSum);
+            Evaluate(
+                int.Parse(node.Value["worker-".Length..]), directive,
+                evaluate(directive.Evaluation!.Value));
         }
 
         bool HasDone(EvaluationRequest wanted) =>
             Run.Observed.Evaluation!.Parts.Any(part => part.First == wanted.Range.First);
     }
 
-    public Decision Evaluate(int worker, WorkerDirective directive, double lossSum = 100)
+    public Decision Evaluate(int worker, WorkerDirective directive, MetricsPart? part = null)
     {
         EvaluationRequest request = directive.Evaluation!.Value;
-        var part = new MetricsPart(
-            request.Range.First, [.. Enumerable.Repeat(lossSum, request.Range.Count)],
-            [.. Enumerable.Repeat(10L, 9)], []);
         return Worker(worker, status => status with
         {
-            Evaluation = new EvaluationDone(request, part),
+            Evaluation = new EvaluationDone(request, part ?? PartOf(request, 100)),
         });
     }
 
@@ -216,7 +220,12 @@ internal sealed class ScriptedCluster
     }
 
     public void AssertReplays() =>
-        Assert.Equivalent(CoordinatorState.Replay(Journal), State, strict: true);
+        Assert.Equal(
+            StructuralText.Of(CoordinatorState.Replay(Journal)), StructuralText.Of(State));
+
+    private static MetricsPart PartOf(EvaluationRequest request, double lossSum) => new(
+        request.Range.First, [.. Enumerable.Repeat(lossSum, request.Range.Count)],
+        [.. Enumerable.Repeat(10L, 9)], []);
 
     private Decision Take(Decision decision)
     {
