@@ -216,7 +216,10 @@ internal sealed class PhaseRules
 
         if (training.Ends == HaltCause.Checkpoint)
         {
-            return _state.Saving?.Step == version
+            // One that the servers have saved before is committed, or refused, at this very moment.
+            bool isBegun = _state.Saving?.Step == version || _state.CheckpointFailedAt == _now
+                || (_state.Newest?.Version == version && _state.CheckpointedAt == _now);
+            return isBegun
                 ? new LeaseGranted(_now, NextLease())
                 : new CheckpointBegun(_now, PositionHere(version), Waits: false);
         }

@@ -184,6 +184,28 @@ public sealed class CheckpointCoordinationTests
     }
 
     [Fact]
+    public void A_checkpoint_by_time_of_a_version_that_is_saved_costs_nothing()
+    {
+        ScriptedCluster cluster = InTraining(
+            options: new() { CheckpointInterval = TimeSpan.FromMinutes(1) });
+        for (int i = 0; i < 2; i++)
+        {
+            cluster.Tick(61);
+            cluster.AllServers(status => status with { Version = 1 });
+            if (cluster.ToServers[S(0)].CheckpointVersion is not null)
+            {
+                cluster.SaveAll(epochLossSum: 5);
+            }
+        }
+
+        Assert.Equal(2, cluster.Journal.OfType<CheckpointCommitted>().Count());
+        Assert.Single(cluster.State.Checkpoints);
+        Assert.Equal(3, cluster.ToServers[S(0)].Lease.EndVersion);
+        Assert.Null(cluster.ToServers[S(0)].CheckpointVersion);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
     public void A_value_that_is_not_finite_ends_the_run_at_the_last_good_version()
     {
         ScriptedCluster cluster = InTraining();
