@@ -39,7 +39,6 @@ public sealed class SlicePlan
         Layout = layout;
         SliceCount = sliceCount;
         Pieces = Cut();
-        PiecesByLayer = Pieces.ToLookup(piece => piece.LayerIndex);
         _firstPieces = new int[sliceCount + 1];
         foreach (Piece piece in Pieces)
         {
@@ -55,9 +54,6 @@ public sealed class SlicePlan
 
     /// <summary>Every piece, in the order of the flat vector.</summary>
     public ImmutableArray<Piece> Pieces { get; }
-
-    /// <summary>The pieces that become final together, when backward leaves a layer.</summary>
-    public ILookup<int, Piece> PiecesByLayer { get; }
 
     /// <summary>As many slices as there are servers, or as there are blocks if these are fewer.
     /// </summary>
@@ -76,6 +72,25 @@ public sealed class SlicePlan
     /// <summary>The first piece of a slice; that of <see cref="SliceCount"/> is the number of
     /// pieces.</summary>
     public int FirstPiece(int slice) => _firstPieces[slice];
+
+    /// <summary>The pieces that become final together, when backward leaves a layer. They stand
+    /// together, whatever slices they lie in.</summary>
+    public ReadOnlySpan<Piece> PiecesOfLayer(int layer)
+    {
+        int first = 0;
+        while (first < Pieces.Length && Pieces[first].LayerIndex != layer)
+        {
+            first++;
+        }
+
+        int end = first;
+        while (end < Pieces.Length && Pieces[end].LayerIndex == layer)
+        {
+            end++;
+        }
+
+        return Pieces.AsSpan(first, end - first);
+    }
 
     private ImmutableArray<Piece> Cut()
     {

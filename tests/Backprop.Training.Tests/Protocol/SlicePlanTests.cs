@@ -59,7 +59,7 @@ public sealed class SlicePlanTests
         foreach (ParameterView view in Layout.Views)
         {
             Assert.Contains(
-                plan.PiecesByLayer[view.LayerIndex],
+                plan.PiecesOfLayer(view.LayerIndex).ToArray(),
                 piece => piece.Offset <= view.Offset && view.Offset < piece.End);
         }
     }
