@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Pattern;
@@ -119,7 +118,8 @@ public static class JournalSupervision
 {
     private const double RandomFactor = 0.2;
 
-    /// <summary>A supervisor of one journal's actor. What is told to it reaches the actor.</summary>
+    /// <summary>A supervisor of one journal's actor. What is told to it reaches the actor.
+    /// </summary>
     /// <param name="journal">The actor's.</param>
     /// <param name="name">The actor's name below the supervisor.</param>
     /// <param name="firstDelay">Before the first new start.</param>

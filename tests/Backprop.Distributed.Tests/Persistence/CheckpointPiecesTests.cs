@@ -111,7 +111,7 @@ public sealed class CheckpointPiecesTests : IDisposable
     [InlineData(3, false)]
     public async Task Failures_are_tried_again_and_then_told(int failures, bool saved)
     {
-        using ActorSystem system = ActorSystem.Create("failing", ConfigurationFactory.ParseString($$"""
+        using ActorSystem system = ActorSystem.Create("fail", ConfigurationFactory.ParseString($$"""
             akka.persistence.snapshot-store.sql.class = "{{typeof(FailingStore).FullName}}, {{
                 typeof(FailingStore).Assembly.GetName().Name}}"
             akka.persistence.snapshot-store.sql.failures = {{failures}}

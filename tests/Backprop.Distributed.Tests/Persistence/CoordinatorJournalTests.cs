@@ -52,7 +52,8 @@ public sealed class CoordinatorJournalTests : IDisposable
     public async Task A_decision_that_cannot_be_written_is_not_answered_and_is_told()
     {
         using ActorSystem system = ActorSystem.Create(
-            "failing", FailingJournal.Configuration.WithFallback(SerializationConfiguration.Config));
+            "failing",
+            FailingJournal.Configuration.WithFallback(SerializationConfiguration.Config));
         var told = new TaskCompletionSource<JournalUnavailable>();
         system.EventStream.Subscribe(
             system.ActorOf(Props.Create(() => new Listener(told))), typeof(JournalUnavailable));

@@ -59,7 +59,8 @@ public sealed class PersistenceConfigurationTests : IDisposable
 
         Assert.Equal("wal", Scalar("PRAGMA journal_mode"));
         Assert.Equal(2L, Scalar(
-            "SELECT count(*) FROM journal WHERE persistence_id = 'ledger-1' AND identifier = 7301"));
+            "SELECT count(*) FROM journal WHERE persistence_id = 'ledger-1'"
+            + " AND identifier = 7301"));
     }
 
     [Fact]
