@@ -97,7 +97,8 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
         ParameterLayout layout = _plan.Network.Layout;
         IEnumerable<int> layers = Enumerable.Range(firstView, endView - firstView)
             .Select(view => layout.Views[view].LayerIndex).Distinct();
-        foreach (Piece piece in layers.SelectMany(layer => State.Plan.PiecesOfLayer(layer).ToArray()))
+        foreach (Piece piece in layers.SelectMany(
+                layer => State.Plan.PiecesOfLayer(layer).ToArray()))
         {
             for (int node = 0; node < gradients.Nodes.Count; node++)
             {
