@@ -17,8 +17,8 @@ public interface IParallelBody
 /// microsecond and allocates nothing: the threads spin for a while and then park.
 /// </summary>
 /// <remarks>One caller at a time. Parts are claimed, not handed out: the calling thread computes
-/// what no other thread has begun, so that on a busy machine it never waits for a thread that has
-/// no core. Which thread computes a part cannot matter (rule 3).</remarks>
+/// part 0 and whatever no other thread has begun, so that on a busy machine it never waits for a
+/// thread that has no core. Which thread computes a part cannot matter (rule 3).</remarks>
 public sealed unsafe class ComputePool : IDisposable
 {
     /// <summary>The most threads of a pool.</summary>
@@ -210,12 +210,17 @@ public sealed unsafe class ComputePool : IDisposable
         _body = body;
         _context = context;
         _completed = 0;
-        Interlocked.Exchange(ref _claims, parts << PartBits);
+
+        // Part 0 is the caller's, so that whatever a thread sets up at its first part (its
+        // workspace) is set up on this one at the first run, not at some later one.
+        Interlocked.Exchange(ref _claims, (parts << PartBits) + 1);
         foreach (ComputeThread thread in _threads.AsSpan(0, parts - 1))
         {
             thread.WakeIfParked();
         }
 
+        RunPart(0, parts);
+        Interlocked.Increment(ref _completed);
         RunParts();
         Join(parts);
         _context = null;
