@@ -40,3 +40,32 @@ public enum DirectiveVerdict
     /// <summary>It is of another run, or does not fit this one.</summary>
     Invalid,
 }
+
+/// <summary>What was made of a directive.</summary>
+/// <param name="Verdict">Whether it holds.</param>
+/// <param name="Reason">Why not, in words; empty: it does.</param>
+public readonly record struct DirectiveAnswer(DirectiveVerdict Verdict, string Reason)
+{
+    /// <summary>What a directive's place after the one that holds says of it, whoever it is to;
+    /// null: nothing against it.</summary>
+    internal static DirectiveAnswer? OfOrder(
+        DirectiveStamp stamp, Generation generation, DirectiveStamp held, Generation current)
+    {
+        if (stamp.CompareTo(held) <= 0)
+        {
+            return new(
+                stamp.Term.CompareTo(held.Term) < 0
+                    ? DirectiveVerdict.Stale
+                    : DirectiveVerdict.Seen,
+                $"{stamp}, after {held}");
+        }
+
+        return generation.CompareTo(current) switch
+        {
+            > 0 => new(DirectiveVerdict.Reopen, $"{generation} begins"),
+            < 0 => new(
+                DirectiveVerdict.Stale, $"it is of {generation}, and {current} has begun"),
+            _ => null,
+        };
+    }
+}

@@ -59,11 +59,6 @@ public enum SliceWork
     Close,
 }
 
-/// <summary>What was made of a directive.</summary>
-/// <param name="Verdict">Whether it holds.</param>
-/// <param name="Reason">Why not, in words; empty: it does.</param>
-public readonly record struct DirectiveAnswer(DirectiveVerdict Verdict, string Reason);
-
 /// <summary>
 /// One parameter server's slice of a run in one generation: which nodes of the gradient it has,
 /// when it may write the next version, what it tells the coordinator. It holds no weights and no
@@ -187,23 +182,13 @@ public sealed class SliceState
             return new(DirectiveVerdict.Invalid, $"it is of run {directive.Run}, not {_plan.Run}");
         }
 
-        if (directive.Stamp.CompareTo(_directive.Stamp) <= 0)
+        if (DirectiveAnswer.OfOrder(
+            directive.Stamp, directive.Generation, _directive.Stamp, _directive.Generation)
+            is { } answer)
         {
             // Whoever repeats a directive has not had the status that answers it.
-            bool isOlderTerm = directive.Stamp.Term.CompareTo(_directive.Stamp.Term) < 0;
-            _statusChanged |= !isOlderTerm;
-            return new(
-                isOlderTerm ? DirectiveVerdict.Stale : DirectiveVerdict.Seen,
-                $"{directive.Stamp}, after {_directive.Stamp}");
-        }
-
-        if (directive.Generation != _directive.Generation)
-        {
-            return directive.Generation.CompareTo(_directive.Generation) > 0
-                ? new(DirectiveVerdict.Reopen, $"{directive.Generation} begins")
-                : new(
-                    DirectiveVerdict.Stale,
-                    $"it is of {directive.Generation}, and {_directive.Generation} has begun");
+            _statusChanged |= answer.Verdict == DirectiveVerdict.Seen;
+            return answer;
         }
 
         if ((RefusalOf(_plan, _self, directive) ?? DifferenceFrom(directive)) is { } reason)

@@ -148,23 +148,13 @@ public sealed class WorkerState
             return new(DirectiveVerdict.Invalid, $"it is of run {directive.Run}, not {_run}");
         }
 
-        if (directive.Stamp.CompareTo(_directive.Stamp) <= 0)
+        if (DirectiveAnswer.OfOrder(
+            directive.Stamp, directive.Generation, _directive.Stamp, _directive.Generation)
+            is { } answer)
         {
             // Whoever repeats a directive has not had the status that answers it.
-            bool isOlderTerm = directive.Stamp.Term.CompareTo(_directive.Stamp.Term) < 0;
-            _statusChanged |= !isOlderTerm;
-            return new(
-                isOlderTerm ? DirectiveVerdict.Stale : DirectiveVerdict.Seen,
-                $"{directive.Stamp}, after {_directive.Stamp}");
-        }
-
-        if (directive.Generation != _directive.Generation)
-        {
-            return directive.Generation.CompareTo(_directive.Generation) > 0
-                ? new(DirectiveVerdict.Reopen, $"{directive.Generation} begins")
-                : new(
-                    DirectiveVerdict.Stale,
-                    $"it is of {directive.Generation}, and {_directive.Generation} has begun");
+            _statusChanged |= answer.Verdict == DirectiveVerdict.Seen;
+            return answer;
         }
 
         if ((directive.Refusal(_dimensions) ?? DifferenceFrom(directive)) is { } reason)

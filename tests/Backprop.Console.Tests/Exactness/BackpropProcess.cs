@@ -46,20 +46,5 @@ internal static class BackpropProcess
     }
 
     /// <summary>The checkout: paths in run specifications are relative to it.</summary>
-    public static string RepositoryRoot { get; } = FindRoot();
-
-    private static string FindRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null;
-            folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Backprop.Distributed.sln")))
-            {
-                return folder.FullName;
-            }
-        }
-
-        throw new InvalidOperationException(
-            $"no Backprop.Distributed.sln above {AppContext.BaseDirectory}");
-    }
+    public static string RepositoryRoot => CommandRun.Root;
 }
