@@ -1,0 +1,95 @@
+using System.Collections.Immutable;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Coordination;
+
+/// <summary>Something that a user asks of the coordinator. Each is answered once it is durable; a
+/// request that is not answered in time may be repeated.</summary>
+public abstract record CoordinatorRequest
+{
+    private CoordinatorRequest()
+    {
+    }
+
+    /// <summary>Take a run on. Answered by <see cref="CoordinatorAnswer.Submitted"/>.</summary>
+    /// <param name="Submission">Chosen by who asks, so that a repeated request submits nothing
+    /// twice.</param>
+    /// <param name="Specification">The specification's text, with every include in place.</param>
+    /// <param name="Source">The file it came from, for messages.</param>
+    /// <param name="Priority">A higher one goes first.</param>
+    public sealed record Submit(
+        Guid Submission, string Specification, string Source, int Priority) : CoordinatorRequest;
+
+    /// <summary>All runs, newest first. Answered by <see cref="CoordinatorAnswer.Runs"/>.</summary>
+    public sealed record ListRuns : CoordinatorRequest;
+
+    /// <summary>One run. Answered by <see cref="CoordinatorAnswer.Run"/>.</summary>
+    /// <param name="Run">Which.</param>
+    public sealed record ShowRun(RunId Run) : CoordinatorRequest;
+
+    /// <summary>Change a run's course. Answered by <see cref="CoordinatorAnswer.Done"/>.</summary>
+    /// <param name="Run">Which.</param>
+    /// <param name="Control">How.</param>
+    public sealed record ControlRun(RunId Run, RunControl Control) : CoordinatorRequest;
+
+    /// <summary>The cluster's nodes. Answered by <see cref="CoordinatorAnswer.Cluster"/>.</summary>
+    public sealed record ShowCluster : CoordinatorRequest;
+}
+
+/// <summary>How a user changes a run's course.</summary>
+public enum RunControl
+{
+    /// <summary>Save a checkpoint and let go of the nodes, until it is resumed.</summary>
+    Pause,
+
+    /// <summary>Go on.</summary>
+    Resume,
+
+    /// <summary>End at once; checkpoints stay.</summary>
+    Stop,
+}
+
+/// <summary>What the coordinator answers.</summary>
+public abstract record CoordinatorAnswer
+{
+    private CoordinatorAnswer()
+    {
+    }
+
+    /// <summary>The run is in the queue.</summary>
+    /// <param name="Id">Its name from now on.</param>
+    public sealed record Submitted(RunId Id) : CoordinatorAnswer;
+
+    /// <summary>All runs, newest first.</summary>
+    public sealed record Runs(ImmutableArray<RunSummaryView> All) : CoordinatorAnswer;
+
+    /// <summary>One run.</summary>
+    public sealed record Run(RunView View) : CoordinatorAnswer;
+
+    /// <summary>It is done.</summary>
+    public sealed record Done : CoordinatorAnswer;
+
+    /// <summary>The cluster.</summary>
+    public sealed record Cluster(ClusterView View) : CoordinatorAnswer;
+
+    /// <summary>It is not done, and nothing has changed.</summary>
+    /// <param name="Kind">What kind of mistake it was.</param>
+    /// <param name="Reason">Why, in words: what, where, what would be right.</param>
+    public sealed record Refused(RefusalKind Kind, string Reason) : CoordinatorAnswer;
+}
+
+/// <summary>Why a request is refused.</summary>
+public enum RefusalKind
+{
+    /// <summary>What was sent is wrong.</summary>
+    Invalid,
+
+    /// <summary>There is no such run.</summary>
+    NotFound,
+
+    /// <summary>The run is not in a state for that.</summary>
+    Conflict,
+
+    /// <summary>Not now; later perhaps.</summary>
+    Unavailable,
+}
