@@ -6,8 +6,18 @@ using Backprop.Engine;
 
 namespace Backprop.Benchmarks;
 
-/// <summary>Two nodes joined by a few links: one pushes a gradient in pieces, the other folds each
-/// into its sum and returns the sum as soon as it has it.</summary>
+/// <summary>What becomes of a piece at the other end.</summary>
+internal enum LinkPattern
+{
+    /// <summary>It is checked and let go of, as iperf3 lets go of what it receives.</summary>
+    Push,
+
+    /// <summary>It is folded into a sum, and the sum is returned.</summary>
+    PushAndReturn,
+}
+
+/// <summary>Two nodes joined by a few links: one pushes a gradient in pieces; the other lets go of
+/// each, or folds it into its sum and returns the sum as soon as it has it.</summary>
 internal sealed class LinkRound : IDisposable
 {
     private static readonly RunHash Hash = RunHash.Of("benchmark");
@@ -21,7 +31,7 @@ internal sealed class LinkRound : IDisposable
     private readonly WorkerEnd _workerEnd;
     private readonly int _pieceLength;
 
-    public LinkRound(int streams, int bytes)
+    public LinkRound(LinkPattern pattern, int streams, int bytes)
     {
         int length = bytes / sizeof(float);
         _gradient = new AlignedBuffer(length);
@@ -29,7 +39,7 @@ internal sealed class LinkRound : IDisposable
         _pieceLength = Math.Min(FrameHeader.MaxPieceBytes / sizeof(float), length / streams);
         _workerEnd = new WorkerEnd(length / _pieceLength);
         ITensorListener listener = _server.Listen(
-            new LinkAddress("127.0.0.1", 0), new ServerEnd(_sum));
+            new LinkAddress("127.0.0.1", 0), new ServerEnd(pattern, _sum, _workerEnd));
         _links = new ITensorLink[streams];
         for (int i = 0; i < streams; i++)
         {
@@ -37,7 +47,7 @@ internal sealed class LinkRound : IDisposable
         }
     }
 
-    /// <summary>Pushes everything and waits until everything is back.</summary>
+    /// <summary>Pushes everything and waits until everything is there, or back.</summary>
     public void Run()
     {
         int pieces = _gradient.Length / _pieceLength;
@@ -68,7 +78,7 @@ internal sealed class LinkRound : IDisposable
 
     private static LinkIdentity Identity(string node) => new("benchmark", node, "0");
 
-    private sealed class ServerEnd(AlignedBuffer sum)
+    private sealed class ServerEnd(LinkPattern pattern, AlignedBuffer sum, WorkerEnd worker)
         : ILinkAcceptor, ILinkOwner, IFrameGuard, ISendCompletion
     {
         public LinkAdmission Admit(LinkIdentity peer) => LinkAdmission.To(this, this);
@@ -84,6 +94,13 @@ internal sealed class LinkRound : IDisposable
         public void OnArrival(ITensorLink link, Arrival arrival)
         {
             FrameHeader header = arrival.Header;
+            if (pattern == LinkPattern.Push)
+            {
+                arrival.Dispose();
+                worker.CountPiece();
+                return;
+            }
+
             Fold(arrival.Elements, sum.Span.Slice(header.Offset, header.ElementCount));
             arrival.Dispose();
             SendResult result = link.TrySend(
@@ -136,6 +153,11 @@ internal sealed class LinkRound : IDisposable
         public void OnArrival(ITensorLink link, Arrival arrival)
         {
             arrival.Dispose();
+            CountPiece();
+        }
+
+        public void CountPiece()
+        {
             if (Interlocked.Increment(ref _arrived) % pieces == 0)
             {
                 _whole.Release();

@@ -4,31 +4,78 @@ using System.Text.Json;
 
 namespace Backprop.Benchmarks;
 
-/// <summary>Tensor links over loopback: pieces are pushed, folded and returned; beside it what
-/// iperf3 moves in the same minute, where it is installed.</summary>
+/// <summary>Tensor links over loopback, one way and there and back, beside what iperf3 moves in
+/// the same run, where it is installed.</summary>
 internal static class LinkTable
 {
     private const double WarmUpSeconds = 0.3;
     private const double Seconds = 1.2;
     private const int IperfPort = 47_201;
+    private const int Rounds = 5;
+    private const int LargeBytes = 1 << 26;
 
-    private static readonly int[] Sizes = [1 << 18, 1 << 22, 1 << 26];
+    private static readonly int[] Sizes = [1 << 18, 1 << 22, LargeBytes];
 
     public static void Print()
     {
-        Console.WriteLine("push and return over loopback, both ends in this process");
+        foreach (int streams in (int[])[1, 4])
+        {
+            PrintBesideIperf(streams);
+        }
+
+        Console.WriteLine();
+        Console.WriteLine("push, fold and return over loopback, both ends in this process");
         Console.WriteLine(
             "streams    MiB   median GB/s  (best)   ms/round  CPU-s/GB  allocated B/round");
         foreach (int streams in (int[])[1, 4])
         {
             foreach (int bytes in Sizes)
             {
-                using var round = new LinkRound(streams, bytes);
+                using var round = new LinkRound(LinkPattern.PushAndReturn, streams, bytes);
                 Console.WriteLine(Line(round, streams, bytes));
             }
-
-            Console.WriteLine(Iperf(streams));
         }
+    }
+
+    // By turns, since the machine's speed changes from one minute to the next.
+    private static void PrintBesideIperf(int streams)
+    {
+        var ours = new List<double>();
+        var theirs = new List<double>();
+        for (int i = 0; i < Rounds; i++)
+        {
+            ours.Add(OneWay(streams));
+            if (Iperf(streams) is { } rate)
+            {
+                theirs.Add(rate);
+            }
+        }
+
+        string line = string.Create(
+            CultureInfo.InvariantCulture,
+            $"one way, {streams} stream(s), 64 MiB: {Median(ours):0.00} GB/s");
+        Console.WriteLine(theirs.Count == 0
+            ? $"{line}; iperf3 is not installed"
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{line}; iperf3 -l 1M {Median(theirs):0.00} GB/s;"
+                + $" ratio {Median(ours) / Median(theirs):0.00} (medians of {Rounds})"));
+    }
+
+    private static double OneWay(int streams)
+    {
+        using var round = new LinkRound(LinkPattern.Push, streams, LargeBytes);
+        var seconds = new List<double>(1 << 16);
+        Repeat(round, WarmUpSeconds, seconds);
+        seconds.Clear();
+        Repeat(round, Seconds, seconds);
+        return 1e-9 * LargeBytes * seconds.Count / seconds.Sum();
+    }
+
+    private static double Median(List<double> values)
+    {
+        values.Sort();
+        return values[values.Count / 2];
     }
 
     private static string Line(LinkRound round, int streams, int bytes)
@@ -67,7 +114,8 @@ internal static class LinkTable
         }
     }
 
-    private static string Iperf(int streams)
+    /// <summary>GB/s that iperf3 moves one way; null: it is not installed.</summary>
+    private static double? Iperf(int streams)
     {
         try
         {
@@ -78,15 +126,12 @@ internal static class LinkTable
             using JsonDocument report = JsonDocument.Parse(client.StandardOutput.ReadToEnd());
             client.WaitForExit();
             server.WaitForExit();
-            double bits = report.RootElement.GetProperty("end").GetProperty("sum_received")
-                .GetProperty("bits_per_second").GetDouble();
-            return string.Create(
-                CultureInfo.InvariantCulture,
-                $"iperf3 -l 1M, {streams} stream(s), one way: {bits / 8e9:0.00} GB/s");
+            return report.RootElement.GetProperty("end").GetProperty("sum_received")
+                .GetProperty("bits_per_second").GetDouble() / 8e9;
         }
         catch (System.ComponentModel.Win32Exception)
         {
-            return "iperf3 is not installed";
+            return null;
         }
     }
 

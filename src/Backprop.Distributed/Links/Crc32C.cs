@@ -20,9 +20,13 @@ internal static class Crc32C
     private static readonly uint[] Advanced = Advance();
 
     /// <summary>The checksum of <paramref name="bytes"/>.</summary>
-    public static uint Of(ReadOnlySpan<byte> bytes)
+    public static uint Of(ReadOnlySpan<byte> bytes) => Append(0, bytes);
+
+    /// <summary>The checksum of what has <paramref name="checksum"/> (nothing has 0), followed by
+    /// <paramref name="bytes"/>.</summary>
+    public static uint Append(uint checksum, ReadOnlySpan<byte> bytes)
     {
-        uint register = uint.MaxValue;
+        uint register = ~checksum;
         while (bytes.Length >= 3 * ChainBytes)
         {
             register = ThreeChains(register, bytes[..(3 * ChainBytes)]);

@@ -39,4 +39,19 @@ public sealed class Crc32CTests
 
         Assert.Equal(~register, Crc32C.Of(bytes));
     }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(13)]
+    [InlineData(12_289)]
+    [InlineData(40_000)]
+    public void Parts_have_the_checksum_of_the_whole(int cut)
+    {
+        byte[] bytes = [.. Enumerable.Range(0, 40_000).Select(i => (byte)(i * 31 >> 3))];
+
+        uint first = Crc32C.Append(0, bytes.AsSpan(0, cut));
+
+        Assert.Equal(Crc32C.Of(bytes), Crc32C.Append(first, bytes.AsSpan(cut)));
+    }
 }

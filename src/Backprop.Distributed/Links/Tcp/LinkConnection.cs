@@ -54,24 +54,14 @@ internal sealed class LinkConnection : IDisposable
     /// and <paramref name="most"/> for all of them once the first has given something.</summary>
     /// <exception cref="EndOfStreamException">The peer closed the connection.</exception>
     /// <exception cref="IOException">The connection failed, or time is up.</exception>
-    public void ReadExactly(Span<byte> destination, TimeSpan most)
-    {
-        destination = destination[ReadSome(destination)..];
-        if (destination.IsEmpty)
-        {
-            return;
-        }
+    public void ReadExactly(Span<byte> destination, TimeSpan most) =>
+        ReadExactly(destination, most, withChecksum: false);
 
-        Deadline deadline = Deadline.After(most);
-        while (!destination.IsEmpty)
-        {
-            destination = destination[ReadSome(destination)..];
-            if (deadline.Left <= TimeSpan.Zero)
-            {
-                throw TimeIsUp();
-            }
-        }
-    }
+    /// <summary>As <see cref="ReadExactly(Span{byte}, TimeSpan)"/>, and takes the checksum of each
+    /// part while it is in the cache.</summary>
+    /// <returns>The CRC-32C of all of it.</returns>
+    public uint ReadWithChecksum(Span<byte> destination, TimeSpan most) =>
+        ReadExactly(destination, most, withChecksum: true);
 
     /// <summary>Sends all of it.</summary>
     /// <exception cref="IOException">The connection failed, or the peer takes nothing.</exception>
@@ -103,6 +93,29 @@ internal sealed class LinkConnection : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _stream.Dispose();
+
+    private uint ReadExactly(Span<byte> destination, TimeSpan most, bool withChecksum)
+    {
+        uint checksum = 0;
+        Deadline? deadline = null;
+        while (!destination.IsEmpty)
+        {
+            int read = ReadSome(destination);
+            if (withChecksum)
+            {
+                checksum = Crc32C.Append(checksum, destination[..read]);
+            }
+
+            destination = destination[read..];
+            deadline ??= Deadline.After(most);
+            if (!destination.IsEmpty && deadline.Value.Left <= TimeSpan.Zero)
+            {
+                throw TimeIsUp();
+            }
+        }
+
+        return checksum;
+    }
 
     private static IOException TimeIsUp() =>
         new("time is up", new SocketException((int)SocketError.TimedOut));

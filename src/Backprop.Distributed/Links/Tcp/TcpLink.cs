@@ -199,8 +199,7 @@ internal sealed class TcpLink : ITensorLink
         try
         {
             Span<byte> payload = arrival.Begin(header, lane);
-            connection.ReadExactly(payload, _options.FrameDeadline);
-            if (Crc32C.Of(payload) != crc)
+            if (connection.ReadWithChecksum(payload, _options.FrameDeadline) != crc)
             {
                 throw Refused($"the payload of a {header.Type} frame does not match its checksum");
             }
