@@ -46,8 +46,8 @@ public readonly record struct FrameHeader
     /// frames granted.</summary>
     public int Piece { get; init; }
 
-    /// <summary>The first element in the flat vector; for block sums the first block; for credit
-    /// the small frames granted.</summary>
+    /// <summary>The first element in the flat vector; for block sums the first of the sums; for
+    /// credit the small frames granted.</summary>
     public int Offset { get; init; }
 
     /// <summary>Bytes of the payload.</summary>
@@ -103,18 +103,23 @@ public readonly record struct FrameHeader
         PayloadBytes = sizeof(double),
     };
 
-    /// <summary>The header of the sums of squares of <paramref name="blocks"/> blocks of a
-    /// slice.</summary>
+    /// <summary>The header of sums of a slice.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="generation">The generation.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="slice">The slice.</param>
+    /// <param name="first">The first of the sums that follow, in the slice.</param>
+    /// <param name="words">64-bit words of the payload.</param>
     public static FrameHeader BlockSums(
-        RunHash run, long generation, long step, int slice, int firstBlock, int blocks) => new()
+        RunHash run, long generation, long step, int slice, int first, int words) => new()
         {
             Type = FrameType.BlockSums,
             Run = run,
             Generation = generation,
             Step = step,
             Piece = slice,
-            Offset = firstBlock,
-            PayloadBytes = checked(blocks * sizeof(double)),
+            Offset = first,
+            PayloadBytes = checked(words * sizeof(double)),
         };
 
     /// <summary>The header of a request for <paramref name="pieces"/> pieces of a version.

@@ -14,7 +14,8 @@ public enum FrameType : byte
     /// <summary>The loss sum of a tree node: one fp64.</summary>
     Loss = 3,
 
-    /// <summary>Sums of squares of consecutive parameter blocks of a slice, fp64.</summary>
+    /// <summary>What was summed over consecutive pieces of blocks of a slice's gradient and
+    /// weights, and the step's loss.</summary>
     BlockSums = 4,
 
     /// <summary>The pieces of a version that the sender lacks: their indices, 32 bits each.

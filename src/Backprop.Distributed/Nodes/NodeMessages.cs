@@ -48,8 +48,8 @@ public sealed record OutlineAnswer(
     RunId Run, NodeId Node, RunOutline? Outline, string? Refusal);
 
 /// <summary>To a worker's node: read a checkpoint, say what its weights come to, and store them as
-/// a trained model. The answer is an <see cref="ExaminationAnswer"/>. It may be asked of any worker,
-/// any number of times.</summary>
+/// a trained model. The answer is an <see cref="ExaminationAnswer"/>. It may be asked of any
+/// worker, any number of times.</summary>
 /// <param name="Setup">The run.</param>
 /// <param name="Manifest">The checkpoint.</param>
 /// <param name="UseBest">Whether the final weights are the best ones in it; else its own.</param>

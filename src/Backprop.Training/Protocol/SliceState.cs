@@ -59,6 +59,12 @@ public enum SliceWork
     Close,
 }
 
+/// <summary>What a step came to.</summary>
+/// <param name="Loss">Mean of its rows' losses; only the first slice knows it.</param>
+/// <param name="GradientNorm">The gradient's norm, before it was clipped.</param>
+/// <param name="Time">Median of the latest steps' times.</param>
+public readonly record struct StepMeasures(double Loss, double GradientNorm, TimeSpan Time);
+
 /// <summary>
 /// One parameter server's slice of a run in one generation: which nodes of the gradient it has,
 /// when it may write the next version, what it tells the coordinator. It holds no weights and no
@@ -86,6 +92,7 @@ public sealed class SliceState
     private int _wholePieces;
     private double _epochLossSum;
     private double _ownLossSum;
+    private double _gradientNorm;
     private LostCheckpoint? _lost;
     private bool _hasPrevious;
     private long? _checkedVersion;
@@ -158,6 +165,13 @@ public sealed class SliceState
 
     /// <summary>The step that <see cref="Sums"/> are of; −1: none.</summary>
     public long SumsStep => _sums.OwnStep;
+
+    /// <summary>The version kept as the best; null: none.</summary>
+    public long? BestVersion => _bestVersion;
+
+    /// <summary>What the step before <see cref="Version"/> came to, for people; null: none was
+    /// made in this generation.</summary>
+    public StepMeasures? LastStep { get; private set; }
 
     /// <summary>When to call <see cref="Look"/>, if nothing else happens before.</summary>
     public TimeSpan NextLook => _nextLook;
@@ -472,6 +486,8 @@ public sealed class SliceState
         _epochLossSum += _sums.LossSum;
         _hasPrevious = true;
         _times.Add(now - _stepBegan);
+        LastStep = new StepMeasures(
+            _sums.LossSum / Dimensions.GlobalRows(Version), _gradientNorm, _times.Median);
         Version++;
         foreach (TreeLedger ledger in _ledgers)
         {
@@ -675,9 +691,9 @@ public sealed class SliceState
         ParameterView? view = _norms.FindNonFinite(_sums.All);
         if (view is null && double.IsFinite(_sums.LossSum))
         {
-            double norm = _norms.GradientNorm(_sums.All);
+            _gradientNorm = _norms.GradientNorm(_sums.All);
             Update = new UpdateStep(
-                Version, LearningRate(), _plan.Rules.Clipping.ScaleFor(norm),
+                Version, LearningRate(), _plan.Rules.Clipping.ScaleFor(_gradientNorm),
                 Dimensions.MicroBatchesOf(Version).NonEmptyCount);
             return true;
         }

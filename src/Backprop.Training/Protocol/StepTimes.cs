@@ -19,6 +19,9 @@ public sealed class StepTimes
         : 2 * median > Floor ? 2 * median
         : Floor;
 
+    /// <summary>The median of the latest steps; zero: there was none.</summary>
+    public TimeSpan Median => _steps.Median ?? TimeSpan.Zero;
+
     /// <summary>Takes in one more step.</summary>
     public void Add(TimeSpan duration) => _steps.Add(duration);
 }

@@ -1,0 +1,86 @@
+using Backprop.Data.Sources;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Persistence;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Nodes;
+
+/// <summary>What the actors of a node share. One actor system may host several nodes.</summary>
+public sealed class NodeContext
+{
+    /// <summary>The node.</summary>
+    public required NodeId Node { get; init; }
+
+    /// <summary>Its links.</summary>
+    public required LinkHub Links { get; init; }
+
+    /// <summary>Threads that each run's part computes with, at least 1.</summary>
+    public required int Threads { get; init; }
+
+    /// <summary>Where checkpoints lie.</summary>
+    public required CheckpointPieces Checkpoints { get; init; }
+
+    /// <summary>Where trained models are stored.</summary>
+    public required IModelStore Models { get; init; }
+
+    /// <summary>Opens data sources; a worker's only.</summary>
+    public required IDataSourceOpener Data { get; init; }
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>What one run's part may allocate beside its data, in bytes.</summary>
+    public long MemoryLimitBytes { get; init; } = long.MaxValue;
+
+    /// <summary>How long it is waited for others.</summary>
+    public NodePatience Patience { get; init; } = new();
+
+    /// <summary>Something computes far longer than it should, and cannot be stopped: the process
+    /// had better end. Called on an actor's thread with the reason.</summary>
+    public event Action<string>? Hung;
+
+    /// <summary>The time since some moment, for the protocol's states.</summary>
+    internal TimeSpan Now => Time.GetElapsedTime(0);
+
+    /// <summary>Says that something hangs.</summary>
+    internal void ReportHung(string reason) => Hung?.Invoke(reason);
+}
+
+/// <summary>How long a node's actors wait for others, and for themselves.</summary>
+public sealed record NodePatience
+{
+    /// <summary>Between two looks at what may be late.</summary>
+    public TimeSpan Look { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>Before a question to the coordinator is asked again.</summary>
+    public TimeSpan Question { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Times that a question is asked.</summary>
+    public int Questions { get; init; } = 120;
+
+    /// <summary>How long a slice waits for a worker that has not taken older weights, before it
+    /// closes the link to it.</summary>
+    public TimeSpan SlowReceiver { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>What one piece of computing may take: no kernel takes as long.</summary>
+    public TimeSpan Computation { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long the part of a run that is over still answers.</summary>
+    public TimeSpan Afterwards { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Between two reports of a run's progress.</summary>
+    public TimeSpan Progress { get; init; } = TimeSpan.FromMilliseconds(300);
+}
+
+/// <summary>Stores the files of trained models where every node finds them.</summary>
+public interface IModelStore
+{
+    /// <summary>Stores a file; when this is done, it is durable.</summary>
+    /// <param name="place">What it is stored under; what was there is replaced.</param>
+    /// <param name="content">Its bytes; nobody changes them.</param>
+    /// <param name="cancellation">Between two attempts.</param>
+    /// <exception cref="Training.Checkpoints.CheckpointException">It could not be stored.
+    /// </exception>
+    Task<StoredFile> SaveAsync(
+        string place, ReadOnlyMemory<byte> content, CancellationToken cancellation);
+}

@@ -1,0 +1,32 @@
+using Akka.Configuration;
+
+namespace Backprop.Distributed.Nodes;
+
+/// <summary>The threads that a node's actors run on: their own, since the CLR pool's belong to
+/// timers and sockets.</summary>
+public static class NodeDispatchers
+{
+    /// <summary>A thread for each actor: a slice adds up gradients on it.</summary>
+    public const string Slice = "backprop.dispatchers.slice";
+
+    /// <summary>A few threads for all others.</summary>
+    public const string Nodes = "backprop.dispatchers.nodes";
+
+    /// <summary>To be put before Akka's defaults.</summary>
+    public static Config Config { get; } = ConfigurationFactory.ParseString("""
+        backprop.dispatchers {
+          slice {
+            type = PinnedDispatcher
+            throughput = 16
+          }
+          nodes {
+            type = ForkJoinDispatcher
+            throughput = 16
+            dedicated-thread-pool {
+              thread-count = 2
+              threadtype = background
+            }
+          }
+        }
+        """);
+}

@@ -1,0 +1,179 @@
+using System.Collections.Immutable;
+using Backprop.Distributed.Links;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Serving;
+
+/// <summary>Sends a slice's versions to the run's workers, from where they lie. One caller at a
+/// time.</summary>
+internal sealed class Broadcasting
+{
+    private readonly LinkHub _links;
+    private readonly SlicePlan _plan;
+    private readonly int _slice;
+    private readonly RunHash _run;
+    private readonly Generation _generation;
+    private readonly WeightsRing _ring;
+    private readonly Action _released;
+    private readonly Dictionary<NodeId, Receiver> _receivers = [];
+
+    /// <summary>For one slice in one generation.</summary>
+    /// <param name="links">The node's.</param>
+    /// <param name="plan">How the vector is cut.</param>
+    /// <param name="slice">The slice.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="generation">The generation.</param>
+    /// <param name="ring">The slice's weights.</param>
+    /// <param name="released">Called, on a thread of a link, when a link has sent a piece.</param>
+    public Broadcasting(
+        LinkHub links, SlicePlan plan, int slice, RunHash run, Generation generation,
+        WeightsRing ring, Action released)
+    {
+        _links = links;
+        _plan = plan;
+        _slice = slice;
+        _run = run;
+        _generation = generation;
+        _ring = ring;
+        _released = released;
+    }
+
+    private int FirstPiece => _plan.FirstPiece(_slice);
+
+    private int EndPiece => _plan.FirstPiece(_slice + 1);
+
+    /// <summary>Sends every piece of the version of now to every worker.</summary>
+    public void SendAll(ImmutableArray<NodeId> workers, long version)
+    {
+        foreach (NodeId worker in workers)
+        {
+            Receiver receiver = ReceiverAt(worker);
+            receiver.Version = version;
+            receiver.NextPiece = FirstPiece;
+            Continue(receiver);
+        }
+    }
+
+    /// <summary>Goes on where a link's queue was full.</summary>
+    public void Continue()
+    {
+        foreach (Receiver receiver in _receivers.Values)
+        {
+            Continue(receiver);
+        }
+    }
+
+    /// <summary>Sends a worker pieces of the version of now that it lacks, unless they are on their
+    /// way.</summary>
+    public void Answer(NodeId worker, ImmutableArray<int> pieces, long version)
+    {
+        Receiver receiver = ReceiverAt(worker);
+        SentWeights sent = receiver.Of(_ring.Current, _released);
+        if (sent.IsUnderWay || (receiver.NextPiece < EndPiece && receiver.Version == version))
+        {
+            return;
+        }
+
+        foreach (int piece in pieces)
+        {
+            if (Send(receiver, sent, _plan.Pieces[piece], version) != SendResult.Queued)
+            {
+                return; // What is left it asks for again.
+            }
+        }
+    }
+
+    /// <summary>Closes the links that still have weights other than those of now: whoever is at
+    /// their other end dials again and asks for what it lacks.</summary>
+    /// <returns>Whose they are.</returns>
+    public IReadOnlyList<NodeId> CloseSlowLinks(string reason)
+    {
+        List<NodeId> slow =
+        [
+            .. _receivers.Values
+                .Where(receiver => receiver.Sent.Any(
+                    sent => sent.IsUnderWay && sent.Weights != _ring.Current))
+                .Select(receiver => receiver.Node),
+        ];
+        slow.ForEach(node => _links.Close(node, reason));
+        return slow;
+    }
+
+    private Receiver ReceiverAt(NodeId node)
+    {
+        if (!_receivers.TryGetValue(node, out Receiver? receiver))
+        {
+            receiver = new Receiver(node, EndPiece);
+            _receivers.Add(node, receiver);
+        }
+
+        return receiver;
+    }
+
+    private void Continue(Receiver receiver)
+    {
+        if (receiver.NextPiece == EndPiece)
+        {
+            return;
+        }
+
+        SentWeights sent = receiver.Of(_ring.Current, _released);
+        while (receiver.NextPiece < EndPiece)
+        {
+            switch (Send(receiver, sent, _plan.Pieces[receiver.NextPiece], receiver.Version))
+            {
+                case SendResult.Queued:
+                    receiver.NextPiece++;
+                    break;
+                case SendResult.QueueFull:
+                    return;
+                default:
+                    receiver.NextPiece = EndPiece; // It asks, when it misses them.
+                    return;
+            }
+        }
+    }
+
+    private SendResult Send(Receiver receiver, SentWeights sent, in Piece piece, long version)
+    {
+        var header = FrameHeader.Broadcast(
+            _run, _generation.Value, version, piece.Index, piece.Offset, piece.Length);
+        sent.Hold();
+        SendResult result = _links.TrySend(
+            receiver.Node, header, sent.Weights.Buffer, piece.Offset - _plan.SliceStart(_slice),
+            sent);
+        if (result != SendResult.Queued)
+        {
+            sent.Release();
+        }
+
+        return result;
+    }
+
+    private sealed class Receiver(NodeId node, int endPiece)
+    {
+        public NodeId Node => node;
+
+        public long Version { get; set; }
+
+        // The next piece to queue; the slice's end: none.
+        public int NextPiece { get; set; } = endPiece;
+
+        // One for each buffer that was ever sent to it.
+        public List<SentWeights> Sent { get; } = [];
+
+        public SentWeights Of(SharedWeights weights, Action released)
+        {
+            foreach (SentWeights sent in Sent)
+            {
+                if (sent.Weights == weights)
+                {
+                    return sent;
+                }
+            }
+
+            Sent.Add(new SentWeights(weights, released));
+            return Sent[^1];
+        }
+    }
+}

@@ -1,0 +1,316 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Nodes;
+using Backprop.Engine;
+using Backprop.Engine.Optimizers;
+using Backprop.Engine.Threading;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Serving;
+
+/// <summary>A slice in one generation: its state, its numbers, and its place on the links. What the
+/// state asks for is done here as far as nobody has to be waited for. One caller at a time.
+/// </summary>
+internal sealed class ServedSlice
+{
+    private readonly NodeContext _context;
+    private readonly KnownRun _run;
+    private readonly RunHash _hash;
+    private readonly SliceGuard _guard;
+    private readonly SumsGathering _gathering;
+    private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
+    private SliceMemory? _memory;
+    private Broadcasting? _broadcasting;
+
+    /// <summary>The slice that a directive opens.</summary>
+    /// <param name="context">The node.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="directive">The directive.</param>
+    /// <param name="wake">Called, on any thread, when there is something to look at.</param>
+    /// <exception cref="ArgumentException">The directive does not fit the run.</exception>
+    public ServedSlice(
+        NodeContext context, KnownRun run, ServerDirective directive, Action wake)
+    {
+        _context = context;
+        _run = run;
+        _hash = RunHash.Of(run.Setup.Run.Value);
+        State = new SliceState(run.Plan, context.Node, directive, context.Now);
+        _guard = new SliceGuard(
+            State.Plan, State.Slice, directive.Generation, run.Dimensions.MicroBatches);
+        _gathering = new SumsGathering(_guard.Sums);
+        Inbox = context.Links.Register(RunPart.Slice, _hash, _guard, wake);
+    }
+
+    /// <summary>Decides.</summary>
+    public SliceState State { get; }
+
+    /// <summary>What has arrived.</summary>
+    public RunInbox Inbox { get; }
+
+    /// <summary>Whether the next version waits for a buffer that links still have.</summary>
+    public bool WaitsForLinks { get; private set; }
+
+    /// <summary>Its numbers.</summary>
+    private SliceMemory Memory =>
+        _memory ?? throw new InvalidOperationException("the slice has no memory yet");
+
+    /// <summary>Takes memory.</summary>
+    /// <exception cref="InsufficientMemoryException">There is not as much, or it may not be used.
+    /// </exception>
+    public void TakeMemory(ComputePool pool)
+    {
+        long bytes = SliceMemory.Bytes(
+            State.Plan, State.Slice, _run.Specification.Optimizer.StateCount);
+        if (bytes > _context.MemoryLimitBytes)
+        {
+            throw new InsufficientMemoryException(
+                $"slice {State.Slice} needs {MiB(bytes)} MiB, and {MiB(_context.MemoryLimitBytes)}"
+                + " MiB may be used");
+        }
+
+        _memory = new SliceMemory(State.Plan, State.Slice, _run.Plan.Rules, pool);
+        _broadcasting = new Broadcasting(
+            _context.Links, State.Plan, State.Slice, _hash, State.Directive.Generation,
+            _memory.Weights, Inbox.Wake);
+    }
+
+    /// <summary>Fills the slice with the run's first weights.</summary>
+    public void TakeFirstWeights()
+    {
+        using var all = new AlignedBuffer(State.Plan.Layout.Length);
+        _run.Plan.Network.InitializeWeights(_run.Specification.Seed, all);
+        Memory.TakeWeights(all);
+    }
+
+    /// <summary>What to fill from a checkpoint.</summary>
+    public Persistence.SliceContent ContentToRestore(SliceOrigin.Checkpoint origin) =>
+        Memory.ContentToRestore(origin.BestVersion is not null);
+
+    /// <summary>A copy to save.</summary>
+    public Persistence.SliceContent CopyForCheckpoint() =>
+        Memory.CopyForCheckpoint(State.BestVersion is not null);
+
+    /// <summary>The numbers are there.</summary>
+    public void Opened()
+    {
+        State.Opened(_context.Now);
+        SendVersion();
+    }
+
+    /// <summary>Looks at what has arrived, up to so many frames.</summary>
+    /// <returns>Whether there may be more.</returns>
+    public bool TakeArrivals(int most)
+    {
+        for (int i = 0; i < most; i++)
+        {
+            if (!Inbox.TryTake(out RunArrival next))
+            {
+                return false;
+            }
+
+            try
+            {
+                Take(next.From, next.Arrival);
+            }
+            finally
+            {
+                next.Arrival.Dispose();
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Does what the state asks for.</summary>
+    /// <exception cref="InvalidOperationException">It is not for here.</exception>
+    public void Do(SliceWork work)
+    {
+        switch (work)
+        {
+            case SliceWork.KeepBest:
+                Memory.KeepBest();
+                State.BestKept();
+                break;
+            case SliceWork.CheckWeights:
+                State.WeightsChecked(Memory.WeightsAreFinite());
+                break;
+            case SliceWork.Prepare:
+                State.Prepared(Memory.Prepare());
+                SendSums(onlyWhereMissing: false);
+                break;
+            case SliceWork.Apply:
+                WaitsForLinks = true;
+                TryApply();
+                break;
+            default:
+                throw new InvalidOperationException($"{work} is not done here");
+        }
+    }
+
+    /// <summary>Writes the next version, if that was asked for and there is a buffer for it.
+    /// </summary>
+    public void TryApply()
+    {
+        if (!WaitsForLinks || !Memory.Weights.TryFindFree(out SharedWeights next))
+        {
+            return;
+        }
+
+        WaitsForLinks = false;
+        Memory.Apply(State.Update, next);
+        State.Applied(_context.Now);
+        SendVersion();
+    }
+
+    /// <summary>Goes on with broadcasts that links had no room for.</summary>
+    public void Continue() => _broadcasting?.Continue();
+
+    /// <summary>Closes the links of those who have not taken older versions.</summary>
+    /// <returns>Whose they are.</returns>
+    public IReadOnlyList<NodeId> CloseSlowLinks() => _broadcasting!.CloseSlowLinks(
+        $"weights of run {State.Directive.Run} were not taken within"
+        + $" {_context.Patience.SlowReceiver.TotalSeconds:0.#} s");
+
+    /// <summary>Looks at what is late.</summary>
+    public void Look()
+    {
+        if (State.Look(_context.Now))
+        {
+            SendSums(onlyWhereMissing: true);
+        }
+    }
+
+    /// <summary>Takes no more frames, and lets go of the numbers.</summary>
+    /// <param name="isRead">Whether they are being read from a checkpoint.</param>
+    /// <param name="isSaved">Whether a copy is being saved.</param>
+    public void Retire(bool isRead, bool isSaved)
+    {
+        Inbox.Dispose();
+        _memory?.Retire(isRead, isSaved);
+        _memory = null;
+        _broadcasting = null;
+        WaitsForLinks = false;
+    }
+
+    private static string MiB(long bytes) => $"{bytes / (1024.0 * 1024):N0}";
+
+    private void Take(NodeId from, Arrival arrival)
+    {
+        if (_memory is null || arrival.Header.Generation != State.Directive.Generation.Value)
+        {
+            return;
+        }
+
+        switch (arrival.Header.Type)
+        {
+            case FrameType.Push:
+                TakeGradient(arrival);
+                break;
+            case FrameType.Loss:
+                TakeLoss(arrival);
+                break;
+            case FrameType.BlockSums:
+                TakeSums(arrival);
+                break;
+            case FrameType.RequestPieces:
+                TakeRequest(from, arrival);
+                break;
+        }
+    }
+
+    private void TakeGradient(Arrival arrival)
+    {
+        ref readonly FrameHeader frame = ref arrival.Header;
+        var header = new GradientHeader(
+            State.Directive.Run, State.Directive.Generation, frame.Step, frame.Node, frame.Piece);
+        if (State.EnterGradient(header, frame.ElementCount) == ArrivalVerdict.Entered)
+        {
+            Memory.Gradient.Enter(
+                State, frame.Piece, frame.Node.FirstMicroBatch, arrival.Elements);
+        }
+    }
+
+    private void TakeLoss(Arrival arrival)
+    {
+        ref readonly FrameHeader frame = ref arrival.Header;
+        State.EnterLoss(new LossHeader(
+            State.Directive.Run, State.Directive.Generation, frame.Step, frame.Node,
+            BinaryPrimitives.ReadDoubleLittleEndian(arrival.Payload)));
+    }
+
+    private void TakeSums(Arrival arrival)
+    {
+        ref readonly FrameHeader frame = ref arrival.Header;
+        if (!_gathering.TryGather(
+            arrival, out ReadOnlySpan<PieceSums> sums, out double lossSum, out bool asks))
+        {
+            return;
+        }
+
+        State.EnterSums(
+            new SumsHeader(
+                State.Directive.Run, State.Directive.Generation, frame.Step, frame.Piece, lossSum,
+                asks),
+            sums, out bool answer);
+        if (answer)
+        {
+            SendSums(frame.Piece);
+        }
+    }
+
+    private void TakeRequest(NodeId from, Arrival arrival)
+    {
+        ReadOnlySpan<byte> payload = arrival.Payload;
+        var pieces = ImmutableArray.CreateBuilder<int>(payload.Length / sizeof(int));
+        for (; !payload.IsEmpty; payload = payload[sizeof(int)..])
+        {
+            pieces.Add(BinaryPrimitives.ReadInt32LittleEndian(payload));
+        }
+
+        var request = new PiecesRequest(
+            State.Directive.Run, State.Directive.Generation, arrival.Header.Step,
+            pieces.MoveToImmutable());
+        if (State.Judge(request) == ArrivalVerdict.Entered)
+        {
+            _broadcasting!.Answer(from, request.Pieces, State.Version);
+        }
+    }
+
+    private void SendVersion()
+    {
+        _guard.Version = State.Version;
+        _broadcasting!.SendAll(State.Directive.Workers, State.Version);
+    }
+
+    private void SendSums(bool onlyWhereMissing)
+    {
+        for (int slice = 0; slice < State.Plan.SliceCount; slice++)
+        {
+            if (slice != State.Slice && (!onlyWhereMissing || State.LacksSumsOf(slice)))
+            {
+                SendSums(slice);
+            }
+        }
+    }
+
+    // What a link has no room for is sent again when it is missed.
+    private void SendSums(int slice)
+    {
+        SumsHeader header = State.HeaderOfSums(slice);
+        int total = State.Sums.Length;
+        for (int frame = 0; frame < SumsFrame.FramesOf(total); frame++)
+        {
+            int first = frame * SumsFrame.MaxSums;
+            int count = SumsFrame.CountOf(total, frame);
+            ReadOnlySpan<byte> payload = SumsFrame.Write(
+                header.LossSum, header.Asks, State.Sums.Slice(first, count), _payload);
+            _context.Links.TrySend(
+                State.Directive.Servers[slice],
+                FrameHeader.BlockSums(
+                    _hash, header.Generation.Value, header.Step, State.Slice, first,
+                    SumsFrame.WordsOf(count)),
+                payload);
+        }
+    }
+}

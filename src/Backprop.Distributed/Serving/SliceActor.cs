@@ -1,0 +1,434 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Event;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
+using Backprop.Engine.Threading;
+using Backprop.Training.Checkpoints;
+using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
+
+namespace Backprop.Distributed.Serving;
+
+/// <summary>One run's slice on a parameter server, on a thread of its own: tells the slice's state
+/// what happens, and does what it asks for. Whatever fails here is this run's failure, told with
+/// its reason.</summary>
+internal sealed class SliceActor : UntypedActor, IWithTimers
+{
+    private const int ArrivalsALook = 64;
+
+    private readonly NodeContext _context;
+    private readonly RunId _id;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly ComputePool _pool;
+    private readonly Action _wake;
+    private KnownRun? _run;
+    private string? _refusal;
+    private IActorRef _coordinator = ActorRefs.Nobody;
+    private ServedSlice? _slice;
+    private CancellationTokenSource _ending = new();
+    private bool _isRead;
+    private bool _isSaved;
+    private int _questions;
+    private TimeSpan _askedAt;
+    private TimeSpan? _waitsSince;
+    private TimeSpan _toldProgressAt = TimeSpan.MinValue;
+    private long _toldVersion = -1;
+    private long _refusals;
+
+    public SliceActor(NodeContext context, RunId id)
+    {
+        _context = context;
+        _id = id;
+        _pool = new ComputePool(context.Threads);
+        IActorRef self = Self;
+        _wake = () => self.Tell(LookNow.Instance);
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public static Props Props(NodeContext context, RunId id) =>
+        Akka.Actor.Props.Create(() => new SliceActor(context, id))
+            .WithDispatcher(NodeDispatchers.Slice);
+
+    protected override void PreStart() => Timers.StartPeriodicTimer(
+        "look", LookWhatIsLate.Instance, _context.Patience.Look);
+
+    protected override void PostStop()
+    {
+        LetGo();
+        _pool.Dispose();
+    }
+
+    protected override void OnReceive(object message)
+    {
+        try
+        {
+            Handle(message);
+        }
+        catch (Exception failure)
+        {
+            Fail(failure);
+        }
+
+        TellStatus();
+    }
+
+    private void Handle(object message)
+    {
+        switch (message)
+        {
+            case LookNow:
+                TakeArrivals();
+                break;
+            case LookWhatIsLate:
+                Look();
+                break;
+            case ServerDirective directive:
+                Accept(directive);
+                break;
+            case RunSetup setup:
+                SetUp(setup);
+                break;
+            case ManifestAnswer answer:
+                Restore(answer);
+                break;
+            case Restored restored when restored.Slice == _slice && _isRead:
+                EndRestoring(restored);
+                break;
+            case Saved saved when saved.Slice == _slice && _isSaved:
+                EndSaving(saved);
+                break;
+            case ReceiveTimeout when _slice is null or { State.Phase: SlicePhase.Closed }:
+                Context.Stop(Self);
+                break;
+        }
+
+        Proceed();
+    }
+
+    private void SetUp(RunSetup setup)
+    {
+        if (_run is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            _run = KnownRun.Of(setup);
+        }
+        catch (SpecificationException mistake)
+        {
+            _refusal = mistake.Message;
+        }
+    }
+
+    private void Accept(ServerDirective directive)
+    {
+        Context.SetReceiveTimeout(null);
+        if (_run is null)
+        {
+            Refuse(directive, _refusal ?? "the run's setup has not come");
+            return;
+        }
+
+        DirectiveAnswer answer = _slice?.State.Accept(directive, _context.Now)
+            ?? new DirectiveAnswer(DirectiveVerdict.Reopen, "");
+        switch (answer.Verdict)
+        {
+            case DirectiveVerdict.Accepted:
+                _coordinator = Sender;
+                break;
+            case DirectiveVerdict.Reopen:
+                Reopen(directive);
+                break;
+            case DirectiveVerdict.Invalid:
+                _log.Warning(
+                    "Run {0}: a directive cannot be followed: {1}", _id, answer.Reason);
+                break;
+        }
+    }
+
+    private void Reopen(ServerDirective directive)
+    {
+        LetGo();
+        _ending = new CancellationTokenSource();
+        _coordinator = Sender;
+        try
+        {
+            _slice = new ServedSlice(_context, _run!, directive, _wake);
+        }
+        catch (ArgumentException mistake)
+        {
+            Refuse(directive, mistake.Message);
+        }
+    }
+
+    // There is no state that could say so.
+    private void Refuse(ServerDirective directive, string reason)
+    {
+        Context.SetReceiveTimeout(_context.Patience.Afterwards);
+        Sender.Tell(new ServerStatus
+        {
+            Run = _id,
+            Server = _context.Node,
+            Generation = directive.Generation,
+            Seen = directive.Stamp,
+            Number = ++_refusals,
+            Slice = directive.Slice,
+            Phase = new SlicePhase.Failed($"{_context.Node}: {reason}"),
+            Version = directive.Origin.Version,
+        });
+    }
+
+    private void TakeArrivals()
+    {
+        if (_slice is not { } slice)
+        {
+            return;
+        }
+
+        slice.Inbox.BeginLook();
+        slice.Continue();
+        if (slice.TakeArrivals(ArrivalsALook))
+        {
+            slice.Inbox.Wake();
+        }
+    }
+
+    private void Look()
+    {
+        if (_slice is not { } slice)
+        {
+            return;
+        }
+
+        slice.Look();
+        slice.Continue();
+        if (slice.State.Phase is SlicePhase.Opening && _isRead && _questions > 0
+            && _context.Now - _askedAt >= _context.Patience.Question)
+        {
+            AskForManifest();
+        }
+    }
+
+    private void Proceed()
+    {
+        if (_slice is not { } slice)
+        {
+            return;
+        }
+
+        slice.TryApply();
+        for (SliceWork work = slice.State.TakeWork(); work != SliceWork.None;
+            work = slice.State.TakeWork())
+        {
+            Do(slice, work);
+        }
+
+        CloseSlowLinks(slice);
+    }
+
+    private void Do(ServedSlice slice, SliceWork work)
+    {
+        switch (work)
+        {
+            case SliceWork.Open:
+                Open(slice);
+                break;
+            case SliceWork.CopyCheckpoint:
+                Save(slice);
+                break;
+            case SliceWork.Close:
+                Retire(slice);
+                slice.State.Closed();
+                Context.SetReceiveTimeout(_context.Patience.Afterwards);
+                break;
+            default:
+                slice.Do(work);
+                break;
+        }
+    }
+
+    private void Open(ServedSlice slice)
+    {
+        slice.TakeMemory(_pool);
+        if (slice.State.Directive.Origin is SliceOrigin.Checkpoint)
+        {
+            _isRead = true;
+            _questions = 0;
+            AskForManifest();
+        }
+        else
+        {
+            slice.TakeFirstWeights();
+            slice.Opened();
+        }
+    }
+
+    private void AskForManifest()
+    {
+        long version = _slice!.State.Directive.Origin.Version;
+        if (_questions == _context.Patience.Questions)
+        {
+            throw new CheckpointException(
+                $"nobody said what checkpoint {version} is made of, asked {_questions} times");
+        }
+
+        _questions++;
+        _askedAt = _context.Now;
+        _coordinator.Tell(new ManifestRequest(_id, version, _context.Node));
+    }
+
+    private void Restore(ManifestAnswer answer)
+    {
+        if (_slice is not { State.Directive.Origin: SliceOrigin.Checkpoint origin } slice
+            || !_isRead || _questions == 0 || answer.Version != origin.Saved)
+        {
+            return;
+        }
+
+        _questions = 0;
+        if (answer.Parts.IsDefaultOrEmpty)
+        {
+            throw new CheckpointException($"checkpoint {origin.Saved} is gone");
+        }
+
+        _context.Checkpoints
+            .RestoreAsync(
+                _id, origin.Saved, answer.Parts, slice.ContentToRestore(origin), _ending.Token)
+            .PipeTo(
+                Self,
+                success: () => new Restored(slice, null),
+                failure: failure => new Restored(slice, failure));
+    }
+
+    private void EndRestoring(Restored restored)
+    {
+        _isRead = false;
+        if (restored.Failure is { } failure)
+        {
+            throw new CheckpointException(failure.Message, failure);
+        }
+
+        restored.Slice.Opened();
+    }
+
+    // A checkpoint that there is no memory for, or no database, is lost; training goes on.
+    private void Save(ServedSlice slice)
+    {
+        long version = slice.State.Version;
+        SliceContent content;
+        try
+        {
+            content = slice.CopyForCheckpoint();
+        }
+        catch (InsufficientMemoryException failure)
+        {
+            slice.State.CheckpointCopied();
+            slice.State.CheckpointLost(failure.Message);
+            return;
+        }
+
+        slice.State.CheckpointCopied();
+        _isSaved = true;
+        _context.Checkpoints.SaveAsync(_id, version, content, _ending.Token).PipeTo(
+            Self,
+            success: parts => new Saved(slice, parts, null),
+            failure: failure => new Saved(slice, [], failure));
+    }
+
+    private void EndSaving(Saved saved)
+    {
+        _isSaved = false;
+        if (saved.Failure is { } failure)
+        {
+            _log.Warning("Run {0}: a checkpoint is lost: {1}", _id, failure.Message);
+            saved.Slice.State.CheckpointLost(failure.Message);
+        }
+        else
+        {
+            saved.Slice.State.CheckpointSaved(saved.Parts);
+        }
+    }
+
+    private void CloseSlowLinks(ServedSlice slice)
+    {
+        if (!slice.WaitsForLinks)
+        {
+            _waitsSince = null;
+            return;
+        }
+
+        TimeSpan now = _context.Now;
+        _waitsSince ??= now;
+        if (now - _waitsSince >= _context.Patience.SlowReceiver)
+        {
+            _waitsSince = now;
+            _log.Warning(
+                "Run {0}: closes the links to {1}, which did not take older weights", _id,
+                string.Join(", ", slice.CloseSlowLinks()));
+        }
+    }
+
+    private void Fail(Exception failure)
+    {
+        _log.Error(failure, "Run {0} fails here", _id);
+        if (_slice is { } slice && slice.State.Phase is not SlicePhase.Closed)
+        {
+            Retire(slice);
+            slice.State.Failed($"{_context.Node}: {failure.Message}");
+        }
+    }
+
+    private void TellStatus()
+    {
+        if (_slice is not { } slice)
+        {
+            return;
+        }
+
+        if (slice.State.TryTakeStatus(out ServerStatus? status))
+        {
+            _coordinator.Tell(status);
+        }
+
+        TimeSpan now = _context.Now;
+        if (slice.State is { Slice: 0, LastStep: { } step } state && state.Version != _toldVersion
+            && (_toldVersion < 0 || now - _toldProgressAt >= _context.Patience.Progress))
+        {
+            _toldVersion = state.Version;
+            _toldProgressAt = now;
+            _coordinator.Tell(new StepProgress(
+                _id, state.Directive.Generation, state.Version, step.Loss, step.GradientNorm,
+                step.Time.TotalSeconds));
+        }
+    }
+
+    private void LetGo()
+    {
+        if (_slice is { } slice)
+        {
+            Retire(slice);
+            _slice = null;
+        }
+
+        _ending.Cancel();
+    }
+
+    private void Retire(ServedSlice slice)
+    {
+        slice.Retire(_isRead, _isSaved);
+        _isRead = false;
+        _isSaved = false;
+        _waitsSince = null;
+        _toldVersion = -1;
+    }
+
+    private sealed record Restored(ServedSlice Slice, Exception? Failure);
+
+    private sealed record Saved(
+        ServedSlice Slice, ImmutableArray<CheckpointPart> Parts, Exception? Failure);
+}

@@ -1,0 +1,161 @@
+using Backprop.Distributed.Persistence;
+using Backprop.Engine;
+using Backprop.Engine.Optimizers;
+using Backprop.Engine.Threading;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Serving;
+
+/// <summary>The numbers of one slice: weights, gradient, optimizer state, the best weights, and a
+/// copy that is being saved. One caller at a time.</summary>
+internal sealed class SliceMemory
+{
+    private readonly SlicePlan _plan;
+    private readonly int _slice;
+    private readonly ParameterUpdate _update;
+    private readonly PieceSums[] _sums;
+    private readonly AlignedBuffer _state;
+    private readonly int _stateCount;
+    private AlignedBuffer? _best;
+    private Copy? _copy;
+
+    /// <summary>Takes the memory.</summary>
+    /// <exception cref="InsufficientMemoryException">There is not as much.</exception>
+    public SliceMemory(SlicePlan plan, int slice, UpdateRules rules, ComputePool pool)
+    {
+        _plan = plan;
+        _slice = slice;
+        _stateCount = rules.Optimizer.StateCount;
+        _update = new ParameterUpdate(
+            plan.Layout, plan.FirstBlock(slice), plan.FirstBlock(slice + 1), rules, pool);
+        _sums = new PieceSums[_update.PieceCount];
+        _state = new AlignedBuffer(_update.StateLength);
+        Weights = new WeightsRing(_update.Length);
+        Gradient = new GradientValues(plan, slice);
+    }
+
+    /// <summary>The weights.</summary>
+    public WeightsRing Weights { get; }
+
+    /// <summary>The gradient's nodes.</summary>
+    public GradientValues Gradient { get; }
+
+    /// <summary>Bytes that a slice takes, with its best weights and a copy of everything.</summary>
+    public static long Bytes(SlicePlan plan, int slice, int stateCount)
+    {
+        long length = plan.SliceStart(slice + 1) - plan.SliceStart(slice);
+        int vectors = WeightsRing.Count + 1 + stateCount + 1 + (1 + stateCount + 1);
+        return vectors * length * sizeof(float);
+    }
+
+    /// <summary>Takes the slice's part of a whole vector as its weights.</summary>
+    public void TakeWeights(AlignedBuffer all) =>
+        all.Span.Slice(_update.Offset, _update.Length).CopyTo(Weights.Current.Buffer.Span);
+
+    /// <summary>What to fill from a checkpoint.</summary>
+    public SliceContent ContentToRestore(bool hasBest)
+    {
+        if (hasBest)
+        {
+            _best ??= new AlignedBuffer(_update.Length);
+        }
+
+        return ContentOf(Weights.Current.Buffer, _state, hasBest ? _best : null);
+    }
+
+    /// <summary>Keeps the weights of now as the best.</summary>
+    public void KeepBest()
+    {
+        _best ??= new AlignedBuffer(_update.Length);
+        Weights.Current.Buffer.Span.CopyTo(_best.Span);
+    }
+
+    /// <summary>A copy of weights, state, and the best weights if there are any, to be saved; good
+    /// until the next.</summary>
+    /// <exception cref="InsufficientMemoryException">There is no memory for it.</exception>
+    public SliceContent CopyForCheckpoint(bool hasBest)
+    {
+        _copy ??= new Copy(
+            new AlignedBuffer(_update.Length), new AlignedBuffer(_update.StateLength));
+        Weights.Current.Buffer.Span.CopyTo(_copy.Weights.Span);
+        _state.Span.CopyTo(_copy.State.Span);
+        if (hasBest)
+        {
+            _copy.Best ??= new AlignedBuffer(_update.Length);
+            _best!.Span.CopyTo(_copy.Best.Span);
+        }
+
+        return ContentOf(_copy.Weights, _copy.State, hasBest ? _copy.Best : null);
+    }
+
+    /// <summary>Whether all weights are finite.</summary>
+    public bool WeightsAreFinite()
+    {
+        foreach (float weight in Weights.Current.Buffer.Span)
+        {
+            if (!float.IsFinite(weight))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Finishes the gradient.</summary>
+    /// <returns>The slice's sums.</returns>
+    public ReadOnlySpan<PieceSums> Prepare()
+    {
+        _update.Prepare(
+            Weights.Current.Buffer, measureWeights: true, Gradient.Gradient, _sums);
+        return _sums;
+    }
+
+    /// <summary>Writes the next version, which becomes that of now.</summary>
+    public void Apply(in UpdateStep step, SharedWeights next)
+    {
+        _update.Apply(step, Gradient.Gradient, Weights.Current.Buffer, _state, next.Buffer);
+        Weights.Advance(next);
+    }
+
+    /// <summary>Lets go of everything; what is being read from a checkpoint or saved into one is
+    /// freed when that has ended.</summary>
+    /// <param name="isRead">Whether a restoration is under way.</param>
+    /// <param name="isSaved">Whether the copy is being saved.</param>
+    public void Retire(bool isRead, bool isSaved)
+    {
+        Gradient.Dispose();
+        if (!isRead)
+        {
+            Weights.Retire();
+            _state.Dispose();
+            _best?.Dispose();
+        }
+
+        if (!isSaved)
+        {
+            _copy?.Dispose();
+        }
+    }
+
+    private SliceContent ContentOf(
+        AlignedBuffer weights, AlignedBuffer state, AlignedBuffer? best) => new(
+        new PieceCut(_plan.Layout.Length, _stateCount, best is not null),
+        _plan.FirstBlock(_slice), _plan.FirstBlock(_slice + 1), weights, state, best);
+
+    private sealed class Copy(AlignedBuffer weights, AlignedBuffer state) : IDisposable
+    {
+        public AlignedBuffer Weights => weights;
+
+        public AlignedBuffer State => state;
+
+        public AlignedBuffer? Best { get; set; }
+
+        public void Dispose()
+        {
+            weights.Dispose();
+            state.Dispose();
+            Best?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using Backprop.Distributed.Links;
+using Backprop.Engine;
+
+namespace Backprop.Distributed.Serving;
+
+/// <summary>A slice's weights in one version, which links may still be sending.</summary>
+/// <param name="length">Parameters of the slice.</param>
+internal sealed class SharedWeights(int length)
+{
+    private const int Retired = 1 << 30;
+
+    // Frames that links still have; with Retired added once nobody needs the weights themselves.
+    private int _holders;
+
+    /// <summary>[parameters of the slice].</summary>
+    public AlignedBuffer Buffer { get; } = new(length);
+
+    /// <summary>Whether no link has it.</summary>
+    public bool IsFree => Volatile.Read(ref _holders) == 0;
+
+    /// <summary>A link is about to have it.</summary>
+    public void Hold() => Interlocked.Increment(ref _holders);
+
+    /// <summary>A link no longer has it.</summary>
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _holders) == Retired)
+        {
+            Buffer.Dispose();
+        }
+    }
+
+    /// <summary>Frees the memory, at once or when no link has it.</summary>
+    public void Retire()
+    {
+        if (Interlocked.Add(ref _holders, Retired) == Retired)
+        {
+            Buffer.Dispose();
+        }
+    }
+}
+
+/// <summary>The buffers that a slice's versions take turns in: the one of now, and older ones that
+/// links are still sending.</summary>
+internal sealed class WeightsRing
+{
+    /// <summary>One of now, one to write, and one that a link may be late with.</summary>
+    public const int Count = 3;
+
+    private readonly SharedWeights[] _buffers;
+
+    /// <summary>Buffers for slices of so many parameters.</summary>
+    public WeightsRing(int length)
+    {
+        _buffers = [.. Enumerable.Range(0, Count).Select(_ => new SharedWeights(length))];
+        Current = _buffers[0];
+    }
+
+    /// <summary>The version of now.</summary>
+    public SharedWeights Current { get; private set; }
+
+    /// <summary>A buffer that may be written; false: links still have all of them.</summary>
+    public bool TryFindFree(out SharedWeights free)
+    {
+        foreach (SharedWeights buffer in _buffers)
+        {
+            if (buffer != Current && buffer.IsFree)
+            {
+                free = buffer;
+                return true;
+            }
+        }
+
+        free = Current;
+        return false;
+    }
+
+    /// <summary>Another buffer has the version of now.</summary>
+    public void Advance(SharedWeights next) => Current = next;
+
+    /// <summary>Lets go of everything.</summary>
+    public void Retire() => Array.ForEach(_buffers, buffer => buffer.Retire());
+}
+
+/// <summary>Counts the frames of one buffer that a link to one receiver has.</summary>
+/// <param name="weights">The buffer.</param>
+/// <param name="released">Called, on a thread of a link, when it has one less.</param>
+internal sealed class SentWeights(SharedWeights weights, Action released) : ISendCompletion
+{
+    private int _queued;
+
+    /// <summary>The buffer.</summary>
+    public SharedWeights Weights => weights;
+
+    /// <summary>Whether the link has any.</summary>
+    public bool IsUnderWay => Volatile.Read(ref _queued) > 0;
+
+    /// <summary>A frame is about to be queued.</summary>
+    public void Hold()
+    {
+        weights.Hold();
+        Interlocked.Increment(ref _queued);
+    }
+
+    /// <summary>A frame was not queued after all.</summary>
+    public void Release()
+    {
+        Interlocked.Decrement(ref _queued);
+        weights.Release();
+    }
+
+    /// <inheritdoc/>
+    public void OnReleased(in FrameHeader header, bool sent)
+    {
+        Release();
+        released();
+    }
+}

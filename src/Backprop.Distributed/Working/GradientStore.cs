@@ -1,0 +1,84 @@
+using System.Diagnostics.CodeAnalysis;
+using Backprop.Engine.Gradients;
+using Backprop.Engine.Networks;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Working;
+
+/// <summary>A worker's gradients: those of the step at hand, which may have to be pushed again, and
+/// buffers to use again. One caller at a time; only links release on threads of their own.
+/// </summary>
+internal sealed class GradientStore(ParameterLayout layout, int microBatches, Action released)
+{
+    /// <summary>Sets of one range: that of the step at hand, one that links are late with, and one
+    /// to compute into.</summary>
+    public const int MostOfARange = 3;
+
+    private readonly List<KeptGradients> _all = [];
+
+    /// <summary>Those of the step at hand.</summary>
+    public IEnumerable<KeptGradients> Kept => _all.Where(one => one.IsKept);
+
+    /// <summary>Buffers for a range; false: links are late with too many.</summary>
+    /// <exception cref="InsufficientMemoryException">There is no memory for them.</exception>
+    public bool TryTake(MicroBatchRange range, [NotNullWhen(true)] out KeptGradients? gradients)
+    {
+        int ofRange = 0;
+        gradients = null;
+        foreach (KeptGradients one in _all)
+        {
+            if (one.Set.FirstMicroBatch == range.First && one.Set.EndMicroBatch == range.End)
+            {
+                ofRange++;
+                gradients = one.IsFree ? one : gradients;
+            }
+        }
+
+        if (gradients is null && ofRange < MostOfARange)
+        {
+            FreeOthers(range);
+            gradients = new KeptGradients(
+                new GradientSet(layout, range.First, range.End, microBatches), released);
+            _all.Add(gradients);
+        }
+
+        return gradients is not null;
+    }
+
+    /// <summary>The step is over: its gradients are needed no longer.</summary>
+    public void LetGo()
+    {
+        foreach (KeptGradients gradients in _all)
+        {
+            gradients.IsKept = false;
+        }
+    }
+
+    /// <summary>Lets go of everything; what a link or a kernel still has is freed when nobody
+    /// refers to it any more.</summary>
+    public void Retire(bool isComputing)
+    {
+        LetGo();
+        if (!isComputing)
+        {
+            FreeOthers(MicroBatchRange.None);
+        }
+
+        _all.Clear();
+    }
+
+    // A range that changed is not likely to come back.
+    private void FreeOthers(MicroBatchRange range)
+    {
+        for (int i = _all.Count - 1; i >= 0; i--)
+        {
+            KeptGradients one = _all[i];
+            if (one.IsFree
+                && (one.Set.FirstMicroBatch != range.First || one.Set.EndMicroBatch != range.End))
+            {
+                one.Set.Dispose();
+                _all.RemoveAt(i);
+            }
+        }
+    }
+}

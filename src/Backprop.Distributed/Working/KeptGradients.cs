@@ -1,0 +1,78 @@
+using System.Collections.Immutable;
+using Backprop.Distributed.Links;
+using Backprop.Engine.Gradients;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Working;
+
+/// <summary>Where the gradients of a generation go.</summary>
+/// <param name="Run">The run.</param>
+/// <param name="Generation">The generation.</param>
+/// <param name="Servers">The servers in the order of their slices.</param>
+/// <param name="Plan">How the vector is cut.</param>
+internal sealed record PushTarget(
+    RunHash Run, Generation Generation, ImmutableArray<NodeId> Servers, SlicePlan Plan);
+
+/// <summary>The gradients of a range of micro-batches, which links may still be sending: they may
+/// be written again when they are no longer kept and no link has any of them.</summary>
+/// <param name="set">The gradients.</param>
+/// <param name="released">Called, on a thread of a link, when a link has one piece less.</param>
+internal sealed class KeptGradients(GradientSet set, Action released) : ISendCompletion
+{
+    private int[] _bySlice = [];
+    private int _underWay;
+
+    /// <summary>The gradients.</summary>
+    public GradientSet Set => set;
+
+    /// <summary>The step they are of.</summary>
+    public long Step { get; private set; }
+
+    /// <summary>Where they go.</summary>
+    public PushTarget Target { get; private set; } = null!;
+
+    /// <summary>Whether they are of the step at hand.</summary>
+    public bool IsKept { get; set; }
+
+    /// <summary>Whether links have any of them.</summary>
+    public bool IsUnderWay => Volatile.Read(ref _underWay) > 0;
+
+    /// <summary>Whether they may be written.</summary>
+    public bool IsFree => !IsKept && !IsUnderWay;
+
+    /// <summary>They are about to be computed.</summary>
+    public void Begin(long step, PushTarget target)
+    {
+        Step = step;
+        Target = target;
+        IsKept = true;
+        if (_bySlice.Length != target.Servers.Length)
+        {
+            _bySlice = new int[target.Servers.Length];
+        }
+    }
+
+    /// <summary>Whether pieces of a slice have not left yet.</summary>
+    public bool IsUnderWayTo(int slice) => Volatile.Read(ref _bySlice[slice]) > 0;
+
+    /// <summary>A piece is about to be queued.</summary>
+    public void Hold(int slice)
+    {
+        Interlocked.Increment(ref _underWay);
+        Interlocked.Increment(ref _bySlice[slice]);
+    }
+
+    /// <summary>A piece was not queued after all.</summary>
+    public void Release(int slice)
+    {
+        Interlocked.Decrement(ref _bySlice[slice]);
+        Interlocked.Decrement(ref _underWay);
+    }
+
+    /// <inheritdoc/>
+    public void OnReleased(in FrameHeader header, bool sent)
+    {
+        Release(Target.Plan.Pieces[header.Piece].Slice);
+        released();
+    }
+}

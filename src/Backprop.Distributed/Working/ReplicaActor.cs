@@ -1,0 +1,455 @@
+using System.Buffers.Binary;
+using Akka.Actor;
+using Akka.Event;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Nodes;
+using Backprop.Training.Metrics;
+using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
+
+namespace Backprop.Distributed.Working;
+
+/// <summary>One run's replica on a worker: tells the worker's state what happens, and has the
+/// compute thread do what takes long, so that it always answers itself. Whatever fails here is this
+/// run's failure, told with its reason.</summary>
+internal sealed class ReplicaActor : UntypedActor, IWithTimers
+{
+    private const int ArrivalsALook = 32;
+
+    private readonly NodeContext _context;
+    private readonly RunId _id;
+    private readonly RunHash _hash;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Action _wake;
+    private readonly GradientPusher _pusher;
+    private KnownRun? _run;
+    private string? _refusal;
+    private IActorRef _coordinator = ActorRefs.Nobody;
+    private WorkerState? _state;
+    private RunInbox? _inbox;
+    private PushTarget? _target;
+    private ComputeSeat? _seat;
+    private RunComputation? _computation;
+    private GradientStore? _gradients;
+    private WorkerTask _waiting;
+    private TimeSpan? _jobBegan;
+    private long _refusals;
+
+    public ReplicaActor(NodeContext context, RunId id)
+    {
+        _context = context;
+        _id = id;
+        _hash = RunHash.Of(id.Value);
+        _pusher = new GradientPusher(context.Links);
+        IActorRef self = Self;
+        _wake = () => self.Tell(LookNow.Instance);
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public static Props Props(NodeContext context, RunId id) =>
+        Akka.Actor.Props.Create(() => new ReplicaActor(context, id))
+            .WithDispatcher(NodeDispatchers.Nodes);
+
+    protected override void PreStart() => Timers.StartPeriodicTimer(
+        "look", LookWhatIsLate.Instance, _context.Patience.Look);
+
+    protected override void PostStop() => LetGo();
+
+    protected override void OnReceive(object message)
+    {
+        try
+        {
+            Handle(message);
+        }
+        catch (Exception failure)
+        {
+            Fail(failure);
+        }
+
+        if (_state is { } state && state.TryTakeStatus(out WorkerStatus? status))
+        {
+            _coordinator.Tell(status);
+        }
+    }
+
+    private void Handle(object message)
+    {
+        switch (message)
+        {
+            case LookNow:
+                TakeArrivals();
+                break;
+            case LookWhatIsLate:
+                Look();
+                break;
+            case WorkerDirective directive:
+                Accept(directive);
+                break;
+            case RunSetup setup:
+                SetUp(setup);
+                break;
+            case JobDone done:
+                EndJob(done);
+                break;
+            case ReceiveTimeout when _state is null or { Phase: WorkerPhase.Closed }:
+                Context.Stop(Self);
+                break;
+        }
+
+        Proceed();
+    }
+
+    private void SetUp(RunSetup setup)
+    {
+        if (_run is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            _run = KnownRun.Of(setup);
+        }
+        catch (SpecificationException mistake)
+        {
+            _refusal = mistake.Message;
+        }
+    }
+
+    private void Accept(WorkerDirective directive)
+    {
+        Context.SetReceiveTimeout(null);
+        if (_run is null)
+        {
+            Refuse(directive, _refusal ?? "the run's setup has not come");
+            return;
+        }
+
+        DirectiveAnswer answer = _state?.Accept(directive, _context.Now)
+            ?? new DirectiveAnswer(DirectiveVerdict.Reopen, "");
+        switch (answer.Verdict)
+        {
+            case DirectiveVerdict.Accepted:
+                _coordinator = Sender;
+                break;
+            case DirectiveVerdict.Reopen:
+                Reopen(directive);
+                break;
+            case DirectiveVerdict.Invalid:
+                _log.Warning(
+                    "Run {0}: a directive cannot be followed: {1}", _id, answer.Reason);
+                break;
+        }
+    }
+
+    // Data and buffers stay: a generation changes neither.
+    private void Reopen(WorkerDirective directive)
+    {
+        EndGeneration();
+        _coordinator = Sender;
+        try
+        {
+            _state = new WorkerState(
+                _id, _run!.Dimensions, _context.Node, directive, _context.Now);
+        }
+        catch (ArgumentException mistake)
+        {
+            Refuse(directive, mistake.Message);
+            return;
+        }
+
+        _target = new PushTarget(_hash, directive.Generation, directive.Servers, _state.Plan);
+        _inbox = _context.Links.Register(
+            RunPart.Replica, _hash, new ReplicaGuard(_state.Plan, directive.Generation), _wake);
+    }
+
+    // There is no state that could say so.
+    private void Refuse(WorkerDirective directive, string reason)
+    {
+        Context.SetReceiveTimeout(_context.Patience.Afterwards);
+        Sender.Tell(new WorkerStatus
+        {
+            Run = _id,
+            Worker = _context.Node,
+            Generation = directive.Generation,
+            Seen = directive.Stamp,
+            Number = ++_refusals,
+            Phase = new WorkerPhase.Failed($"{_context.Node}: {reason}"),
+            Version = -1,
+        });
+    }
+
+    private void TakeArrivals()
+    {
+        if (_inbox is not { } inbox)
+        {
+            return;
+        }
+
+        inbox.BeginLook();
+        for (int i = 0; i < ArrivalsALook; i++)
+        {
+            if (!inbox.TryTake(out RunArrival next))
+            {
+                return;
+            }
+
+            using (next.Arrival)
+            {
+                Take(next.Arrival);
+            }
+        }
+
+        inbox.Wake();
+    }
+
+    private void Take(Arrival arrival)
+    {
+        ref readonly FrameHeader frame = ref arrival.Header;
+        WorkerState state = _state!;
+        var header = new WeightsHeader(
+            _id, new Generation(frame.Generation), frame.Step, frame.Piece);
+        if (state.EnterPiece(header, frame.ElementCount) == ArrivalVerdict.Entered)
+        {
+            arrival.Elements.CopyTo(
+                _computation!.Pending.Span[state.Plan.Pieces[frame.Piece].Offset..]);
+        }
+    }
+
+    private void Look()
+    {
+        if (_state is not { } state)
+        {
+            return;
+        }
+
+        if (_jobBegan is { } began && _context.Now - began > _context.Patience.Computation)
+        {
+            _jobBegan = null;
+            string reason = $"{_context.Node}: {state.Wait}, for longer than"
+                + $" {_context.Patience.Computation.TotalMinutes:0.#} minutes";
+            state.Failed(reason);
+            _context.ReportHung(reason);
+            return;
+        }
+
+        if (state.Look(_context.Now) is not { } resend)
+        {
+            return;
+        }
+
+        if (resend.PushAgain && _gradients is { } gradients)
+        {
+            foreach (KeptGradients kept in gradients.Kept)
+            {
+                _pusher.PushAgain(kept);
+            }
+        }
+
+        foreach ((int slice, PiecesRequest request) in resend.Requests)
+        {
+            Ask(slice, request);
+        }
+    }
+
+    private void Ask(int slice, PiecesRequest request)
+    {
+        const int MostPieces = FrameHeader.MaxSmallBytes / sizeof(int);
+        ReadOnlySpan<int> pieces = request.Pieces.AsSpan();
+        pieces = pieces[..Math.Min(pieces.Length, MostPieces)]; // The others are asked for next.
+        var payload = new byte[pieces.Length * sizeof(int)];
+        for (int i = 0; i < pieces.Length; i++)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(
+                payload.AsSpan(i * sizeof(int)), pieces[i]);
+        }
+
+        _context.Links.TrySend(
+            _target!.Servers[slice],
+            FrameHeader.RequestPieces(
+                _hash, request.Generation.Value, request.AtLeast, pieces.Length),
+            payload);
+    }
+
+    private void Proceed()
+    {
+        if (_state is not { } state)
+        {
+            return;
+        }
+
+        if (_pusher.HasWaiting)
+        {
+            _pusher.Continue();
+        }
+
+        if (_waiting.Activity == WorkerActivity.Compute)
+        {
+            Compute(state, _waiting);
+        }
+
+        for (WorkerTask task = state.TakeTask(); task.Activity != WorkerActivity.None;
+            task = state.TakeTask())
+        {
+            Do(state, task);
+        }
+    }
+
+    private void Do(WorkerState state, WorkerTask task)
+    {
+        switch (task.Activity)
+        {
+            case WorkerActivity.Open:
+                Open(state);
+                break;
+            case WorkerActivity.TakeReplica:
+                _computation!.TakeReplica();
+                _pusher.LetGo();
+                _gradients!.LetGo();
+                state.ReplicaTaken(_context.Now);
+                break;
+            case WorkerActivity.Compute:
+                Compute(state, task);
+                break;
+            case WorkerActivity.Evaluate:
+                Post(state, computation => new JobResult.Evaluated(
+                    computation.Evaluate(task.Range)));
+                break;
+            case WorkerActivity.Close:
+                LetGo();
+                state.Closed();
+                Context.SetReceiveTimeout(_context.Patience.Afterwards);
+                break;
+            default:
+                throw new InvalidOperationException($"unknown task {task}");
+        }
+    }
+
+    private void Open(WorkerState state)
+    {
+        KnownRun run = _run!;
+        _gradients ??= new GradientStore(
+            run.Dimensions.Layout, run.Dimensions.MicroBatches, OnReleased);
+        _seat ??= new ComputeSeat(_context, run);
+        Post(state, _ => new JobResult.Opened());
+    }
+
+    // The buffers of a step whose gradients are everywhere, but not sent yet by a slow link of this
+    // node, hold up the next one: what that link still has is of no use to anybody.
+    private void Compute(WorkerState state, WorkerTask task)
+    {
+        if (!_gradients!.TryTake(task.Range, out KeptGradients? gradients))
+        {
+            if (_waiting.Activity == WorkerActivity.None)
+            {
+                foreach (NodeId server in _target!.Servers)
+                {
+                    _context.Links.Close(server, "gradients of steps that are over wait on it");
+                }
+            }
+
+            _waiting = task;
+            return;
+        }
+
+        _waiting = default;
+        gradients.Begin(task.Version, _target!);
+        Post(state, computation =>
+        {
+            long began = _context.Time.GetTimestamp();
+            _pusher.Begin(gradients);
+            computation.Compute(gradients, _pusher);
+            _pusher.PushLosses(gradients);
+            return new JobResult.Computed(_context.Time.GetElapsedTime(began));
+        });
+    }
+
+    private void Post(WorkerState state, Func<RunComputation, JobResult> job)
+    {
+        IActorRef self = Self;
+        if (!_seat!.TryPost(
+            job, (result, failure) => self.Tell(new JobDone(state, result, failure))))
+        {
+            throw new InvalidOperationException("the compute thread has ended");
+        }
+
+        _jobBegan = _context.Now;
+    }
+
+    private void EndJob(JobDone done)
+    {
+        if (_state is not { Phase: not WorkerPhase.Failed } state || done.State != state)
+        {
+            return;
+        }
+
+        _jobBegan = null;
+        switch (done.Result)
+        {
+            case JobResult.Opened:
+                _computation = _seat!.Computation;
+                state.Opened(_context.Now);
+                break;
+            case JobResult.Computed computed:
+                state.Computed(computed.Took);
+                break;
+            case JobResult.Evaluated evaluated:
+                state.Evaluated(evaluated.Part);
+                break;
+            default:
+                Fail(done.Failure!);
+                break;
+        }
+    }
+
+    private void Fail(Exception failure)
+    {
+        _log.Error(failure, "Run {0} fails here", _id);
+        if (_state is { Phase: not WorkerPhase.Closed } state)
+        {
+            LetGo();
+            state.Failed($"{_context.Node}: {failure.Message}");
+        }
+    }
+
+    private void EndGeneration()
+    {
+        _inbox?.Dispose();
+        _inbox = null;
+        _waiting = default;
+        _pusher.LetGo();
+        _gradients?.LetGo();
+    }
+
+    private void LetGo()
+    {
+        EndGeneration();
+        _gradients?.Retire(isComputing: _jobBegan is not null);
+        _gradients = null;
+        _jobBegan = null;
+        _computation = null;
+        _seat?.Dispose();
+        _seat = null;
+    }
+
+    private void OnReleased()
+    {
+        if (_pusher.HasWaiting)
+        {
+            _wake();
+        }
+    }
+
+    private abstract record JobResult
+    {
+        public sealed record Opened : JobResult;
+
+        public sealed record Computed(TimeSpan Took) : JobResult;
+
+        public sealed record Evaluated(MetricsPart Part) : JobResult;
+    }
+
+    private sealed record JobDone(WorkerState State, JobResult? Result, Exception? Failure);
+}

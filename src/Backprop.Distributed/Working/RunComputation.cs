@@ -1,0 +1,103 @@
+using Backprop.Data.Batches;
+using Backprop.Data.Sources;
+using Backprop.Engine;
+using Backprop.Engine.Gradients;
+using Backprop.Engine.Networks;
+using Backprop.Engine.Threading;
+using Backprop.Training;
+using Backprop.Training.Metrics;
+using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
+
+namespace Backprop.Distributed.Working;
+
+/// <summary>A run's data, and what computes with them; it outlives generations. For one thread, but
+/// for the pending weights.</summary>
+internal sealed class RunComputation : IDisposable
+{
+    private readonly PlannedRun _planned;
+    private readonly BatchLoader _loader;
+    private readonly Batch _batch;
+    private readonly NetworkExecutor _executor;
+    private readonly Evaluator _evaluator;
+    private AlignedBuffer _replica;
+
+    private RunComputation(PlannedRun planned, ComputePool pool)
+    {
+        _planned = planned;
+        TrainingPlan plan = planned.Plan;
+        var reading = TargetReading.For(plan);
+        _loader = new BatchLoader(
+            plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
+            plan.Augmentation);
+        int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
+        _batch = _loader.NewBatch(rows);
+        _executor = new NetworkExecutor(
+            plan.Network, plan.Loss, Math.Max(rows, MetricsAccumulator.MicroBatchRows),
+            plan.MicroBatches, pool, plan.Backward == BackwardRule.ErrorSplitting);
+        _evaluator = new Evaluator(_executor, plan.Loss, reading);
+        _replica = new AlignedBuffer(plan.Network.Layout.Length);
+        Pending = new AlignedBuffer(plan.Network.Layout.Length);
+    }
+
+    /// <summary>[layout.Length]: where pieces of the next version are gathered.</summary>
+    public AlignedBuffer Pending { get; private set; }
+
+    private TrainingPlan Plan => _planned.Plan;
+
+    /// <summary>Opens the data, holds them against what the run is known to be of, and takes
+    /// memory.</summary>
+    /// <exception cref="Exception">The data cannot be used, or differ, or there is no memory; the
+    /// message is for the user.</exception>
+    public static RunComputation Open(
+        RunSpecification run, RunOutline outline, IDataSourceOpener opener, long memoryLimitBytes,
+        ComputePool pool)
+    {
+        PlannedRun planned = RunPlanner.Plan(run, opener, memoryLimitBytes);
+        try
+        {
+            DataOutline.RequireEqual(outline, DataOutline.Of(planned.Plan));
+            return new RunComputation(planned, pool);
+        }
+        catch
+        {
+            planned.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The pending weights are the replica; not while anything is computed.</summary>
+    public void TakeReplica() => (_replica, Pending) = (Pending, _replica);
+
+    /// <summary>Computes gradients.</summary>
+    /// <param name="gradients">Says step and range; overwritten.</param>
+    /// <param name="listener">Hears of each layer.</param>
+    /// <remarks>It begins when the whole replica is there. To begin with the first layers whose
+    /// pieces have come is a matter of this method and of <see cref="TakeReplica"/>.</remarks>
+    public void Compute(KeptGradients gradients, ILayerGradientListener listener)
+    {
+        GradientSet set = gradients.Set;
+        long step = gradients.Step;
+        var rows = new MicroBatches(_loader.GlobalRows(step), Plan.MicroBatches);
+        _loader.Load(
+            step, rows.Start(set.FirstMicroBatch), rows.Start(set.EndMicroBatch), _batch);
+        _executor.UseWeights(_replica);
+        _executor.ComputeGradients(
+            _batch, new StepWork(Plan.Seed, step, rows), set, listener);
+    }
+
+    /// <summary>Evaluates the replica on evaluation micro-batches of the validation part.</summary>
+    public MetricsPart Evaluate(MicroBatchRange range) => _evaluator.EvaluatePart(
+        Plan.Validation ?? throw new InvalidOperationException("there is no validation part"),
+        range.First, range.End, _replica);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _batch.Dispose();
+        _executor.Dispose();
+        _replica.Dispose();
+        Pending.Dispose();
+        _planned.Dispose();
+    }
+}

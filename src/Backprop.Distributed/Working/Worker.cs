@@ -1,0 +1,75 @@
+using Akka.Actor;
+using Akka.Event;
+using Backprop.Distributed.Nodes;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Distributed.Working;
+
+/// <summary>A node's worker, at <c>/user/worker</c>: has a child for each run that it computes for,
+/// asks for what a run is when it is told of one that it does not know, and looks at data and
+/// checkpoints for the coordinator.</summary>
+public sealed class Worker : UntypedActor
+{
+    /// <summary>The name of the actor.</summary>
+    public const string Name = "worker";
+
+    private readonly NodeContext _context;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+
+    /// <summary>Of a node; made by <see cref="Props"/>.</summary>
+    public Worker(NodeContext context) => _context = context;
+
+    /// <summary>The worker of a node.</summary>
+    public static Props Props(NodeContext context) =>
+        Akka.Actor.Props.Create(() => new Worker(context))
+            .WithDispatcher(NodeDispatchers.Nodes);
+
+    /// <inheritdoc/>
+    protected override void OnReceive(object message)
+    {
+        switch (message)
+        {
+            case WorkerDirective directive when directive.Run.IsValid:
+                Forward(directive);
+                break;
+            case RunSetup setup when setup.Run.IsValid:
+                SetUp(setup);
+                break;
+            default:
+                Unhandled(message);
+                break;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(failure =>
+    {
+        // The next directive asks for the run's setup again, and begins anew.
+        _log.Error(failure, "A run's part has stopped");
+        return Directive.Stop;
+    });
+
+    private void Forward(WorkerDirective directive)
+    {
+        IActorRef child = Context.Child(directive.Run.Value);
+        if (child.IsNobody())
+        {
+            Sender.Tell(new SetupRequest(directive.Run, _context.Node));
+        }
+        else
+        {
+            child.Forward(directive);
+        }
+    }
+
+    private void SetUp(RunSetup setup)
+    {
+        IActorRef child = Context.Child(setup.Run.Value);
+        if (child.IsNobody())
+        {
+            child = Context.ActorOf(ReplicaActor.Props(_context, setup.Run), setup.Run.Value);
+        }
+
+        child.Forward(setup);
+    }
+}

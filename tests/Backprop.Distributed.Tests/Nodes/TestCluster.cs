@@ -1,0 +1,138 @@
+using Akka.Actor;
+using Backprop.Data.Sources;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Links.InMemory;
+using Backprop.Distributed.Links.Tcp;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
+using Backprop.Engine;
+using Backprop.Training;
+using Backprop.Training.Protocol.Coordination;
+
+namespace Backprop.Distributed.Tests.Nodes;
+
+/// <summary>Nodes of one process that train a run under a coordinator, over links in memory or over
+/// TCP.</summary>
+internal sealed class TestCluster : IAsyncDisposable
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(60);
+
+    private readonly ActorSystem _system =
+        ActorSystem.Create("cluster", ActorConfiguration.Config);
+
+    private readonly InMemoryNetwork _network = new();
+    private readonly List<TestNode> _nodes = [];
+    private readonly TaskCompletionSource<CheckpointManifest> _end = new(
+        TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private readonly bool _overTcp;
+    private readonly CheckpointPieces _checkpoints;
+
+    public TestCluster(bool overTcp)
+    {
+        _overTcp = overTcp;
+        _checkpoints = new CheckpointPieces(
+            _system, StoragePatience.Default, TimeProvider.System);
+        Coordinator = _system.ActorOf(Props.Create(() => new TestCoordinator(TestRun.Setup, _end)));
+    }
+
+    public IActorRef Coordinator { get; }
+
+    public static TestCluster Of(bool overTcp, int servers, int workers)
+    {
+        var cluster = new TestCluster(overTcp);
+        cluster.Add(
+        [
+            .. Enumerable.Range(1, servers).Select(
+                i => cluster.Make($"server-{i}", NodeRoles.ParameterServer)),
+            .. Enumerable.Range(1, workers).Select(
+                i => cluster.Make($"worker-{i}", NodeRoles.Worker)),
+        ]);
+        return cluster;
+    }
+
+    public TestNode Make(string name, NodeRoles roles, IDataSourceOpener? data = null) => new(
+        _system, name, roles,
+        identity => _overTcp
+            ? new TcpTransport(identity, new LinkOptions())
+            : new InMemoryTransport(identity, new LinkOptions(), _network),
+        _checkpoints, data);
+
+    /// <summary>Nodes join: they learn of each other before the coordinator learns of them.
+    /// </summary>
+    public void Add(params TestNode[] nodes)
+    {
+        _nodes.AddRange(nodes);
+        foreach (TestNode node in _nodes)
+        {
+            _nodes.ForEach(other => node.Directory.Add(other.Description));
+        }
+
+        foreach (TestNode node in nodes)
+        {
+            Coordinator.Tell(node);
+        }
+    }
+
+    public TestNode this[string name] => _nodes.Single(node => node.Id.Value == name);
+
+    public void Kill(string name)
+    {
+        TestNode node = this[name];
+        _nodes.Remove(node);
+        node.Kill();
+        _nodes.ForEach(other => other.Directory.Remove(node.Id));
+        Coordinator.Tell(node.Id);
+    }
+
+    public async Task<T> SeeAsync<T>(Func<RunCoordination, T> look)
+        where T : notnull => (T)await Coordinator.Ask<object>(
+            (Func<RunCoordination, object>)(one => look(one)), s_limit);
+
+    /// <summary>Waits until something is seen.</summary>
+    public async Task AwaitAsync(Func<RunCoordination, bool> isSeen)
+    {
+        using var limit = new CancellationTokenSource(s_limit);
+        while (!await SeeAsync(isSeen))
+        {
+            await Task.Delay(5, limit.Token);
+        }
+    }
+
+    /// <summary>Waits for the end and holds it against the single process.</summary>
+    public async Task AssertEndsAsOracleAsync()
+    {
+        CheckpointManifest end;
+        try
+        {
+            end = await _end.Task.WaitAsync(s_limit);
+        }
+        catch (TimeoutException)
+        {
+            throw new TimeoutException(
+                await SeeAsync(one => one.Reason(DateTimeOffset.UtcNow)));
+        }
+
+        TrainingPlan plan = TestRun.Plan;
+        var cut = new PieceCut(
+            plan.Network.Layout.Length, plan.Optimizer.StateCount, end.BestVersion is not null);
+        using var weights = new AlignedBuffer(cut.Length);
+        using var state = new AlignedBuffer(cut.Length * cut.StateCount);
+        using var best = new AlignedBuffer(cut.Length);
+        await _checkpoints.RestoreAsync(
+            TestRun.Id, end.Version, end.Parts,
+            new SliceContent(
+                cut, 0, cut.BlockCount, weights, state, cut.HasBest ? best : null),
+            CancellationToken.None);
+        Assert.Equal(TestRun.Oracle.Steps, end.Version);
+        Assert.Equal(
+            TestRun.Oracle.StateSha256,
+            WeightsDigest.OfState(plan.Network.Layout, weights, state));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _system.Terminate();
+        _nodes.ForEach(node => node.Hub.Dispose());
+    }
+}

@@ -1,0 +1,82 @@
+using Akka.Actor;
+using Backprop.Distributed.Nodes;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+
+namespace Backprop.Distributed.Tests.Nodes;
+
+/// <summary>A coordinator of one run that keeps its decisions in memory: the real one's decisions,
+/// and the messages that nodes know it by.</summary>
+internal sealed class TestCoordinator : ReceiveActor, IWithTimers
+{
+    private readonly RunSetup _setup;
+    private readonly List<TestNode> _nodes = [];
+    private readonly TaskCompletionSource<CheckpointManifest> _end;
+    private RunCoordination _coordination;
+
+    public TestCoordinator(RunSetup setup, TaskCompletionSource<CheckpointManifest> end)
+    {
+        _setup = setup;
+        _end = end;
+        Decision submitted = RunCoordination.Submit(
+            CoordinationPlan.Of(setup.Run, TestRun.Plan, TestRun.Options), Now);
+        _coordination = submitted.Next;
+        Receive<TestNode>(node =>
+        {
+            _nodes.Add(node);
+            TellNodes();
+        });
+        Receive<NodeId>(gone =>
+        {
+            _nodes.RemoveAll(node => node.Id == gone);
+            TellNodes();
+        });
+        Receive<ServerStatus>(status => Decide(new CoordinatorInput.ServerReported(status)));
+        Receive<WorkerStatus>(status => Decide(new CoordinatorInput.WorkerReported(status)));
+        Receive<SetupRequest>(_ => Sender.Tell(_setup));
+        Receive<ManifestRequest>(request => Sender.Tell(new ManifestAnswer(
+            request.Run, request.Version,
+            _coordination.State.Checkpoints.First(one => one.Version == request.Version).Parts)));
+        Receive<StepProgress>(progress => Progress.Add(progress));
+        Receive<string>(_ => Decide(new CoordinatorInput.Tick()));
+        Receive<Func<RunCoordination, object>>(look => Sender.Tell(look(_coordination)));
+    }
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public static List<StepProgress> Progress { get; } = [];
+
+    private static DateTimeOffset Now => DateTimeOffset.UtcNow;
+
+    protected override void PreStart() => Timers.StartPeriodicTimer(
+        "tick", "tick", TimeSpan.FromMilliseconds(50));
+
+    private void TellNodes() => Decide(new CoordinatorInput.NodesChanged(
+        [.. _nodes.Select(node => new ClusterNode(node.Id, node.IsServer, node.IsWorker))]));
+
+    private void Decide(CoordinatorInput input)
+    {
+        Decision decision = _coordination.Decide(input, Now);
+        _coordination = decision.Next;
+        foreach (ServerOrder order in decision.ToServers)
+        {
+            _nodes.Find(node => node.Id == order.To)?.Server.Tell(order.Directive);
+        }
+
+        foreach (WorkerOrder order in decision.ToWorkers)
+        {
+            _nodes.Find(node => node.Id == order.To)?.Worker.Tell(order.Directive);
+        }
+
+        switch (_coordination.State.Phase)
+        {
+            case RunPhase.Concluding concluding:
+                _end.TrySetResult(_coordination.State.Checkpoints.First(
+                    one => one.Version == concluding.Checkpoint));
+                break;
+            case { IsFinal: true } final:
+                _end.TrySetException(new InvalidOperationException(final.ToString()));
+                break;
+        }
+    }
+}

@@ -1,0 +1,79 @@
+using Backprop.Data.Sources;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Working;
+using Backprop.Engine.Threading;
+using Backprop.Training;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Specification;
+
+namespace Backprop.Distributed.Tests.Nodes;
+
+/// <summary>A small run with enough parameters for three slices, and what a single process makes of
+/// it.</summary>
+internal static class TestRun
+{
+    public const string Specification = """
+        name = tiny
+        seed = 11
+        data {
+          train { generated { moons { samples = 90, noise = 0.2, seed = 1 } } }
+          validation { generated { moons { samples = 300, noise = 0.2, seed = 2 } } }
+          test { generated { moons { samples = 40, noise = 0.2, seed = 3 } } }
+          normalize = standard
+        }
+        model = [
+          { dense { units = 300, activation = relu } }
+          { dropout { rate = 0.2 } }
+          { dense { units = 300, activation = tanh } }
+          { dense { units = 300, activation = relu } }
+          { dense { units = 2, name = output } }
+        ]
+        loss = softmax-cross-entropy
+        optimizer { adam { learning-rate = 0.01 } }
+        clip { norm = 0.5 }
+        batch-size = 32, micro-batches = 5, epochs = 4
+        """;
+
+    private static readonly Lazy<TrainingResult> s_oracle = new(Train);
+
+    public static RunId Id { get; } = new("tiny-1");
+
+    public static TrainingPlan Plan { get; } =
+        RunPlanner.Plan(Read(Specification), new DataSourceOpener(), long.MaxValue).Plan;
+
+    public static RunSetup Setup { get; } = new(Id, Specification, DataOutline.Of(Plan));
+
+    public static TrainingResult Oracle => s_oracle.Value;
+
+    public static CoordinationOptions Options { get; } = new()
+    {
+        ResendAfter = TimeSpan.FromMilliseconds(200),
+        RepeatAfter = TimeSpan.FromSeconds(1),
+        CheckpointRetry = TimeSpan.FromMilliseconds(200),
+    };
+
+    public static RunSpecification Read(string text) => RunSpecificationReader.Read(text, "test");
+
+    private static TrainingResult Train()
+    {
+        using var pool = new ComputePool(1);
+        using var trainer = new SingleProcessTrainer(Plan, pool, TimeProvider.System);
+        return trainer.Run(new SilentObserver(), null, CancellationToken.None);
+    }
+
+    private sealed class SilentObserver : ITrainingObserver
+    {
+        public void OnStep(in StepReport report)
+        {
+        }
+
+        public void OnEpoch(EpochReport report)
+        {
+        }
+
+        public void OnStopped(TrainingResult result)
+        {
+        }
+    }
+}
