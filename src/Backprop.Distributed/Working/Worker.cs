@@ -15,9 +15,19 @@ public sealed class Worker : UntypedActor
 
     private readonly NodeContext _context;
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Inquiries _inquiries;
+    private readonly OwnedThread _thread;
+
+    // Who asks what; a question that is asked again while it waits is answered once.
+    private readonly Dictionary<(Type Question, RunId Run), IActorRef> _askers = [];
 
     /// <summary>Of a node; made by <see cref="Props"/>.</summary>
-    public Worker(NodeContext context) => _context = context;
+    public Worker(NodeContext context)
+    {
+        _context = context;
+        _inquiries = new Inquiries(context);
+        _thread = new OwnedThread($"inquiries of {context.Node}", () => { });
+    }
 
     /// <summary>The worker of a node.</summary>
     public static Props Props(NodeContext context) =>
@@ -35,11 +45,23 @@ public sealed class Worker : UntypedActor
             case RunSetup setup when setup.Run.IsValid:
                 SetUp(setup);
                 break;
+            case OutlineRequest request when request.Run.IsValid:
+                Inquire(request, request.Run, () => _inquiries.Answer(request));
+                break;
+            case ExaminationRequest request when request.Setup.Run.IsValid:
+                Inquire(request, request.Setup.Run, () => _inquiries.Answer(request));
+                break;
+            case Answered answered when _askers.Remove(answered.Key, out IActorRef? asker):
+                asker.Tell(answered.Answer);
+                break;
             default:
                 Unhandled(message);
                 break;
         }
     }
+
+    /// <inheritdoc/>
+    protected override void PostStop() => _thread.Dispose();
 
     /// <inheritdoc/>
     protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(failure =>
@@ -62,6 +84,18 @@ public sealed class Worker : UntypedActor
         }
     }
 
+    // A question that there is no room for is asked again.
+    private void Inquire(object question, RunId run, Func<object> answer)
+    {
+        var key = (question.GetType(), run);
+        IActorRef self = Self;
+        if (_askers.ContainsKey(key)
+            || _thread.TryPost(() => self.Tell(new Answered(key, answer()))))
+        {
+            _askers[key] = Sender;
+        }
+    }
+
     private void SetUp(RunSetup setup)
     {
         IActorRef child = Context.Child(setup.Run.Value);
@@ -72,4 +106,6 @@ public sealed class Worker : UntypedActor
 
         child.Forward(setup);
     }
+
+    private sealed record Answered((Type Question, RunId Run) Key, object Answer);
 }

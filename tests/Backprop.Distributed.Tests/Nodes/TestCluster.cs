@@ -99,20 +99,24 @@ internal sealed class TestCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for the end and holds it against the single process.</summary>
-    public async Task AssertEndsAsOracleAsync()
+    /// <summary>Waits for the checkpoint that the run ends with.</summary>
+    public async Task<CheckpointManifest> EndAsync()
     {
-        CheckpointManifest end;
         try
         {
-            end = await _end.Task.WaitAsync(s_limit);
+            return await _end.Task.WaitAsync(s_limit);
         }
         catch (TimeoutException)
         {
             throw new TimeoutException(
                 await SeeAsync(one => one.Reason(DateTimeOffset.UtcNow)));
         }
+    }
 
+    /// <summary>Waits for the end and holds it against the single process.</summary>
+    public async Task AssertEndsAsOracleAsync()
+    {
+        CheckpointManifest end = await EndAsync();
         TrainingPlan plan = TestRun.Plan;
         var cut = new PieceCut(
             plan.Network.Layout.Length, plan.Optimizer.StateCount, end.BestVersion is not null);
