@@ -23,16 +23,9 @@ public sealed record TargetReading(
     /// message says what would.</exception>
     public static TargetReading For(TrainingPlan plan)
     {
-        int outputs = plan.Network.OutputShape.Count;
-        TargetReading reading = plan.Train.Target switch
-        {
-            TargetSchema.Class target => ForClasses(plan.Loss, target.Classes, outputs),
-            TargetSchema.Values target when plan.Loss.Target == TargetKind.Values =>
-                ForValues(target.Names, outputs, plan.Preparation.Targets),
-            _ => throw new ArgumentException(
-                $"{plan.Loss.Name} needs classes, and the targets of {plan.Train.Source} are"
-                + " values"),
-        };
+        TargetReading reading = For(
+            plan.Loss, plan.Train.Target, plan.Network.OutputShape.Count,
+            ScalesOf(plan.Train.Target, plan.Preparation.Targets), plan.Train.Source);
         foreach (IDataset other in new[] { plan.Validation, plan.Test }.OfType<IDataset>())
         {
             if (other.Target.GetType() != plan.Train.Target.GetType()
@@ -48,6 +41,36 @@ public sealed record TargetReading(
 
         return reading;
     }
+
+    /// <summary>The reading of a run whose samples are not at hand.</summary>
+    /// <param name="loss">The loss.</param>
+    /// <param name="target">What samples are labelled with.</param>
+    /// <param name="outputs">Outputs of the network.</param>
+    /// <param name="scales">How each target value is read in its own unit.</param>
+    /// <param name="source">Where the samples came from, for messages.</param>
+    /// <exception cref="ArgumentException">They do not go together.</exception>
+    public static TargetReading For(
+        Loss loss, TargetSchema target, int outputs, ImmutableArray<TargetScale> scales,
+        string source) => target switch
+    {
+        TargetSchema.Class schema => ForClasses(loss, schema.Classes, outputs),
+        TargetSchema.Values schema when loss.Target == TargetKind.Values =>
+            ForValues(schema.Names, outputs, scales),
+        _ => throw new ArgumentException(
+            $"{loss.Name} needs classes, and the targets of {source} are values"),
+    };
+
+    private static ImmutableArray<TargetScale> ScalesOf(
+        TargetSchema target, Normalization normalization) => target is not TargetSchema.Values
+        ? []
+        :
+        [
+            .. Enumerable.Range(0, target.Width).Select(i => normalization.Offsets.IsEmpty
+                ? TargetScale.Identity
+                : new TargetScale(
+                    normalization.Spreads[i % normalization.Spreads.Length],
+                    normalization.Offsets[i % normalization.Offsets.Length])),
+        ];
 
     private static TargetReading ForClasses(
         Loss loss, ImmutableArray<string> classes, int outputs)
@@ -72,25 +95,12 @@ public sealed record TargetReading(
     }
 
     private static TargetReading ForValues(
-        ImmutableArray<string> names, int outputs, Normalization normalization)
-    {
-        if (outputs != names.Length)
-        {
-            throw new ArgumentException(
+        ImmutableArray<string> names, int outputs, ImmutableArray<TargetScale> scales) =>
+        outputs == names.Length
+            ? new TargetReading(TargetEncoding.Values, [], names, null, scales)
+            : throw new ArgumentException(
                 $"the network has {outputs} outputs for {names.Length} target values: give its last"
                 + $" layer {names.Length}");
-        }
-
-        ImmutableArray<TargetScale> scales =
-        [
-            .. names.Select((_, i) => normalization.Offsets.IsEmpty
-                ? TargetScale.Identity
-                : new TargetScale(
-                    normalization.Spreads[i % normalization.Spreads.Length],
-                    normalization.Offsets[i % normalization.Offsets.Length])),
-        ];
-        return new TargetReading(TargetEncoding.Values, [], names, null, scales);
-    }
 }
 
 /// <summary>How a prepared target is read in its own unit: value·<paramref name="Factor"/> +

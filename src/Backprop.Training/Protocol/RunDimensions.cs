@@ -2,6 +2,7 @@ using Backprop.Data.Batches;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Networks;
 using Backprop.Training.Metrics;
+using Backprop.Training.Specification;
 
 namespace Backprop.Training.Protocol;
 
@@ -21,14 +22,25 @@ public sealed record RunDimensions(
     public long StepsPerEpoch => (Rows + BatchSize - 1) / BatchSize;
 
     /// <summary>Those of a plan.</summary>
-    public static RunDimensions Of(TrainingPlan plan)
+    public static RunDimensions Of(TrainingPlan plan) => Of(
+        plan.Network.Layout, plan.Train.Count, plan.BatchSize, plan.MicroBatches, plan.Epochs,
+        plan.Stop, plan.Validation?.Count);
+
+    /// <summary>Those of a run whose samples are elsewhere.</summary>
+    public static RunDimensions Of(
+        RunSpecification run, RunOutline outline, ParameterLayout layout) => Of(
+        layout, outline.Train.Count, run.BatchSize, run.MicroBatches, run.Epochs, run.Stop.Value,
+        outline.Validation?.Count);
+
+    private static RunDimensions Of(
+        ParameterLayout layout, long rows, int batchSize, int microBatches, int epochs,
+        StopRules stop, long? validationRows)
     {
-        long rows = plan.Train.Count;
-        long stepsPerEpoch = (rows + plan.BatchSize - 1) / plan.BatchSize;
+        long stepsPerEpoch = (rows + batchSize - 1) / batchSize;
         return new RunDimensions(
-            plan.Network.Layout, rows, plan.BatchSize, plan.MicroBatches,
-            Math.Min(plan.Epochs * stepsPerEpoch, plan.Stop.MaxSteps ?? long.MaxValue),
-            plan.Validation is { } samples ? MetricsAccumulator.MicroBatchesOf(samples.Count) : 0);
+            layout, rows, batchSize, microBatches,
+            Math.Min(epochs * stepsPerEpoch, stop.MaxSteps ?? long.MaxValue),
+            validationRows is { } count ? MetricsAccumulator.MicroBatchesOf(count) : 0);
     }
 
     /// <summary>Rows of the global batch of a step: <see cref="BatchLoader.GlobalRows"/>.</summary>

@@ -6,11 +6,13 @@ namespace Backprop.Training.Specification;
 public sealed class PlannedRun : IDisposable
 {
     internal PlannedRun(
-        RunSpecification specification, TrainingPlan plan, PreparedData data, long memoryBytes)
+        RunSpecification specification, TrainingPlan plan, PreparedData data, RunOutline outline,
+        long memoryBytes)
     {
         Specification = specification;
         Plan = plan;
         Data = data;
+        Outline = outline;
         MemoryBytes = memoryBytes;
     }
 
@@ -22,6 +24,9 @@ public sealed class PlannedRun : IDisposable
 
     /// <summary>The data, parted and prepared.</summary>
     public PreparedData Data { get; }
+
+    /// <summary>What the data come to.</summary>
+    public RunOutline Outline { get; }
 
     /// <summary>What training will allocate beside the data, estimated, in bytes.</summary>
     public long MemoryBytes { get; }

@@ -12,7 +12,28 @@ namespace Backprop.Training.Specification;
 /// <param name="Target">What samples are labelled with.</param>
 /// <param name="Sha256">Of its content, in lower-case hex: see <see cref="DatasetDigest"/>.</param>
 public sealed record DatasetOutline(
-    string Source, long Count, Shape FeatureShape, TargetSchema Target, string Sha256);
+    string Source, long Count, Shape FeatureShape, TargetSchema Target, string Sha256)
+{
+    private const int DigestLength = 64;
+
+    /// <summary>Reads the whole dataset, for its digest.</summary>
+    public static DatasetOutline Of(IDataset dataset) => new(
+        dataset.Source, dataset.Count, dataset.FeatureShape, dataset.Target,
+        DatasetDigest.Compute(dataset));
+
+    /// <summary>Samples, shape and digest: <c>1437 samples of 8x8, sha256 ab12…</c>. What they came
+    /// from is no part of what they are.</summary>
+    public string Identity => $"{Count} samples of {FeatureShape}, sha256 {Sha256}";
+
+    /// <summary>Why this is no outline of any dataset; null: it may be.</summary>
+    internal string? Refusal() =>
+        Count < 1 ? $"{Count} samples"
+        : FeatureShape.Count < 1 ? $"features of {FeatureShape}"
+        : Target.Width < 1 || Target is TargetSchema.Class { Classes.IsEmpty: true } ? "no targets"
+        : Sha256.Length != DigestLength || !Sha256.All(char.IsAsciiHexDigitLower)
+            ? $"the digest '{Sha256}'"
+        : null;
+}
 
 /// <summary>
 /// What a run's data come to: with its specification, all that coordinator and parameter servers
@@ -26,4 +47,56 @@ public sealed record DatasetOutline(
 /// classes.</param>
 public sealed record RunOutline(
     DatasetOutline Train, DatasetOutline? Validation, DatasetOutline? Test,
-    ImmutableArray<TargetScale> TargetScales);
+    ImmutableArray<TargetScale> TargetScales)
+{
+    /// <summary>What identifies each part, a line each: part of what a checkpoint belongs to.
+    /// </summary>
+    public ImmutableArray<string> Digests =>
+        [.. Parts.Select(part => $"{part.Name}: {part.Outline.Identity}")];
+
+    private IEnumerable<(string Name, DatasetOutline Outline)> Parts =>
+        from part in new[]
+        {
+            ("train", Train), ("validation", Validation), ("test", Test),
+        }
+        where part.Item2 is not null
+        select (part.Item1, part.Item2);
+
+    /// <summary>Why this is no outline of any run; null: it may be. To be asked of what comes from
+    /// outside.</summary>
+    public string? Refusal()
+    {
+        foreach ((string name, DatasetOutline outline) in Parts)
+        {
+            if (outline.Refusal() is { } reason)
+            {
+                return $"the {name} part has {reason}";
+            }
+        }
+
+        int scales = Train.Target is TargetSchema.Values ? Train.Target.Width : 0;
+        return TargetScales.Length != scales
+            || TargetScales.Any(scale =>
+                !double.IsFinite(scale.Factor) || !double.IsFinite(scale.Offset))
+            ? $"{TargetScales.Length} scales for {scales} target values, or one that is not finite"
+            : null;
+    }
+
+    /// <summary>What tells these data from those of a run, in words; null: they are the same.
+    /// </summary>
+    /// <param name="run">The run's.</param>
+    public string? DifferenceFrom(RunOutline run)
+    {
+        string[] here = [.. Digests], there = [.. run.Digests];
+        string[] other = [.. here.Except(there)], wanted = [.. there.Except(here)];
+        return (other, wanted) switch
+        {
+            ([], []) => TargetScales.AsSpan().SequenceEqual(run.TargetScales.AsSpan())
+                ? null
+                : "targets are scaled otherwise than in the run",
+            ([], [var missing, ..]) => $"the run has '{missing}', which is missing here",
+            ([var added, ..], []) => $"here is '{added}', which the run does not have",
+            ([var mine, ..], [var its, ..]) => $"here is '{mine}', where the run has '{its}'",
+        };
+    }
+}

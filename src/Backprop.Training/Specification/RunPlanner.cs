@@ -40,10 +40,11 @@ public static class RunPlanner
                 throw TooMuchMemory(run, plan, memoryBytes, memoryLimitBytes);
             }
 
+            var outline = new RunOutline(
+                DatasetOutline.Of(data.Train), OutlineOf(data.Validation), OutlineOf(data.Test),
+                TargetReading.For(plan).Scales);
             return new PlannedRun(
-                run,
-                plan with { DataDigests = Digests(data) },
-                data, memoryBytes);
+                run, plan with { DataDigests = outline.Digests }, data, outline, memoryBytes);
         }
         catch
         {
@@ -264,13 +265,8 @@ public static class RunPlanner
         return null;
     }
 
-    private static ImmutableArray<string> Digests(PreparedData data) =>
-    [
-        .. new[] { ("train", data.Train), ("validation", data.Validation), ("test", data.Test) }
-            .Where(part => part.Item2 is not null)
-            .Select(part => $"{part.Item1}: {part.Item2!.Count} samples of "
-                + $"{part.Item2.FeatureShape}, sha256 {DatasetDigest.Compute(part.Item2)}"),
-    ];
+    private static DatasetOutline? OutlineOf(IDataset? part) =>
+        part is null ? null : DatasetOutline.Of(part);
 
     private static SpecificationException TooMuchMemory(
         RunSpecification run, TrainingPlan plan, long bytes, long limitBytes)

@@ -22,6 +22,12 @@ internal static class Commands
             && concluding.Checkpoint == found.Checkpoint
             ? (new RunCompleted(now, ResultOf(run, concluding.Stop, found)), null)
             : (null, $"nobody waits for an examination of checkpoint {found.Checkpoint}"),
+        CoordinatorInput.ExaminationFailed(var checkpoint, var reason) =>
+            run.State.Phase is RunPhase.Concluding concluding
+            && concluding.Checkpoint == checkpoint
+                ? (new RunFailed(
+                    now, $"checkpoint {checkpoint} holds its final weights, but {reason}"), null)
+                : (null, $"nobody waits for an examination of checkpoint {checkpoint}"),
         _ => (null, null),
     };
 

@@ -1,5 +1,7 @@
+using Backprop.Engine.Networks;
 using Backprop.Engine.Schedules;
 using Backprop.Training.Metrics;
+using Backprop.Training.Specification;
 
 namespace Backprop.Training.Protocol.Coordination;
 
@@ -34,6 +36,29 @@ public sealed record CoordinationPlan(
             run, plan.Name, RunDimensions.Of(plan), plan.Stop, plan.Epochs, plan.Schedule,
             plan.Optimizer.LearningRate, TargetReading.For(plan),
             plan.Network.OutputShape.Count, plan.Validation?.Count ?? 0, options);
+    }
+
+    /// <summary>That of a run whose samples are elsewhere.</summary>
+    /// <exception cref="ArgumentException">An option is out of range, or specification and data do
+    /// not go together; the message says which.</exception>
+    /// <exception cref="SpecificationException">A layer does not suit its input.</exception>
+    public static CoordinationPlan Of(
+        RunId id, RunSpecification run, RunOutline outline, CoordinationOptions options)
+    {
+        if ((options.Refusal() ?? outline.Refusal()) is { } reason)
+        {
+            throw new ArgumentException(reason);
+        }
+
+        Network network = RunPlanner.BuildNetwork(run, outline.Train.FeatureShape);
+        int outputs = network.OutputShape.Count;
+        return new CoordinationPlan(
+            id, run.Name, RunDimensions.Of(run, outline, network.Layout), run.Stop.Value,
+            run.Epochs, run.Schedule, run.Optimizer.LearningRate,
+            TargetReading.For(
+                run.Loss.Value.Loss, outline.Train.Target, outputs, outline.TargetScales,
+                outline.Train.Source),
+            outputs, outline.Validation?.Count ?? 0, options);
     }
 
     /// <summary>The rate that a step used, given the reductions that held for it.</summary>

@@ -48,6 +48,11 @@ public abstract record CoordinatorInput
     /// <param name="Found">What was found.</param>
     public sealed record Examined(FinalExamination Found) : CoordinatorInput;
 
+    /// <summary>Nobody could examine the final weights.</summary>
+    /// <param name="Checkpoint">The checkpoint that holds them.</param>
+    /// <param name="Reason">Why, in words.</param>
+    public sealed record ExaminationFailed(long Checkpoint, string Reason) : CoordinatorInput;
+
     /// <summary>The user wants the run to pause: it saves a checkpoint and lets go of its nodes.
     /// </summary>
     public sealed record Pause : CoordinatorInput;

@@ -42,9 +42,14 @@ public sealed record RunCoordination(
     /// run whose servers still hold their slices goes on from where it is.</summary>
     /// <exception cref="ArgumentException">The events are not those of this run.</exception>
     public static Decision Recover(
-        CoordinationPlan plan, IEnumerable<RunEvent> events, DateTimeOffset now)
+        CoordinationPlan plan, IEnumerable<RunEvent> events, DateTimeOffset now) =>
+        Recover(plan, CoordinatorState.Replay(events), now);
+
+    /// <summary>Takes a run on again, from what its events have come to.</summary>
+    /// <exception cref="ArgumentException">The state is not that of this run.</exception>
+    public static Decision Recover(
+        CoordinationPlan plan, CoordinatorState state, DateTimeOffset now)
     {
-        CoordinatorState state = CoordinatorState.Replay(events);
         if (state.Run != plan.Run)
         {
             throw new ArgumentException($"events of run {state.Run}, not {plan.Run}");

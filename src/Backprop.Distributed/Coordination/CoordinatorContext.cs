@@ -1,0 +1,50 @@
+using Akka.Actor;
+using Backprop.Distributed.Persistence;
+
+namespace Backprop.Distributed.Coordination;
+
+/// <summary>What the coordinator's actors share.</summary>
+public sealed class CoordinatorContext
+{
+    /// <summary>Knows the cluster's nodes: is asked by <see cref="NodesRequest"/>.</summary>
+    public required ICanTell Membership { get; init; }
+
+    /// <summary>Where checkpoints lie, to delete those that are needed no longer.</summary>
+    public required CheckpointPieces Checkpoints { get; init; }
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>How long it waits for others.</summary>
+    public CoordinatorPatience Patience { get; init; } = new();
+}
+
+/// <summary>How long the coordinator's actors wait for others.</summary>
+public sealed record CoordinatorPatience
+{
+    /// <summary>Between two looks at what may be late.</summary>
+    public TimeSpan Tick { get; init; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>A worker may look at a run's data for so long, before another is asked.</summary>
+    public TimeSpan Outline { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>A worker may examine final weights for so long, before another is asked.</summary>
+    public TimeSpan Examination { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Workers that are asked to look at data, or to examine, before the run fails.
+    /// </summary>
+    public int Attempts { get; init; } = 5;
+
+    /// <summary>The nodes of a run that is over may take so long to let go of it.</summary>
+    public TimeSpan Closing { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A run that is over is shown for so long before its journal has to be read again.
+    /// </summary>
+    public TimeSpan Afterwards { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>After a journal's failure, before the first new start.</summary>
+    public TimeSpan FirstRestart { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>After many failures.</summary>
+    public TimeSpan LongestRestart { get; init; } = TimeSpan.FromSeconds(20);
+}

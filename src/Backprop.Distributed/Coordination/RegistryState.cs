@@ -1,0 +1,189 @@
+using System.Collections.Immutable;
+using Backprop.Distributed.Nodes;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Specification;
+
+namespace Backprop.Distributed.Coordination;
+
+/// <summary>A run that was submitted.</summary>
+/// <param name="Registered">What was submitted, and when.</param>
+/// <param name="Outline">What its data come to; null: nobody has looked yet.</param>
+/// <param name="Model">Its trained model; null: there is none yet.</param>
+/// <param name="Ended">What it came to; null: it is not over.</param>
+public sealed record RegisteredRun(
+    RunRegistered Registered, RunOutline? Outline, StoredFile? Model, RunSummaryView? Ended)
+{
+    /// <summary>The run.</summary>
+    public RunId Id => Registered.Run;
+
+    /// <summary>What nodes are told of it; null: nobody has looked at its data yet.</summary>
+    public RunSetup? Setup => Outline is null
+        ? null
+        : new RunSetup(Id, Registered.Specification, Outline);
+}
+
+/// <summary>What is to happen by a request, or why nothing is.</summary>
+/// <param name="Events">What has happened.</param>
+/// <param name="Answer">To be given once that is persisted; null: the run itself answers.</param>
+public sealed record RegistryDecision(
+    ImmutableArray<RegistryEvent> Events, CoordinatorAnswer? Answer);
+
+/// <summary>All runs of a cluster and their queue: a function of the registry's events.</summary>
+public sealed record RegistryState
+{
+    /// <summary>Runs that are kept in all, those that are over included.</summary>
+    public const int MaxRuns = 10_000;
+
+    /// <summary>Letters of a specification: it travels to every node as one message, and data belong
+    /// in files.</summary>
+    public const int MaxSpecificationLength = 1 << 18;
+
+    private const int MaxSlugLength = 40;
+
+    /// <summary>Without runs.</summary>
+    public static RegistryState Empty { get; } = new();
+
+    /// <summary>Every run.</summary>
+    public ImmutableSortedDictionary<long, RegisteredRun> Runs { get; init; } =
+        ImmutableSortedDictionary<long, RegisteredRun>.Empty;
+
+    /// <summary>Those that have entered the queue and are not over.</summary>
+    public RunQueue Queue { get; init; } = RunQueue.Empty;
+
+    /// <summary>A run's number, by its name.</summary>
+    private ImmutableDictionary<RunId, long> Numbers { get; init; } =
+        ImmutableDictionary<RunId, long>.Empty;
+
+    /// <summary>The run of a name; null: there is none.</summary>
+    public RegisteredRun? Find(RunId run) =>
+        Numbers.TryGetValue(run, out long number) ? Runs[number] : null;
+
+    /// <summary>The state after one more event.</summary>
+    public RegistryState Apply(RegistryEvent happened) => happened switch
+    {
+        RunRegistered registered => Enter(registered),
+        RunOutlined outlined => Change(outlined.Run, run => run with { Outline = outlined.Outline }),
+        ModelStored stored => Change(stored.Run, run => run with { Model = stored.Model }),
+        RunEnded ended => Change(ended.Run, run => run with { Ended = ended.Summary }),
+        QueueChanged queued => this with { Queue = Queue.Apply(queued.Happened) },
+        _ => throw new InvalidOperationException($"unknown event {happened}"),
+    };
+
+    /// <summary>Decides on a submission.</summary>
+    public RegistryDecision Submit(CoordinatorRequest.Submit request, DateTimeOffset now)
+    {
+        RegisteredRun? known = Runs.Values.FirstOrDefault(
+            run => run.Registered.Submission == request.Submission);
+        if (known is not null)
+        {
+            return new RegistryDecision([], new CoordinatorAnswer.Submitted(known.Id));
+        }
+
+        if (request.Specification.Length > MaxSpecificationLength)
+        {
+            return Refuse(
+                $"{request.Source} has {request.Specification.Length:N0} letters with its includes;"
+                + $" a cluster takes specifications of at most {MaxSpecificationLength:N0}: keep"
+                + " data in files");
+        }
+
+        if (Runs.Count >= MaxRuns)
+        {
+            return Refuse($"the cluster keeps {MaxRuns:N0} runs at most");
+        }
+
+        RunSpecification specification;
+        try
+        {
+            specification = RunSpecificationReader.Read(request.Specification, request.Source);
+        }
+        catch (SpecificationException mistakes)
+        {
+            return Refuse(mistakes.Message);
+        }
+
+        if (ClusterRules.Refusal(specification) is { } mistake)
+        {
+            return Refuse(new SpecificationException([mistake]).Message);
+        }
+
+        long number = Runs.IsEmpty ? 1 : Runs.Keys.Last() + 1;
+        var id = new RunId($"{Slug(specification.Name)}-{number}");
+        return new RegistryDecision(
+            [
+                new RunRegistered(
+                    now, id, request.Submission, specification.Name, request.Specification,
+                    request.Source, request.Priority),
+            ],
+            new CoordinatorAnswer.Submitted(id));
+    }
+
+    /// <summary>Decides on what a worker says of a run's data: it enters the queue, or is over.
+    /// </summary>
+    /// <param name="answer">What the worker says.</param>
+    /// <param name="options">How the run is coordinated.</param>
+    /// <param name="now">The time.</param>
+    public ImmutableArray<RegistryEvent> Enqueue(
+        OutlineAnswer answer, CoordinationOptions options, DateTimeOffset now)
+    {
+        RegisteredRun? run = Find(answer.Run);
+        if (run is null or { Outline: not null } or { Ended: not null })
+        {
+            return [];
+        }
+
+        QueueDecision queued = Queue.Decide(
+            new QueueCommand.Submit(
+                run.Id, run.Registered.Priority, options.MinWorkers, options.MaxWorkers), now);
+        return queued.Refusal is { } refusal
+            ? [Ended(run, RunStanding.Failed, refusal, now)]
+            :
+            [
+                new RunOutlined(now, run.Id, answer.Outline!),
+                .. queued.Events.Select(happened => new QueueChanged(happened)),
+            ];
+    }
+
+    /// <summary>The end of a run that never came to train.</summary>
+    public RunEnded Ended(
+        RegisteredRun run, RunStanding standing, string reason, DateTimeOffset now) =>
+        new(now, run.Id, SummaryOf(run, standing, reason));
+
+    /// <summary>What a list shows of a run that nobody coordinates yet.</summary>
+    public static RunSummaryView SummaryOf(
+        RegisteredRun run, RunStanding standing, string reason) => new(
+        run.Id, run.Registered.Name, standing, reason, run.Registered.Priority,
+        run.Registered.At, 0, 0, 0, null);
+
+    private static RegistryDecision Refuse(string reason) =>
+        new([], new CoordinatorAnswer.Refused(RefusalKind.Invalid, reason));
+
+    private static string Slug(string name)
+    {
+        char[] letters =
+        [
+            .. name.ToLowerInvariant()
+                .Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '-')
+                .Take(MaxSlugLength),
+        ];
+        string slug = new string(letters).Trim('-');
+        return slug.Length > 0 ? slug : "run";
+    }
+
+    private RegistryState Enter(RunRegistered registered)
+    {
+        long number = Runs.IsEmpty ? 1 : Runs.Keys.Last() + 1;
+        return this with
+        {
+            Runs = Runs.Add(number, new RegisteredRun(registered, null, null, null)),
+            Numbers = Numbers.Add(registered.Run, number),
+        };
+    }
+
+    private RegistryState Change(RunId id, Func<RegisteredRun, RegisteredRun> change)
+    {
+        long number = Numbers[id];
+        return this with { Runs = Runs.SetItem(number, change(Runs[number])) };
+    }
+}

@@ -1,0 +1,35 @@
+using Backprop.Training.Protocol.Coordination;
+
+namespace Backprop.Training.Specification;
+
+/// <summary>What a specification means to a cluster.</summary>
+public static class ClusterRules
+{
+    /// <summary>Why a cluster cannot train it, though one process can; null: it can.</summary>
+    public static SpecificationError? Refusal(RunSpecification run) => run switch
+    {
+        { Ensemble: not null } => Error(
+            run, "ensemble",
+            "a cluster trains one network a run: submit a run for each seed, or train the ensemble"
+            + " in one process"),
+        { Backward: BackwardRule.ErrorSplitting } => Error(
+            run, "backward",
+            "error-splitting is there for the articles' readers and is compared with the true"
+            + " gradient in one process: a cluster trains with backward = chain-rule"),
+        { Checkpoint.EverySteps: not null } => Error(
+            run, "checkpoint.every-steps",
+            "a cluster counts checkpoints in epochs or time: use every-epochs or every"),
+        _ => null,
+    };
+
+    /// <summary>How a cluster coordinates it.</summary>
+    public static CoordinationOptions OptionsOf(RunSpecification run) => new()
+    {
+        CheckpointEveryEpochs = run.Checkpoint.EveryEpochs,
+        CheckpointInterval = run.Checkpoint.Every ?? new CoordinationOptions().CheckpointInterval,
+        KeepCheckpoints = run.Checkpoint.Keep,
+    };
+
+    private static SpecificationError Error(RunSpecification run, string path, string message) =>
+        (run.Layers[0].Place with { Path = path }).Error(message);
+}
