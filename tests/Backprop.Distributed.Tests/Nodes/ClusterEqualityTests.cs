@@ -1,3 +1,10 @@
+using Backprop.Data;
+using Backprop.Data.Generated;
+using Backprop.Data.Sources;
+using Backprop.Distributed.Nodes;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+
 namespace Backprop.Distributed.Tests.Nodes;
 
 /// <summary>Actors, links and checkpoints together: however many nodes train a run, and whatever
@@ -16,5 +23,123 @@ public sealed class ClusterEqualityTests
         await using TestCluster cluster = TestCluster.Of(overTcp, servers, workers);
 
         await cluster.AssertEndsAsOracleAsync();
+    }
+
+    [Fact]
+    public async Task A_node_may_have_both_roles()
+    {
+        await using var cluster = new TestCluster(overTcp: true);
+        const NodeRoles both = NodeRoles.ParameterServer | NodeRoles.Worker;
+        cluster.Add(cluster.Make("node-1", both), cluster.Make("node-2", both));
+
+        await cluster.AssertEndsAsOracleAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Links_that_end_in_the_middle_change_nothing(bool overTcp)
+    {
+        await using TestCluster cluster = TestCluster.Of(
+            overTcp, servers: 2, workers: 2, FirstEpochIsJudged);
+        await cluster.AwaitHeldAsync();
+
+        cluster.Release();
+        cluster["worker-1"].Hub.Close(new NodeId("server-1"), "a test");
+        cluster["server-2"].Hub.Close(new NodeId("worker-2"), "a test");
+        cluster["server-1"].Hub.Close(new NodeId("server-2"), "a test");
+
+        await cluster.AssertEndsAsOracleAsync();
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Workers_that_die_and_join_change_nothing(bool overTcp)
+    {
+        await using TestCluster cluster = TestCluster.Of(
+            overTcp, servers: 2, workers: 2, FirstEpochIsJudged);
+        await cluster.AwaitHeldAsync();
+
+        cluster.Release();
+        cluster.Kill("worker-1");
+        cluster.Add(cluster.Make("newcomer", NodeRoles.Worker));
+
+        await cluster.AssertEndsAsOracleAsync();
+        Assert.Equal(1, await cluster.SeeAsync(one => one.State.Generation!.Number.Value));
+    }
+
+    [Fact]
+    public async Task A_server_that_dies_takes_the_run_back_to_its_checkpoint()
+    {
+        await using TestCluster cluster = TestCluster.Of(
+            overTcp: true, servers: 3, workers: 2, one => !one.State.Checkpoints.IsEmpty);
+        await cluster.AwaitHeldAsync();
+
+        cluster.Release();
+        cluster.Kill("server-2");
+
+        await cluster.AssertEndsAsOracleAsync();
+        Assert.Equal(2, await cluster.SeeAsync(one => one.State.Generation!.Number.Value));
+        Assert.IsType<SliceOrigin.Checkpoint>(
+            await cluster.SeeAsync(one => one.State.Generation!.Origin));
+    }
+
+    [Fact]
+    public async Task A_worker_whose_data_differ_is_refused_by_name()
+    {
+        await using TestCluster cluster = TestCluster.Of(overTcp: false, servers: 1, workers: 0);
+        cluster.Add(cluster.Make("stranger", NodeRoles.Worker, new OtherData()));
+
+        await cluster.AwaitAsync(one => one.Observed.Workers.Values.Any(
+            status => status.Phase is WorkerPhase.Failed));
+
+        string reason = await cluster.SeeAsync(one => one.Observed.Workers.Values
+            .Select(status => status.Phase).OfType<WorkerPhase.Failed>().Single().Reason);
+        Assert.Contains("stranger", reason);
+        Assert.Contains("sha256", reason);
+        cluster.Add(cluster.Make("worker-1", NodeRoles.Worker));
+        await cluster.AssertEndsAsOracleAsync();
+    }
+
+    [Fact]
+    public async Task A_slice_that_there_is_no_memory_for_fails_with_its_reason()
+    {
+        await using var cluster = new TestCluster(overTcp: false);
+        cluster.Add(
+            cluster.Make("server-1", NodeRoles.ParameterServer, memoryLimitBytes: 1 << 20),
+            cluster.Make("worker-1", NodeRoles.Worker));
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(cluster.EndAsync);
+
+        Assert.Contains("server-1", failure.Message);
+        Assert.Contains("MiB", failure.Message);
+    }
+
+    [Fact]
+    public async Task Progress_is_told_while_training_goes_on()
+    {
+        await using TestCluster cluster = TestCluster.Of(overTcp: false, servers: 2, workers: 1);
+
+        await cluster.AssertEndsAsOracleAsync();
+
+        StepProgress first = (await cluster.ProgressAsync())[0];
+        Assert.Equal(1, first.Version);
+        Assert.InRange(first.Loss, 0.01, 10);
+        Assert.True(first.GradientNorm > 0);
+    }
+
+    private static bool FirstEpochIsJudged(RunCoordination run) => run.State.Position.Step > 0;
+
+    // The same source, and other samples.
+    private sealed class OtherData : IDataSourceOpener
+    {
+        private readonly DataSourceOpener _opener = new();
+
+        public IDataset Open(DataSource source, IDataset? train) => _opener.Open(
+            source is DataSource.Generated { Options: GeneratedOptions.TwoMoons moons }
+                ? new DataSource.Generated(moons with { Seed = moons.Seed + 100 })
+                : source,
+            train);
     }
 }

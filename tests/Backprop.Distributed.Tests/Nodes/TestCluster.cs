@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Links;
@@ -28,19 +29,26 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly bool _overTcp;
     private readonly CheckpointPieces _checkpoints;
 
-    public TestCluster(bool overTcp)
+    public TestCluster(bool overTcp, Func<RunCoordination, bool>? holds = null)
     {
         _overTcp = overTcp;
         _checkpoints = new CheckpointPieces(
             _system, StoragePatience.Default, TimeProvider.System);
-        Coordinator = _system.ActorOf(Props.Create(() => new TestCoordinator(TestRun.Setup, _end)));
+        Coordinator = _system.ActorOf(
+            Props.Create(() => new TestCoordinator(TestRun.Setup, _end, holds)));
     }
 
     public IActorRef Coordinator { get; }
 
-    public static TestCluster Of(bool overTcp, int servers, int workers)
+    /// <summary>A cluster of nodes with a role each.</summary>
+    /// <param name="overTcp">Whether links are sockets.</param>
+    /// <param name="servers">Nodes that serve.</param>
+    /// <param name="workers">Nodes that compute.</param>
+    /// <param name="holds">When the coordinator stands still until it is released.</param>
+    public static TestCluster Of(
+        bool overTcp, int servers, int workers, Func<RunCoordination, bool>? holds = null)
     {
-        var cluster = new TestCluster(overTcp);
+        var cluster = new TestCluster(overTcp, holds);
         cluster.Add(
         [
             .. Enumerable.Range(1, servers).Select(
@@ -51,12 +59,14 @@ internal sealed class TestCluster : IAsyncDisposable
         return cluster;
     }
 
-    public TestNode Make(string name, NodeRoles roles, IDataSourceOpener? data = null) => new(
+    public TestNode Make(
+        string name, NodeRoles roles, IDataSourceOpener? data = null,
+        long memoryLimitBytes = long.MaxValue) => new(
         _system, name, roles,
         identity => _overTcp
             ? new TcpTransport(identity, new LinkOptions())
             : new InMemoryTransport(identity, new LinkOptions(), _network),
-        _checkpoints, data);
+        _checkpoints, data, memoryLimitBytes);
 
     /// <summary>Nodes join: they learn of each other before the coordinator learns of them.
     /// </summary>
@@ -88,6 +98,24 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<T> SeeAsync<T>(Func<RunCoordination, T> look)
         where T : notnull => (T)await Coordinator.Ask<object>(
             (Func<RunCoordination, object>)(one => look(one)), s_limit);
+
+    /// <summary>The progress that was told.</summary>
+    public async Task<ImmutableArray<StepProgress>> ProgressAsync() =>
+        await Coordinator.Ask<ImmutableArray<StepProgress>>(
+            new TestCoordinator.ProgressQuestion(), s_limit);
+
+    /// <summary>Waits until the coordinator is held.</summary>
+    public async Task AwaitHeldAsync()
+    {
+        using var limit = new CancellationTokenSource(s_limit);
+        while (!await Coordinator.Ask<bool>(new TestCoordinator.HoldQuestion(), s_limit))
+        {
+            await Task.Delay(5, limit.Token);
+        }
+    }
+
+    /// <summary>Lets the coordinator go on.</summary>
+    public void Release() => Coordinator.Tell(new TestCoordinator.Release());
 
     /// <summary>Waits until something is seen.</summary>
     public async Task AwaitAsync(Func<RunCoordination, bool> isSeen)

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Backprop.Distributed.Nodes;
 using Backprop.Training.Protocol;
@@ -12,11 +13,16 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
     private readonly RunSetup _setup;
     private readonly List<TestNode> _nodes = [];
     private readonly TaskCompletionSource<CheckpointManifest> _end;
+    private readonly List<StepProgress> _progress = [];
+    private Func<RunCoordination, bool>? _holds;
     private RunCoordination _coordination;
 
-    public TestCoordinator(RunSetup setup, TaskCompletionSource<CheckpointManifest> end)
+    public TestCoordinator(
+        RunSetup setup, TaskCompletionSource<CheckpointManifest> end,
+        Func<RunCoordination, bool>? holds)
     {
         _setup = setup;
+        _holds = holds;
         _end = end;
         Decision submitted = RunCoordination.Submit(
             CoordinationPlan.Of(setup.Run, TestRun.Plan, TestRun.Options), Now);
@@ -37,14 +43,21 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
         Receive<ManifestRequest>(request => Sender.Tell(new ManifestAnswer(
             request.Run, request.Version,
             _coordination.State.Checkpoints.First(one => one.Version == request.Version).Parts)));
-        Receive<StepProgress>(progress => Progress.Add(progress));
+        Receive<StepProgress>(_progress.Add);
+        Receive<ProgressQuestion>(_ => Sender.Tell(_progress.ToImmutableArray()));
+        Receive<HoldQuestion>(_ => Sender.Tell(IsHeld));
+        Receive<Release>(_ =>
+        {
+            _holds = null;
+            TellNodes();
+        });
         Receive<string>(_ => Decide(new CoordinatorInput.Tick()));
         Receive<Func<RunCoordination, object>>(look => Sender.Tell(look(_coordination)));
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
 
-    public static List<StepProgress> Progress { get; } = [];
+    private bool IsHeld => _holds?.Invoke(_coordination) == true;
 
     private static DateTimeOffset Now => DateTimeOffset.UtcNow;
 
@@ -54,10 +67,21 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
     private void TellNodes() => Decide(new CoordinatorInput.NodesChanged(
         [.. _nodes.Select(node => new ClusterNode(node.Id, node.IsServer, node.IsWorker))]));
 
+    // While it is held, messages to and from it are lost.
     private void Decide(CoordinatorInput input)
     {
+        if (IsHeld)
+        {
+            return;
+        }
+
         Decision decision = _coordination.Decide(input, Now);
         _coordination = decision.Next;
+        if (IsHeld)
+        {
+            return;
+        }
+
         foreach (ServerOrder order in decision.ToServers)
         {
             _nodes.Find(node => node.Id == order.To)?.Server.Tell(order.Directive);
@@ -79,4 +103,13 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
                 break;
         }
     }
+
+    /// <summary>Answered with the progress that was told.</summary>
+    public sealed record ProgressQuestion;
+
+    /// <summary>Answered with whether the coordinator stands still.</summary>
+    public sealed record HoldQuestion;
+
+    /// <summary>Lets it go on.</summary>
+    public sealed record Release;
 }

@@ -16,7 +16,8 @@ internal sealed class TestNode
 
     public TestNode(
         ActorSystem system, string name, NodeRoles roles,
-        Func<LinkIdentity, ITensorTransport> links, CheckpointPieces checkpoints, IDataSourceOpener? data = null)
+        Func<LinkIdentity, ITensorTransport> links, CheckpointPieces checkpoints,
+        IDataSourceOpener? data, long memoryLimitBytes)
     {
         _system = system;
         Id = new NodeId(name);
@@ -31,6 +32,7 @@ internal sealed class TestNode
             Checkpoints = checkpoints,
             Models = new ModelsInMemory(),
             Data = data ?? new DataSourceOpener(),
+            MemoryLimitBytes = memoryLimitBytes,
             Patience = new NodePatience { SlowReceiver = TimeSpan.FromSeconds(2) },
         };
         Description = new NodeDescription(
