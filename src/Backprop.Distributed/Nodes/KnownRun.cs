@@ -1,6 +1,5 @@
 using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
-using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
@@ -18,21 +17,19 @@ internal sealed record KnownRun(RunSetup Setup, RunSpecification Specification, 
     /// <summary>What a setup comes to.</summary>
     /// <exception cref="SpecificationException">The specification has mistakes, or a layer does not
     /// suit its input.</exception>
+    /// <exception cref="ArgumentException">The outline is none of any data.</exception>
     public static KnownRun Of(RunSetup setup)
     {
+        if (setup.Outline.Refusal() is { } reason)
+        {
+            throw new ArgumentException($"the outline of the data is wrong: {reason}");
+        }
+
         RunSpecification run = RunSpecificationReader.Read(
             setup.Specification, $"the specification of run {setup.Run}");
         Network network = RunPlanner.BuildNetwork(run, setup.Outline.Train.FeatureShape);
-        long rows = setup.Outline.Train.Count;
-        long stepsPerEpoch = (rows + run.BatchSize - 1) / run.BatchSize;
-        var dimensions = new RunDimensions(
-            network.Layout, rows, run.BatchSize, run.MicroBatches,
-            Math.Min(run.Epochs * stepsPerEpoch, run.Stop.Value.MaxSteps ?? long.MaxValue),
-            setup.Outline.Validation is { } samples
-                ? MetricsAccumulator.MicroBatchesOf(samples.Count)
-                : 0);
         return new KnownRun(setup, run, new ServerPlan(
-            setup.Run, dimensions, network,
+            setup.Run, RunDimensions.Of(run, setup.Outline, network.Layout), network,
             new UpdateRules(run.Optimizer, run.Penalty, run.Clipping), run.Schedule));
     }
 }

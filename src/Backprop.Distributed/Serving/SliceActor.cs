@@ -119,7 +119,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         {
             _run = KnownRun.Of(setup);
         }
-        catch (SpecificationException mistake)
+        catch (Exception mistake) when (mistake is SpecificationException or ArgumentException)
         {
             _refusal = mistake.Message;
         }

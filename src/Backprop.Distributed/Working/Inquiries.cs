@@ -23,18 +23,15 @@ internal sealed class Inquiries(NodeContext context)
         {
             RunSpecification run = RunSpecificationReader.Read(
                 request.Specification, "the specification");
-            if (run.Ensemble is not null)
+            if (ClusterRules.Refusal(run) is { } refusal)
             {
-                return new OutlineAnswer(
-                    request.Run, context.Node, null,
-                    "an ensemble is trained in one process: take 'ensemble' away, or train it"
-                    + " without a cluster");
+                throw new SpecificationException([refusal]);
             }
 
             using PlannedRun planned = RunPlanner.Plan(
                 run, context.Data, context.MemoryLimitBytes);
             return new OutlineAnswer(
-                request.Run, context.Node, DataOutline.Of(planned.Plan), null);
+                request.Run, context.Node, planned.Outline, null);
         }
         catch (Exception failure)
         {
@@ -73,7 +70,7 @@ internal sealed class Inquiries(NodeContext context)
         using PlannedRun planned = RunPlanner.Plan(
             known.Specification, context.Data, context.MemoryLimitBytes);
         TrainingPlan plan = planned.Plan;
-        DataOutline.RequireEqual(request.Setup.Outline, DataOutline.Of(plan));
+        RunComputation.RequireEqual(request.Setup.Outline, planned);
         ParameterLayout layout = plan.Network.Layout;
         var cut = new PieceCut(
             layout.Length, plan.Optimizer.StateCount, manifest.BestVersion is not null);

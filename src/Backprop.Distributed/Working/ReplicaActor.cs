@@ -112,7 +112,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         {
             _run = KnownRun.Of(setup);
         }
-        catch (SpecificationException mistake)
+        catch (Exception mistake) when (mistake is SpecificationException or ArgumentException)
         {
             _refusal = mistake.Message;
         }

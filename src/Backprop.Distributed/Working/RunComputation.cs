@@ -1,3 +1,4 @@
+using Backprop.Data;
 using Backprop.Data.Batches;
 using Backprop.Data.Sources;
 using Backprop.Engine;
@@ -56,13 +57,25 @@ internal sealed class RunComputation : IDisposable
         PlannedRun planned = RunPlanner.Plan(run, opener, memoryLimitBytes);
         try
         {
-            DataOutline.RequireEqual(outline, DataOutline.Of(planned.Plan));
+            RequireEqual(outline, planned);
             return new RunComputation(planned, pool);
         }
         catch
         {
             planned.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Refuses data that are not those of the run.</summary>
+    /// <exception cref="InvalidDatasetException">They differ; the message says where.</exception>
+    public static void RequireEqual(RunOutline run, PlannedRun planned)
+    {
+        if (planned.Outline.DifferenceFrom(run) is { } difference)
+        {
+            throw new InvalidDatasetException(
+                planned.Plan.Train.Source, $"its data differ from the run's: {difference}",
+                "every worker needs the same data");
         }
     }
 

@@ -1,6 +1,5 @@
 using Backprop.Data.Sources;
 using Backprop.Distributed.Nodes;
-using Backprop.Distributed.Working;
 using Backprop.Engine.Threading;
 using Backprop.Training;
 using Backprop.Training.Protocol;
@@ -35,14 +34,16 @@ internal static class TestRun
         batch-size = 32, micro-batches = 5, epochs = 4
         """;
 
+    private static readonly PlannedRun s_planned =
+        RunPlanner.Plan(Read(Specification), new DataSourceOpener(), long.MaxValue);
+
     private static readonly Lazy<TrainingResult> s_oracle = new(Train);
 
     public static RunId Id { get; } = new("tiny-1");
 
-    public static TrainingPlan Plan { get; } =
-        RunPlanner.Plan(Read(Specification), new DataSourceOpener(), long.MaxValue).Plan;
+    public static TrainingPlan Plan => s_planned.Plan;
 
-    public static RunSetup Setup { get; } = new(Id, Specification, DataOutline.Of(Plan));
+    public static RunSetup Setup { get; } = new(Id, Specification, s_planned.Outline);
 
     public static TrainingResult Oracle => s_oracle.Value;
 
