@@ -121,11 +121,12 @@ public sealed record RegistryState
 
     /// <summary>Decides on what a worker says of a run's data: it enters the queue, or is over.
     /// </summary>
+    /// <param name="queue">The queue, with the workers that there are.</param>
     /// <param name="answer">What the worker says.</param>
     /// <param name="options">How the run is coordinated.</param>
     /// <param name="now">The time.</param>
     public ImmutableArray<RegistryEvent> Enqueue(
-        OutlineAnswer answer, CoordinationOptions options, DateTimeOffset now)
+        RunQueue queue, OutlineAnswer answer, CoordinationOptions options, DateTimeOffset now)
     {
         RegisteredRun? run = Find(answer.Run);
         if (run is null or { Outline: not null } or { Ended: not null })
@@ -133,7 +134,7 @@ public sealed record RegistryState
             return [];
         }
 
-        QueueDecision queued = Queue.Decide(
+        QueueDecision queued = queue.Decide(
             new QueueCommand.Submit(
                 run.Id, run.Registered.Priority, options.MinWorkers, options.MaxWorkers), now);
         return queued.Refusal is { } refusal

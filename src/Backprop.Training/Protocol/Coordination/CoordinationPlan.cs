@@ -22,6 +22,9 @@ public sealed record CoordinationPlan(
     LearningRateSchedule Schedule, float LearningRate, TargetReading Reading, int Outputs,
     long ValidationRows, CoordinationOptions Options)
 {
+    /// <summary>Numbers that the optimizer keeps for each parameter; for people.</summary>
+    public int OptimizerStates { get; init; }
+
     /// <summary>That of a training plan.</summary>
     /// <exception cref="ArgumentException">An option is out of range; the message says which.
     /// </exception>
@@ -35,7 +38,10 @@ public sealed record CoordinationPlan(
         return new CoordinationPlan(
             run, plan.Name, RunDimensions.Of(plan), plan.Stop, plan.Epochs, plan.Schedule,
             plan.Optimizer.LearningRate, TargetReading.For(plan),
-            plan.Network.OutputShape.Count, plan.Validation?.Count ?? 0, options);
+            plan.Network.OutputShape.Count, plan.Validation?.Count ?? 0, options)
+        {
+            OptimizerStates = plan.Optimizer.StateCount,
+        };
     }
 
     /// <summary>That of a run whose samples are elsewhere.</summary>
@@ -58,7 +64,10 @@ public sealed record CoordinationPlan(
             TargetReading.For(
                 run.Loss.Value.Loss, outline.Train.Target, outputs, outline.TargetScales,
                 outline.Train.Source),
-            outputs, outline.Validation?.Count ?? 0, options);
+            outputs, outline.Validation?.Count ?? 0, options)
+        {
+            OptimizerStates = run.Optimizer.StateCount,
+        };
     }
 
     /// <summary>The rate that a step used, given the reductions that held for it.</summary>

@@ -1,0 +1,563 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Event;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Specification;
+
+namespace Backprop.Distributed.Coordination;
+
+/// <summary>
+/// The coordinator of a cluster: takes runs on, shares workers out among them, and has a child for
+/// each run that is not over, so that what goes wrong in one is that one's. It decides as
+/// <see cref="RegistryState"/> says, and keeps its decisions in a journal.
+/// </summary>
+public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEvent>, IWithTimers
+{
+    /// <summary>Names the registry's journal.</summary>
+    public const string JournalName = "coordinator";
+
+    private readonly CoordinatorContext _context;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly Dictionary<RunId, RunSeat> _seats = [];
+    private readonly Dictionary<RunId, Errand> _outlining = [];
+    private NodesAvailable? _cluster;
+    private string? _journalTrouble;
+
+    /// <summary>Made by <see cref="Props"/>.</summary>
+    public Coordinator(CoordinatorContext context)
+        : base(JournalName, RegistryState.Empty, (state, happened) => state.Apply(happened)) =>
+        _context = context;
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    private DateTimeOffset Now => _context.Time.GetUtcNow();
+
+    // The workers of now are not persisted; until they are known, nobody loses any.
+    private RunQueue Queue => State.Queue with
+    {
+        Workers = _cluster is null
+            ? [.. State.Queue.Runs.SelectMany(run => run.Workers).Order()]
+            : [.. Workers().Select(node => node.Id)],
+    };
+
+    /// <summary>The coordinator, under a supervisor that starts it again.</summary>
+    public static Props Props(CoordinatorContext context) => JournalSupervision.Of(
+        Akka.Actor.Props.Create(() => new Coordinator(context))
+            .WithDispatcher(NodeDispatchers.Nodes),
+        "registry", context.Patience.FirstRestart, context.Patience.LongestRestart);
+
+    /// <inheritdoc/>
+    protected override void PreStart()
+    {
+        base.PreStart();
+        Context.System.EventStream.Subscribe(Self, typeof(JournalUnavailable));
+    }
+
+    /// <inheritdoc/>
+    protected override void Recovered()
+    {
+        foreach (RegisteredRun run in State.Runs.Values.Where(run => run.Ended is null))
+        {
+            TakeOn(run);
+        }
+
+        _context.Membership.Tell(new NodesRequest(), Self);
+        Timers.StartPeriodicTimer("tick", Tick.Instance, _context.Patience.Tick);
+    }
+
+    /// <inheritdoc/>
+    protected override void OnCommand(object message)
+    {
+        switch (message)
+        {
+            case Tick:
+                AskForOutlines();
+                LetGoOfShown();
+                break;
+            case NodesAvailable available:
+                _cluster = available;
+                ShareOut();
+                break;
+            case CoordinatorRequest request:
+                Answer(request);
+                break;
+            case OutlineAnswer answer:
+                Take(answer);
+                break;
+            case RunBegun begun when _seats.TryGetValue(begun.Run, out RunSeat? seat):
+                seat.Actor = begun.Actor;
+                seat.IsThere = true;
+                _journalTrouble = null;
+                Context.Watch(begun.Actor);
+                TellNodes(begun.Run, seat);
+                break;
+            case Terminated terminated:
+                MarkAway(terminated.ActorRef);
+                break;
+            case RunChanged changed when _seats.TryGetValue(changed.Summary.Id, out RunSeat? seat):
+                Take(changed, seat);
+                break;
+            case ModelReady ready:
+                Keep(ready);
+                break;
+            case JournalUnavailable away:
+                _journalTrouble = $"the database: {away.Reason}";
+                break;
+            default:
+                Unhandled(message);
+                break;
+        }
+    }
+
+    // --- What users ask.
+
+    private void Answer(CoordinatorRequest request)
+    {
+        switch (request)
+        {
+            case CoordinatorRequest.Submit submit:
+                Submit(submit);
+                break;
+            case CoordinatorRequest.ListRuns:
+                Sender.Tell(new CoordinatorAnswer.Runs(
+                    [.. State.Runs.Values.Reverse().Select(Summarize)]));
+                break;
+            case CoordinatorRequest.ShowRun show:
+                Show(show);
+                break;
+            case CoordinatorRequest.ControlRun control:
+                Control(control);
+                break;
+            case CoordinatorRequest.ShowCluster:
+                ShowCluster();
+                break;
+            default:
+                Unhandled(request);
+                break;
+        }
+    }
+
+    private void Submit(CoordinatorRequest.Submit submit)
+    {
+        IActorRef user = Sender;
+        RegistryDecision decision = State.Submit(submit, Now);
+        Decide(decision.Events, () =>
+        {
+            user.Tell(decision.Answer!);
+            AskForOutlines();
+        });
+    }
+
+    private void Show(CoordinatorRequest.ShowRun show)
+    {
+        if (State.Find(show.Run) is not { } run)
+        {
+            Sender.Tell(NoSuchRun(show.Run));
+        }
+        else if (run.Outline is null)
+        {
+            Sender.Tell(new CoordinatorAnswer.Run(ViewOf(run)));
+        }
+        else
+        {
+            RunSeat seat = SeatOf(run);
+            seat.ShownAt = Now;
+            if (seat.Trouble is { } trouble)
+            {
+                Sender.Tell(new CoordinatorAnswer.Refused(RefusalKind.Unavailable, trouble));
+            }
+            else
+            {
+                // One that has just begun to read its journal answers once it has.
+                seat.Actor.Forward(show);
+            }
+        }
+    }
+
+    private void Control(CoordinatorRequest.ControlRun request)
+    {
+        if (State.Find(request.Run) is not { } run)
+        {
+            Sender.Tell(NoSuchRun(request.Run));
+        }
+        else if (run.Ended is { } summary)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} is over: {summary.Reason}"));
+        }
+        else if (run.Outline is not null)
+        {
+            SeatOf(run).Actor.Forward(request);
+        }
+        else if (request.Control == RunControl.Stop)
+        {
+            IActorRef user = Sender;
+            _outlining.Remove(run.Id);
+            Decide(
+                [State.Ended(run, RunStanding.Stopped, "stopped before it trained", Now)],
+                () => user.Tell(new CoordinatorAnswer.Done()));
+        }
+        else
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} has not begun: a worker looks at its data"));
+        }
+    }
+
+    private void ShowCluster()
+    {
+        if (_cluster is not { } cluster)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Unavailable, "the coordinator has just begun, and knows no nodes yet"));
+            return;
+        }
+
+        string[] trouble = _journalTrouble is { } reason ? [reason] : [];
+        Sender.Tell(new CoordinatorAnswer.Cluster(new ClusterView(
+            cluster.Cluster,
+            [
+                .. cluster.Nodes.OrderBy(node => node.Address, StringComparer.Ordinal)
+                    .Select(node => new NodeView(
+                        node.Description, node.Address, node.Status,
+                        [
+                            .. State.Queue.Runs.Where(run => run.Workers.Contains(node.Id))
+                                .Select(run => run.Run),
+                        ])),
+            ],
+            cluster.Self, [.. cluster.Warnings, .. trouble])));
+    }
+
+    private static CoordinatorAnswer NoSuchRun(RunId run) =>
+        new CoordinatorAnswer.Refused(RefusalKind.NotFound, $"there is no run '{run}'");
+
+    private RunSummaryView Summarize(RegisteredRun run)
+    {
+        if (run.Ended is { } ended)
+        {
+            return ended;
+        }
+
+        if (run.Outline is null)
+        {
+            return RegistryState.SummaryOf(run, RunStanding.Opening, OutliningReason(run.Id));
+        }
+
+        RunSeat? seat = _seats.GetValueOrDefault(run.Id);
+        RunSummaryView summary = seat?.Summary
+            ?? RegistryState.SummaryOf(run, RunStanding.Queued, "its journal is being read");
+        return seat?.Trouble is { } trouble ? summary with { Reason = trouble }
+            : summary.Standing == RunStanding.Queued
+                && Queue.ReasonOf(run.Id) is { } reason
+                ? summary with { Reason = $"{summary.Reason}; {reason}" }
+            : summary;
+    }
+
+    private string OutliningReason(RunId run)
+    {
+        Errand errand = _outlining.GetValueOrDefault(run) ?? Errand.None;
+        string before = errand.LastFailure is { } failure ? $", after {failure}" : "";
+        return errand.Asked is { } worker
+            ? $"{worker} looks at its data{before}"
+            : $"waiting for a worker to look at its data{before}";
+    }
+
+    private RunView ViewOf(RegisteredRun run) => new()
+    {
+        Summary = Summarize(run),
+        Epochs = 0,
+        StepsPerEpoch = 0,
+        Parameters = 0,
+        Elapsed = TimeSpan.Zero,
+        Generation = 0,
+        Servers = [],
+        Workers = [],
+        MicroBatches = 0,
+        Progress = null,
+        History = [],
+        Checkpoints = [],
+        Happenings = [],
+        Result = null,
+        Model = null,
+    };
+
+    // --- Runs whose data nobody has looked at yet.
+
+    private void AskForOutlines()
+    {
+        foreach (RegisteredRun run in State.Runs.Values.Where(
+            run => run is { Outline: null, Ended: null }))
+        {
+            Errand errand = _outlining.GetValueOrDefault(run.Id) ?? Errand.None;
+            if (errand is { Asked: null, LastFailure: { } failure }
+                && errand.Attempts >= _context.Patience.Attempts)
+            {
+                End(run, $"{errand.Attempts} workers could not look at its data; the last:"
+                    + $" {failure}");
+                continue;
+            }
+
+            NodeId? asked = errand.Next(
+                [.. Workers().Select(node => node.Id)], _context.Patience.Outline, Now,
+                out errand);
+            _outlining[run.Id] = errand;
+            if (asked is { } worker)
+            {
+                Workers().First(node => node.Id == worker).Worker!.Tell(
+                    new OutlineRequest(run.Id, run.Registered.Specification), Self);
+            }
+        }
+    }
+
+    private void Take(OutlineAnswer answer)
+    {
+        if (State.Find(answer.Run) is not { Outline: null, Ended: null } run)
+        {
+            return;
+        }
+
+        if (answer.Outline is null)
+        {
+            Retry(run, answer, answer.Refusal ?? "it gave no reason");
+            return;
+        }
+
+        try
+        {
+            CoordinationPlan plan = PlanOf(run, answer.Outline);
+            _outlining.Remove(run.Id);
+            Decide(State.Enqueue(Queue, answer, plan.Options, Now), () =>
+            {
+                if (State.Find(run.Id) is { Ended: null } entered)
+                {
+                    TakeOn(entered);
+                    ShareOut();
+                }
+            });
+        }
+        catch (Exception mistake) when (mistake is ArgumentException or SpecificationException)
+        {
+            End(run, mistake.Message);
+        }
+    }
+
+    // One worker may lack what another has: each is asked once.
+    private void Retry(RegisteredRun run, OutlineAnswer answer, string refusal)
+    {
+        Errand errand = (_outlining.GetValueOrDefault(run.Id) ?? Errand.None)
+            .Failed($"{answer.Node}: {refusal}");
+        _outlining[run.Id] = errand;
+        if (errand.Attempts >= Math.Min(_context.Patience.Attempts, Workers().Count()))
+        {
+            End(run, errand.LastFailure!);
+        }
+        else
+        {
+            AskForOutlines();
+        }
+    }
+
+    private void End(RegisteredRun run, string reason)
+    {
+        _log.Warning("Run {0} cannot be trained: {1}", run.Id, reason);
+        _outlining.Remove(run.Id);
+        Decide([State.Ended(run, RunStanding.Failed, reason, Now)], () => { });
+    }
+
+    // --- Runs that are coordinated.
+
+    private static CoordinationPlan PlanOf(RegisteredRun run, RunOutline outline)
+    {
+        RunSpecification specification = RunSpecificationReader.Read(
+            run.Registered.Specification, run.Registered.Source);
+        return CoordinationPlan.Of(
+            run.Id, specification, outline, ClusterRules.OptionsOf(specification));
+    }
+
+    private void TakeOn(RegisteredRun run)
+    {
+        if (run.Outline is null || _seats.ContainsKey(run.Id))
+        {
+            return;
+        }
+
+        try
+        {
+            CoordinationPlan plan = PlanOf(run, run.Outline);
+            IActorRef supervisor = Context.ActorOf(
+                RunCoordinator.Props(_context, run, plan, Self), run.Id.Value);
+            _seats.Add(run.Id, new RunSeat { Supervisor = supervisor, Actor = supervisor });
+        }
+        catch (Exception mistake) when (mistake is ArgumentException or SpecificationException)
+        {
+            // It was taken on by a version that understood it otherwise.
+            End(run, mistake.Message);
+        }
+    }
+
+    private RunSeat SeatOf(RegisteredRun run)
+    {
+        TakeOn(run);
+        return _seats[run.Id];
+    }
+
+    private void ShareOut()
+    {
+        if (_cluster is null)
+        {
+            return;
+        }
+
+        Decide(
+            new QueueCommand.ShareOut([.. Workers().Select(node => node.Id)]), TellNodesToAll);
+    }
+
+    private void Decide(QueueCommand command, Action act)
+    {
+        QueueDecision decision = Queue.Decide(command, Now);
+        if (decision.Refusal is { } refusal)
+        {
+            _log.Debug("The queue: {0}", refusal);
+            return;
+        }
+
+        Decide([.. decision.Events.Select(happened => new QueueChanged(happened))], act);
+    }
+
+    private void TellNodesToAll()
+    {
+        foreach ((RunId run, RunSeat seat) in _seats)
+        {
+            TellNodes(run, seat);
+        }
+    }
+
+    private void TellNodes(RunId run, RunSeat seat)
+    {
+        if (_cluster is not { } cluster || !seat.IsThere)
+        {
+            return;
+        }
+
+        ImmutableArray<NodeId> granted =
+            State.Queue.Runs.FirstOrDefault(queued => queued.Run == run)?.Workers ?? [];
+        seat.Actor.Tell(new UseNodes(
+        [
+            .. from node in cluster.Nodes
+               where node.IsUsable
+               let worker = granted.Contains(node.Id) ? node.Worker : null
+               where worker is not null || node.ParameterServer is not null
+               select node with { Worker = worker },
+        ]));
+    }
+
+    private void Take(RunChanged changed, RunSeat seat)
+    {
+        seat.Summary = changed.Summary;
+        RunId run = changed.Summary.Id;
+        QueuedRun? queued = State.Queue.Runs.FirstOrDefault(one => one.Run == run);
+        if (changed.IsOver && State.Find(run) is { Ended: null })
+        {
+            QueueDecision left = Queue.Decide(new QueueCommand.Remove(run), Now);
+            Decide(
+                [
+                    new RunEnded(Now, run, changed.Summary),
+                    .. left.Events.Select(happened => new QueueChanged(happened)),
+                ],
+                () =>
+                {
+                    seat.ShownAt = Now;
+                    TellNodesToAll();
+                });
+        }
+        else if (queued is not null
+            && changed.IsPausedByUser != (queued.Standing == QueueStanding.Paused))
+        {
+            Decide(
+                changed.IsPausedByUser
+                    ? new QueueCommand.Pause(run)
+                    : new QueueCommand.Resume(run),
+                TellNodesToAll);
+        }
+    }
+
+    private void Keep(ModelReady ready)
+    {
+        IActorRef run = Sender;
+        bool isKept = State.Find(ready.Run)?.Model == ready.Model;
+        Decide(
+            isKept ? [] : [new ModelStored(Now, ready.Run, ready.Model)],
+            () => run.Tell(new ModelKept()));
+    }
+
+    private void MarkAway(IActorRef actor)
+    {
+        foreach (RunSeat seat in _seats.Values.Where(seat => seat.Actor.Equals(actor)))
+        {
+            seat.IsThere = false;
+            seat.Actor = seat.Supervisor;
+            seat.Trouble = "its coordinator starts again"
+                + (_journalTrouble is { } trouble ? $", after {trouble}" : "");
+        }
+    }
+
+    // A run that is over needs an actor only while somebody looks at it.
+    private void LetGoOfShown()
+    {
+        DateTimeOffset now = Now;
+        foreach ((RunId run, RunSeat seat) in _seats.ToArray())
+        {
+            if (State.Find(run) is { Ended: not null }
+                && now - seat.ShownAt >= _context.Patience.Afterwards)
+            {
+                Context.Stop(seat.Supervisor);
+                _seats.Remove(run);
+            }
+        }
+    }
+
+    private IEnumerable<AvailableNode> Workers() =>
+        (_cluster?.Nodes ?? []).Where(node => node is { IsUsable: true, Worker: not null })
+            .OrderBy(node => node.Id);
+
+    /// <summary>A run's coordinator, as its registry knows it.</summary>
+    private sealed class RunSeat
+    {
+        private bool _isThere;
+
+        /// <summary>Starts it again.</summary>
+        public required IActorRef Supervisor { get; init; }
+
+        /// <summary>The run's coordinator, or its supervisor while that is not known.</summary>
+        public required IActorRef Actor { get; set; }
+
+        /// <summary>Whether it has begun.</summary>
+        public bool IsThere
+        {
+            get => _isThere;
+            set
+            {
+                _isThere = value;
+                Trouble = null;
+            }
+        }
+
+        /// <summary>Why it is away, in words; null: it is there, or just begins.</summary>
+        public string? Trouble { get; set; }
+
+        /// <summary>What a list shows of the run; null: nothing was heard yet.</summary>
+        public RunSummaryView? Summary { get; set; }
+
+        /// <summary>When somebody looked at it last.</summary>
+        public DateTimeOffset ShownAt { get; set; }
+    }
+
+    private sealed class Tick : INotInfluenceReceiveTimeout
+    {
+        public static Tick Instance { get; } = new();
+    }
+}

@@ -1,0 +1,359 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Event;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+
+namespace Backprop.Distributed.Coordination;
+
+/// <summary>What a run's journal has come to.</summary>
+/// <param name="State">The run's state; null: nothing has happened yet.</param>
+/// <param name="Record">What people are shown beside it, and what is to be tidied up.</param>
+internal sealed record RunLog(CoordinatorState? State, RunRecord Record)
+{
+    public static RunLog Empty { get; } = new(null, RunRecord.Empty);
+
+    public RunLog Apply(RunEvent happened) => new(
+        State?.Apply(happened) ?? CoordinatorState.Of((RunSubmitted)happened),
+        Record.Apply(happened));
+}
+
+/// <summary>
+/// Coordinates one run: tells <see cref="RunCoordination"/> what happens, persists what it decides,
+/// and only then sends the directives. Started again, it takes the run on in the next term.
+/// </summary>
+internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWithTimers
+{
+    private readonly CoordinatorContext _context;
+    private readonly IActorRef _registry;
+    private readonly CoordinationPlan _plan;
+    private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly CancellationTokenSource _ending = new();
+    private RegisteredRun _registered;
+    private ImmutableDictionary<NodeId, AvailableNode> _nodes =
+        ImmutableDictionary<NodeId, AvailableNode>.Empty;
+
+    private RunCoordination? _run;
+    private StepProgress? _progress;
+    private Errand _examination = Errand.None;
+    private ExaminationAnswer? _examined;
+    private RunChanged? _told;
+    private DateTimeOffset? _overSince;
+    private ImmutableHashSet<long> _deleting = [];
+
+    /// <summary>Of a run; made by <see cref="Props"/>.</summary>
+    public RunCoordinator(
+        CoordinatorContext context, RegisteredRun registered, CoordinationPlan plan,
+        IActorRef registry)
+        : base($"run-{registered.Id}", RunLog.Empty, (log, happened) => log.Apply(happened))
+    {
+        _context = context;
+        _registered = registered;
+        _plan = plan;
+        _registry = registry;
+    }
+
+    /// <inheritdoc/>
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    private DateTimeOffset Now => _context.Time.GetUtcNow();
+
+    /// <summary>The coordinator of a run, under a supervisor that starts it again.</summary>
+    public static Props Props(
+        CoordinatorContext context, RegisteredRun registered, CoordinationPlan plan,
+        IActorRef registry) => JournalSupervision.Of(
+        Akka.Actor.Props.Create(() => new RunCoordinator(context, registered, plan, registry))
+            .WithDispatcher(NodeDispatchers.Nodes),
+        "coordination", context.Patience.FirstRestart, context.Patience.LongestRestart);
+
+    /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _ending.Cancel();
+        base.PostStop();
+    }
+
+    /// <inheritdoc/>
+    protected override void Recovered()
+    {
+        // A run that is over is only shown, and its nodes told once more to let go.
+        Decision decision = State.State switch
+        {
+            null => RunCoordination.Submit(_plan, Now),
+            { Phase.IsFinal: true } over => new Decision(
+                [], [], [], "", null, new RunCoordination(_plan, over, Observations.None)),
+            { } state => RunCoordination.Recover(_plan, state, Now),
+        };
+        Carry(decision, () =>
+        {
+            Timers.StartPeriodicTimer("tick", Tick.Instance, _context.Patience.Tick);
+            _registry.Tell(new RunBegun(_plan.Run, Self));
+        });
+    }
+
+    /// <inheritdoc/>
+    protected override void OnCommand(object message)
+    {
+        switch (message)
+        {
+            case Tick:
+                Take(new CoordinatorInput.Tick(), Proceed);
+                break;
+            case UseNodes use:
+                Take(use);
+                break;
+            case ServerStatus status:
+                Take(new CoordinatorInput.ServerReported(status));
+                break;
+            case WorkerStatus status:
+                Take(new CoordinatorInput.WorkerReported(status));
+                break;
+            case StepProgress progress when progress.Run == _plan.Run:
+                _progress = progress;
+                break;
+            case SetupRequest:
+                Sender.Tell(_registered.Setup!);
+                break;
+            case ManifestRequest request:
+                Sender.Tell(new ManifestAnswer(_plan.Run, request.Version, PartsOf(request)));
+                break;
+            case CoordinatorRequest.ShowRun:
+                Sender.Tell(new CoordinatorAnswer.Run(View()));
+                break;
+            case CoordinatorRequest.ControlRun request:
+                Control(request.Control);
+                break;
+            case ExaminationAnswer answer:
+                Take(answer);
+                break;
+            case ModelKept:
+                Conclude();
+                break;
+            case Deleted deleted:
+                EndDeleting(deleted);
+                break;
+            default:
+                Unhandled(message);
+                break;
+        }
+    }
+
+    private void Take(CoordinatorInput input, Action? afterwards = null)
+    {
+        Decision decision = _run!.Decide(input, Now);
+        if (decision.Refusal is { } refusal)
+        {
+            _log.Debug("Run {0}: {1}", _plan.Run, refusal);
+            return;
+        }
+
+        Carry(decision, afterwards);
+    }
+
+    private void Carry(Decision decision, Action? afterwards = null) =>
+        Decide(decision.Events, () =>
+        {
+            _run = decision.Next;
+            foreach (ServerOrder order in decision.ToServers)
+            {
+                _nodes.GetValueOrDefault(order.To)?.ParameterServer?.Tell(order.Directive, Self);
+            }
+
+            foreach (WorkerOrder order in decision.ToWorkers)
+            {
+                _nodes.GetValueOrDefault(order.To)?.Worker?.Tell(order.Directive, Self);
+            }
+
+            foreach (RunEvent happened in decision.Events)
+            {
+                if (HappeningText.Of(happened) is { } text)
+                {
+                    _log.Info("Run {0}: {1}", _plan.Run, text);
+                }
+            }
+
+            afterwards?.Invoke();
+            TellRegistry();
+        });
+
+    private void Take(UseNodes use)
+    {
+        _nodes = use.Nodes.ToImmutableDictionary(node => node.Id);
+        bool isItsTurn = use.Nodes.Any(node => node.Worker is not null);
+        Take(new CoordinatorInput.NodesChanged(isItsTurn
+            ?
+            [
+                .. use.Nodes.Select(node => new ClusterNode(
+                    node.Id, node.ParameterServer is not null, node.Worker is not null)),
+            ]
+            : []));
+    }
+
+    private void Control(RunControl control)
+    {
+        IActorRef user = Sender;
+        CoordinatorInput input = control switch
+        {
+            RunControl.Pause => new CoordinatorInput.Pause(),
+            RunControl.Resume => new CoordinatorInput.Resume(),
+            RunControl.Stop => new CoordinatorInput.Stop(),
+            _ => throw new InvalidOperationException($"unknown control {control}"),
+        };
+        Decision decision = _run!.Decide(input, Now);
+        if (decision.Refusal is { } refusal)
+        {
+            user.Tell(new CoordinatorAnswer.Refused(RefusalKind.Conflict, refusal));
+            return;
+        }
+
+        Carry(decision, () => user.Tell(new CoordinatorAnswer.Done()));
+    }
+
+    // What has to be looked after beside the decisions, at every tick.
+    private void Proceed()
+    {
+        DeleteSuperfluous();
+        if (_run!.State.Phase is not RunPhase.Concluding concluding)
+        {
+            return;
+        }
+
+        if (_examined is { Model: { } model })
+        {
+            _registry.Tell(new ModelReady(_plan.Run, model), Self);
+            return;
+        }
+
+        Examine(concluding);
+    }
+
+    private void Examine(RunPhase.Concluding concluding)
+    {
+        CoordinatorPatience patience = _context.Patience;
+        if (_examination is { Asked: null, LastFailure: { } failure }
+            && _examination.Attempts >= patience.Attempts)
+        {
+            Take(new CoordinatorInput.ExaminationFailed(
+                concluding.Checkpoint,
+                $"{_examination.Attempts} workers could not examine them; the last: {failure}"));
+            return;
+        }
+
+        ImmutableArray<NodeId> workers =
+        [
+            .. _nodes.Values.Where(node => node.Worker is not null).Select(node => node.Id).Order(),
+        ];
+        NodeId? asked = _examination.Next(workers, patience.Examination, Now, out _examination);
+        if (asked is { } worker)
+        {
+            CheckpointManifest manifest =
+                _run!.State.Checkpoints.First(kept => kept.Version == concluding.Checkpoint);
+            _nodes[worker].Worker!.Tell(
+                new ExaminationRequest(_registered.Setup!, manifest, UsesBest(manifest)), Self);
+        }
+    }
+
+    private bool UsesBest(CheckpointManifest manifest) =>
+        _plan.Stop.Patience is not null && manifest.Position.Stopping.BestEpoch is not null;
+
+    private void Take(ExaminationAnswer answer)
+    {
+        if (_run!.State.Phase is not RunPhase.Concluding || _examined is not null
+            || answer.Run != _plan.Run)
+        {
+            return;
+        }
+
+        if (answer.Found is null || answer.Model is null)
+        {
+            string reason = $"{answer.Node}: {answer.Failure ?? "it gave no reason"}";
+            _log.Warning("Run {0}: its weights could not be examined by {1}", _plan.Run, reason);
+            _examination = answer.Node == _examination.Asked
+                ? _examination.Failed(reason)
+                : _examination;
+            return;
+        }
+
+        _examined = answer;
+        _registry.Tell(new ModelReady(_plan.Run, answer.Model), Self);
+    }
+
+    private void Conclude()
+    {
+        if (_examined is { Found: { } found, Model: { } model })
+        {
+            _registered = _registered with { Model = model };
+            Take(new CoordinatorInput.Examined(found));
+        }
+    }
+
+    private ImmutableArray<CheckpointPart> PartsOf(ManifestRequest request) =>
+        _run!.State.Checkpoints.FirstOrDefault(kept => kept.Version == request.Version)?.Parts
+        ?? [];
+
+    // What a failure leaves undone is tried again after the next restart.
+    private void DeleteSuperfluous()
+    {
+        foreach (long version in State.Record.SuperfluousIn(_run!.State).Except(_deleting))
+        {
+            _deleting = _deleting.Add(version);
+            _context.Checkpoints.DeleteAsync(_plan.Run, version, _ending.Token).PipeTo(
+                Self,
+                success: () => new Deleted(version, null),
+                failure: failure => new Deleted(version, failure));
+        }
+    }
+
+    private void EndDeleting(Deleted deleted)
+    {
+        if (deleted.Failure is { } failure)
+        {
+            _log.Warning("Run {0}: {1}", _plan.Run, failure.Message);
+        }
+    }
+
+    private RunView View() => RunViewWriter.Write(
+        _run!, _registered, _progress, State.Record.Happenings, State.Record.Committed, Now);
+
+    private void TellRegistry()
+    {
+        CoordinatorState state = _run!.State;
+        RunSummaryView summary = RunViewWriter.Summarize(_run, _registered, _progress, Now);
+        bool isPausedByUser = state.Phase is RunPhase.Paused { Cause: PauseCause.User };
+        var changed = new RunChanged(summary, isPausedByUser, state.Phase.IsFinal && HasLetGo());
+        if (changed != _told)
+        {
+            _told = changed;
+            _registry.Tell(changed, Self);
+        }
+    }
+
+    // Nodes let go of a run that is over; whoever does not answer in time is not waited for.
+    private bool HasLetGo()
+    {
+        DateTimeOffset now = Now;
+        _overSince ??= now;
+        if (now - _overSince >= _context.Patience.Closing)
+        {
+            return true;
+        }
+
+        Observations observed = _run!.Observed;
+        return observed.Nodes is not null
+            && observed.ToServers.Keys.All(node =>
+                observed.Servers.GetValueOrDefault(node)?.Phase
+                    is SlicePhase.Closed or SlicePhase.Failed)
+            && observed.ToWorkers.Keys.All(node =>
+                observed.Workers.GetValueOrDefault(node)?.Phase
+                    is WorkerPhase.Closed or WorkerPhase.Failed);
+    }
+
+    private sealed record Deleted(long Version, Exception? Failure);
+
+    private sealed class Tick : INotInfluenceReceiveTimeout
+    {
+        public static Tick Instance { get; } = new();
+    }
+}
