@@ -34,10 +34,10 @@ public sealed record LinkOptions
     public TimeSpan OpeningDeadline { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>Connections tried before dialling fails.</summary>
-    public int DialAttempts { get; init; } = 5;
+    public int DialAttempts { get; init; } = 3;
 
     /// <summary>The wait after the first failed attempt; it doubles with each.</summary>
-    public TimeSpan DialBackoff { get; init; } = TimeSpan.FromMilliseconds(200);
+    public TimeSpan DialBackoff { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>A link whose peer sends nothing, or takes nothing, for this long is closed. The
     /// peer learns of it and sends a heartbeat after a third of it.</summary>

@@ -16,15 +16,18 @@ internal sealed class OutboundLink(LinkHub hub, NodeId peer, TimeProvider time)
     private TimeSpan _delay = FirstDelay;
     private long _endedAt;
     private bool _hasEnded;
+    private bool _isOpen;
+    private bool _isDoubtful;
 
     /// <summary>Queues a piece.</summary>
     public SendResult TrySend(
         in FrameHeader header, AlignedBuffer buffer, int start, ISendCompletion completion) =>
-        LinkOrDial()?.TrySend(header, buffer, start, completion) ?? SendResult.Closed;
+        LinkOrDial(ofPieces: true)?.TrySend(header, buffer, start, completion)
+        ?? SendResult.Closed;
 
     /// <summary>Queues a small frame.</summary>
     public SendResult TrySend(in FrameHeader header, ReadOnlySpan<byte> payload) =>
-        LinkOrDial()?.TrySend(header, payload) ?? SendResult.Closed;
+        LinkOrDial(ofPieces: false)?.TrySend(header, payload) ?? SendResult.Closed;
 
     /// <summary>Closes the link, if there is one.</summary>
     public void Close(string reason)
@@ -49,6 +52,8 @@ internal sealed class OutboundLink(LinkHub hub, NodeId peer, TimeProvider time)
 
         lock (_gate)
         {
+            _isOpen = true;
+            _isDoubtful = false;
             _delay = FirstDelay;
         }
     }
@@ -62,10 +67,12 @@ internal sealed class OutboundLink(LinkHub hub, NodeId peer, TimeProvider time)
         lock (_gate)
         {
             _link = null;
+            _isOpen = false;
             _hasEnded = true;
             _endedAt = time.GetTimestamp();
             if (end.Kind == LinkEndKind.NotOpened)
             {
+                _isDoubtful = true;
                 _delay = _delay * 2 < LongestDelay ? _delay * 2 : LongestDelay;
             }
         }
@@ -77,7 +84,9 @@ internal sealed class OutboundLink(LinkHub hub, NodeId peer, TimeProvider time)
     public FrameVerdict Check(in FrameHeader header) => FrameVerdict.Refuse(
         $"a {header.Type} frame on a link that its receiver has dialled: a node sends on its own");
 
-    private ITensorLink? LinkOrDial()
+    // A peer that could not be reached is most likely gone. While it is dialled again, no piece
+    // waits for it: the buffers are needed for those who are there.
+    private ITensorLink? LinkOrDial(bool ofPieces)
     {
         lock (_gate)
         {
@@ -86,7 +95,7 @@ internal sealed class OutboundLink(LinkHub hub, NodeId peer, TimeProvider time)
                 _link = hub.Dial(peer, this);
             }
 
-            return _link;
+            return ofPieces && _isDoubtful && !_isOpen ? null : _link;
         }
     }
 }

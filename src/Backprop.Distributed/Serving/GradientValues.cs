@@ -43,9 +43,9 @@ internal sealed class GradientValues : IDisposable
     /// <param name="values">[length of the piece]; not kept.</param>
     public void Enter(SliceState state, int piece, int first, ReadOnlySpan<float> values)
     {
-        foreach (int superseded in state.Superseded)
+        for (int i = 0; i < state.Superseded.Count; i++)
         {
-            Release(piece, superseded);
+            Release(piece, state.Superseded[i]);
         }
 
         bool isKept = false;

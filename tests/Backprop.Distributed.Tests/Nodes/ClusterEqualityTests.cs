@@ -1,6 +1,7 @@
 using Backprop.Data;
 using Backprop.Data.Generated;
 using Backprop.Data.Sources;
+using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -70,6 +71,20 @@ public sealed class ClusterEqualityTests
     }
 
     [Fact]
+    public async Task A_worker_that_takes_nothing_holds_nobody_up_for_good()
+    {
+        await using TestCluster cluster = TestCluster.Of(overTcp: true, servers: 1, workers: 1);
+        TestNode mute = cluster.Make("mute", NodeRoles.Worker, isMute: true);
+        using RunInbox inbox = mute.Hub.Register(
+            RunPart.Replica, RunHash.Of(TestRun.Id.Value), new EverythingGuard(), () => { });
+        cluster.Add(mute);
+
+        await cluster.AssertEndsAsOracleAsync();
+        Assert.True(inbox.TryTake(out RunArrival arrival));
+        arrival.Arrival.Dispose();
+    }
+
+    [Fact]
     public async Task A_server_that_dies_takes_the_run_back_to_its_checkpoint()
     {
         await using TestCluster cluster = TestCluster.Of(
@@ -130,6 +145,11 @@ public sealed class ClusterEqualityTests
     }
 
     private static bool FirstEpochIsJudged(RunCoordination run) => run.State.Position.Step > 0;
+
+    private sealed class EverythingGuard : IFrameGuard
+    {
+        public FrameVerdict Check(in FrameHeader header) => FrameVerdict.Accept;
+    }
 
     // The same source, and other samples.
     private sealed class OtherData : IDataSourceOpener

@@ -29,13 +29,14 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly bool _overTcp;
     private readonly CheckpointPieces _checkpoints;
 
-    public TestCluster(bool overTcp, Func<RunCoordination, bool>? holds = null)
+    public TestCluster(
+        bool overTcp, Func<RunCoordination, bool>? holds = null, RunSetup? setup = null)
     {
         _overTcp = overTcp;
         _checkpoints = new CheckpointPieces(
             _system, StoragePatience.Default, TimeProvider.System);
         Coordinator = _system.ActorOf(
-            Props.Create(() => new TestCoordinator(TestRun.Setup, _end, holds)));
+            Props.Create(() => new TestCoordinator(setup ?? TestRun.Setup, _end, holds)));
     }
 
     public IActorRef Coordinator { get; }
@@ -45,10 +46,12 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <param name="servers">Nodes that serve.</param>
     /// <param name="workers">Nodes that compute.</param>
     /// <param name="holds">When the coordinator stands still until it is released.</param>
+    /// <param name="setup">The run; null: the small one.</param>
     public static TestCluster Of(
-        bool overTcp, int servers, int workers, Func<RunCoordination, bool>? holds = null)
+        bool overTcp, int servers, int workers, Func<RunCoordination, bool>? holds = null,
+        RunSetup? setup = null)
     {
-        var cluster = new TestCluster(overTcp, holds);
+        var cluster = new TestCluster(overTcp, holds, setup);
         cluster.Add(
         [
             .. Enumerable.Range(1, servers).Select(
@@ -61,12 +64,12 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public TestNode Make(
         string name, NodeRoles roles, IDataSourceOpener? data = null,
-        long memoryLimitBytes = long.MaxValue) => new(
+        long memoryLimitBytes = long.MaxValue, bool isMute = false) => new(
         _system, name, roles,
         identity => _overTcp
             ? new TcpTransport(identity, new LinkOptions())
             : new InMemoryTransport(identity, new LinkOptions(), _network),
-        _checkpoints, data, memoryLimitBytes);
+        _checkpoints, data, memoryLimitBytes, isMute);
 
     /// <summary>Nodes join: they learn of each other before the coordinator learns of them.
     /// </summary>
@@ -103,6 +106,23 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<ImmutableArray<StepProgress>> ProgressAsync() =>
         await Coordinator.Ask<ImmutableArray<StepProgress>>(
             new TestCoordinator.ProgressQuestion(), s_limit);
+
+    /// <summary>Waits until a version is made.</summary>
+    /// <returns>The version of now.</returns>
+    public async Task<long> AwaitVersionAsync(long version)
+    {
+        using var limit = new CancellationTokenSource(s_limit);
+        while (true)
+        {
+            ImmutableArray<StepProgress> progress = await ProgressAsync();
+            if (!progress.IsEmpty && progress[^1].Version >= version)
+            {
+                return progress[^1].Version;
+            }
+
+            await Task.Delay(5, limit.Token);
+        }
+    }
 
     /// <summary>Waits until the coordinator is held.</summary>
     public async Task AwaitHeldAsync()

@@ -25,7 +25,9 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
         _holds = holds;
         _end = end;
         Decision submitted = RunCoordination.Submit(
-            CoordinationPlan.Of(setup.Run, TestRun.Plan, TestRun.Options), Now);
+            CoordinationPlan.Of(
+                setup.Run, TestRun.Read(setup.Specification), setup.Outline, TestRun.Options),
+            Now);
         _coordination = submitted.Next;
         Receive<TestNode>(node =>
         {

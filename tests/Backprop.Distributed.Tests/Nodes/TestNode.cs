@@ -17,7 +17,7 @@ internal sealed class TestNode
     public TestNode(
         ActorSystem system, string name, NodeRoles roles,
         Func<LinkIdentity, ITensorTransport> links, CheckpointPieces checkpoints,
-        IDataSourceOpener? data, long memoryLimitBytes)
+        IDataSourceOpener? data, long memoryLimitBytes, bool isMute)
     {
         _system = system;
         Id = new NodeId(name);
@@ -33,14 +33,18 @@ internal sealed class TestNode
             Models = new ModelsInMemory(),
             Data = data ?? new DataSourceOpener(),
             MemoryLimitBytes = memoryLimitBytes,
-            Patience = new NodePatience { SlowReceiver = TimeSpan.FromSeconds(2) },
+            Patience = new NodePatience
+            {
+                Progress = TimeSpan.Zero,
+                SlowReceiver = TimeSpan.FromSeconds(1),
+            },
         };
         Description = new NodeDescription(
             Id, roles, Hub.Listen(new LinkAddress("127.0.0.1", 0)), "1.0", 1, "test");
         Server = IsServer
             ? system.ActorOf(ParameterServer.Props(Context), $"{name}-server")
             : ActorRefs.Nobody;
-        Worker = IsWorker
+        Worker = IsWorker && !isMute
             ? system.ActorOf(Distributed.Working.Worker.Props(Context), $"{name}-worker")
             : ActorRefs.Nobody;
     }

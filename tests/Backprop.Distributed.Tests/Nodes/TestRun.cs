@@ -54,6 +54,14 @@ internal static class TestRun
         CheckpointRetry = TimeSpan.FromMilliseconds(200),
     };
 
+    /// <summary>What a worker with the data would make of a specification.</summary>
+    public static RunSetup SetupOf(string specification)
+    {
+        using PlannedRun planned = RunPlanner.Plan(
+            Read(specification), new DataSourceOpener(), long.MaxValue);
+        return new RunSetup(Id, specification, planned.Outline);
+    }
+
     public static RunSpecification Read(string text) => RunSpecificationReader.Read(text, "test");
 
     private static TrainingResult Train()

@@ -1,0 +1,33 @@
+using Backprop.Distributed.Nodes;
+
+namespace Backprop.Distributed.Tests.Nodes;
+
+/// <summary>What a step costs the garbage collector. Nothing else may run beside it.</summary>
+[Collection(nameof(Alone))]
+public sealed class AllocationTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_step_allocates_next_to_nothing_of_what_it_moves(bool overTcp)
+    {
+        RunSetup longEpochs = TestRun.SetupOf(
+            TestRun.Specification.Replace("samples = 90", "samples = 4800"));
+        await using TestCluster cluster = TestCluster.Of(
+            overTcp, servers: 2, workers: 2, setup: longEpochs);
+        long before = await cluster.AwaitVersionAsync(10);
+        long allocated = GC.GetTotalAllocatedBytes(precise: true);
+        long after = await cluster.AwaitVersionAsync(100);
+        allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
+
+        // Each worker pushes a whole vector at least, and gets one.
+        long moved = (after - before) * 2 * 2 * sizeof(float) * TestRun.Plan.Network.Layout.Length;
+        Assert.InRange(allocated, 0, moved / 100);
+    }
+}
+
+/// <summary>Tests that no other runs beside.</summary>
+[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
+public sealed class Alone
+{
+}
