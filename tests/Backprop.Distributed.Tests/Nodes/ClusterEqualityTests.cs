@@ -1,6 +1,3 @@
-using Backprop.Data;
-using Backprop.Data.Generated;
-using Backprop.Data.Sources;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Training.Protocol;
@@ -101,37 +98,6 @@ public sealed class ClusterEqualityTests
     }
 
     [Fact]
-    public async Task A_worker_whose_data_differ_is_refused_by_name()
-    {
-        await using TestCluster cluster = TestCluster.Of(overTcp: false, servers: 1, workers: 0);
-        cluster.Add(cluster.Make("stranger", NodeRoles.Worker, new OtherData()));
-
-        await cluster.AwaitAsync(one => one.Observed.Workers.Values.Any(
-            status => status.Phase is WorkerPhase.Failed));
-
-        string reason = await cluster.SeeAsync(one => one.Observed.Workers.Values
-            .Select(status => status.Phase).OfType<WorkerPhase.Failed>().Single().Reason);
-        Assert.Contains("stranger", reason);
-        Assert.Contains("sha256", reason);
-        cluster.Add(cluster.Make("worker-1", NodeRoles.Worker));
-        await cluster.AssertEndsAsOracleAsync();
-    }
-
-    [Fact]
-    public async Task A_slice_that_there_is_no_memory_for_fails_with_its_reason()
-    {
-        await using var cluster = new TestCluster(overTcp: false);
-        cluster.Add(
-            cluster.Make("server-1", NodeRoles.ParameterServer, memoryLimitBytes: 1 << 20),
-            cluster.Make("worker-1", NodeRoles.Worker));
-
-        var failure = await Assert.ThrowsAsync<InvalidOperationException>(cluster.EndAsync);
-
-        Assert.Contains("server-1", failure.Message);
-        Assert.Contains("MiB", failure.Message);
-    }
-
-    [Fact]
     public async Task Progress_is_told_while_training_goes_on()
     {
         await using TestCluster cluster = TestCluster.Of(overTcp: false, servers: 2, workers: 1);
@@ -149,17 +115,5 @@ public sealed class ClusterEqualityTests
     private sealed class EverythingGuard : IFrameGuard
     {
         public FrameVerdict Check(in FrameHeader header) => FrameVerdict.Accept;
-    }
-
-    // The same source, and other samples.
-    private sealed class OtherData : IDataSourceOpener
-    {
-        private readonly DataSourceOpener _opener = new();
-
-        public IDataset Open(DataSource source, IDataset? train) => _opener.Open(
-            source is DataSource.Generated { Options: GeneratedOptions.TwoMoons moons }
-                ? new DataSource.Generated(moons with { Seed = moons.Seed + 100 })
-                : source,
-            train);
     }
 }

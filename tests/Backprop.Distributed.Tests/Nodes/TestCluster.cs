@@ -64,12 +64,13 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public TestNode Make(
         string name, NodeRoles roles, IDataSourceOpener? data = null,
-        long memoryLimitBytes = long.MaxValue, bool isMute = false) => new(
+        long memoryLimitBytes = long.MaxValue, bool isMute = false,
+        NodePatience? patience = null) => new(
         _system, name, roles,
         identity => _overTcp
             ? new TcpTransport(identity, new LinkOptions())
             : new InMemoryTransport(identity, new LinkOptions(), _network),
-        _checkpoints, data, memoryLimitBytes, isMute);
+        _checkpoints, data, memoryLimitBytes, isMute, patience);
 
     /// <summary>Nodes join: they learn of each other before the coordinator learns of them.
     /// </summary>
@@ -107,6 +108,21 @@ internal sealed class TestCluster : IAsyncDisposable
         await Coordinator.Ask<ImmutableArray<StepProgress>>(
             new TestCoordinator.ProgressQuestion(), s_limit);
 
+    /// <summary>Waits until a node has failed.</summary>
+    /// <returns>Its reason.</returns>
+    public async Task<string> AwaitFailureAsync()
+    {
+        using var limit = new CancellationTokenSource(s_limit);
+        ImmutableArray<string> failures;
+        while ((failures = await Coordinator.Ask<ImmutableArray<string>>(
+            new TestCoordinator.FailuresQuestion(), s_limit)).IsEmpty)
+        {
+            await Task.Delay(5, limit.Token);
+        }
+
+        return failures[0];
+    }
+
     /// <summary>Waits until a version is made.</summary>
     /// <returns>The version of now.</returns>
     public async Task<long> AwaitVersionAsync(long version)
@@ -136,16 +152,6 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>Lets the coordinator go on.</summary>
     public void Release() => Coordinator.Tell(new TestCoordinator.Release());
-
-    /// <summary>Waits until something is seen.</summary>
-    public async Task AwaitAsync(Func<RunCoordination, bool> isSeen)
-    {
-        using var limit = new CancellationTokenSource(s_limit);
-        while (!await SeeAsync(isSeen))
-        {
-            await Task.Delay(5, limit.Token);
-        }
-    }
 
     /// <summary>Waits for the checkpoint that the run ends with.</summary>
     public async Task<CheckpointManifest> EndAsync()
@@ -180,6 +186,18 @@ internal sealed class TestCluster : IAsyncDisposable
         Assert.Equal(
             TestRun.Oracle.StateSha256,
             WeightsDigest.OfState(plan.Network.Layout, weights, state));
+    }
+
+    /// <summary>Has the nodes train another run as well.</summary>
+    /// <returns>What it comes to.</returns>
+    public Task<CheckpointManifest> TrainToo(RunSetup setup)
+    {
+        var end = new TaskCompletionSource<CheckpointManifest>(
+            TaskCreationOptions.RunContinuationsAsynchronously);
+        IActorRef coordinator = _system.ActorOf(
+            Props.Create(() => new TestCoordinator(setup, end, null)));
+        _nodes.ForEach(node => coordinator.Tell(node));
+        return end.Task.WaitAsync(s_limit);
     }
 
     public async ValueTask DisposeAsync()

@@ -14,6 +14,7 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
     private readonly List<TestNode> _nodes = [];
     private readonly TaskCompletionSource<CheckpointManifest> _end;
     private readonly List<StepProgress> _progress = [];
+    private readonly List<string> _failures = [];
     private Func<RunCoordination, bool>? _holds;
     private RunCoordination _coordination;
 
@@ -39,14 +40,23 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
             _nodes.RemoveAll(node => node.Id == gone);
             TellNodes();
         });
-        Receive<ServerStatus>(status => Decide(new CoordinatorInput.ServerReported(status)));
-        Receive<WorkerStatus>(status => Decide(new CoordinatorInput.WorkerReported(status)));
+        Receive<ServerStatus>(status =>
+        {
+            Note((status.Phase as SlicePhase.Failed)?.Reason);
+            Decide(new CoordinatorInput.ServerReported(status));
+        });
+        Receive<WorkerStatus>(status =>
+        {
+            Note((status.Phase as WorkerPhase.Failed)?.Reason);
+            Decide(new CoordinatorInput.WorkerReported(status));
+        });
         Receive<SetupRequest>(_ => Sender.Tell(_setup));
         Receive<ManifestRequest>(request => Sender.Tell(new ManifestAnswer(
             request.Run, request.Version,
             _coordination.State.Checkpoints.First(one => one.Version == request.Version).Parts)));
         Receive<StepProgress>(_progress.Add);
         Receive<ProgressQuestion>(_ => Sender.Tell(_progress.ToImmutableArray()));
+        Receive<FailuresQuestion>(_ => Sender.Tell(_failures.ToImmutableArray()));
         Receive<HoldQuestion>(_ => Sender.Tell(IsHeld));
         Receive<Release>(_ =>
         {
@@ -65,6 +75,14 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
 
     protected override void PreStart() => Timers.StartPeriodicTimer(
         "tick", "tick", TimeSpan.FromMilliseconds(50));
+
+    private void Note(string? failure)
+    {
+        if (failure is not null)
+        {
+            _failures.Add(failure);
+        }
+    }
 
     private void TellNodes() => Decide(new CoordinatorInput.NodesChanged(
         [.. _nodes.Select(node => new ClusterNode(node.Id, node.IsServer, node.IsWorker))]));
@@ -108,6 +126,9 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
 
     /// <summary>Answered with the progress that was told.</summary>
     public sealed record ProgressQuestion;
+
+    /// <summary>Answered with the reasons of nodes that failed.</summary>
+    public sealed record FailuresQuestion;
 
     /// <summary>Answered with whether the coordinator stands still.</summary>
     public sealed record HoldQuestion;

@@ -17,7 +17,8 @@ internal sealed class TestNode
     public TestNode(
         ActorSystem system, string name, NodeRoles roles,
         Func<LinkIdentity, ITensorTransport> links, CheckpointPieces checkpoints,
-        IDataSourceOpener? data, long memoryLimitBytes, bool isMute)
+        IDataSourceOpener? data, long memoryLimitBytes, bool isMute,
+        NodePatience? patience)
     {
         _system = system;
         Id = new NodeId(name);
@@ -33,7 +34,7 @@ internal sealed class TestNode
             Models = new ModelsInMemory(),
             Data = data ?? new DataSourceOpener(),
             MemoryLimitBytes = memoryLimitBytes,
-            Patience = new NodePatience
+            Patience = patience ?? new NodePatience
             {
                 Progress = TimeSpan.Zero,
                 SlowReceiver = TimeSpan.FromSeconds(1),

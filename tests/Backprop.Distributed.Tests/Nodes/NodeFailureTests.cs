@@ -1,0 +1,155 @@
+using System.Collections.Immutable;
+using Backprop.Data;
+using Backprop.Data.Generated;
+using Backprop.Data.Sources;
+using Backprop.Distributed.Nodes;
+using Backprop.Engine;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+
+namespace Backprop.Distributed.Tests.Nodes;
+
+/// <summary>What fails on a node is told with its reason and the node's name, and touches nothing
+/// else.</summary>
+public sealed class NodeFailureTests
+{
+    [Fact]
+    public async Task A_worker_whose_data_differ_is_refused_by_name()
+    {
+        await using TestCluster cluster = TestCluster.Of(overTcp: false, servers: 1, workers: 0);
+        cluster.Add(cluster.Make("stranger", NodeRoles.Worker, new OtherData()));
+
+        string reason = await cluster.AwaitFailureAsync();
+
+        Assert.Contains("stranger", reason);
+        Assert.Contains("sha256", reason);
+        cluster.Add(cluster.Make("worker-1", NodeRoles.Worker));
+        await cluster.AssertEndsAsOracleAsync();
+    }
+
+    [Fact]
+    public async Task A_slice_that_there_is_no_memory_for_fails_with_its_reason()
+    {
+        await using var cluster = new TestCluster(overTcp: false);
+        cluster.Add(
+            cluster.Make("server-1", NodeRoles.ParameterServer, memoryLimitBytes: 1 << 20),
+            cluster.Make("worker-1", NodeRoles.Worker));
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(cluster.EndAsync);
+
+        Assert.Contains("server-1", failure.Message);
+        Assert.Contains("MiB", failure.Message);
+    }
+
+    [Fact]
+    public async Task One_runs_failure_leaves_another_run_of_the_same_nodes_alone()
+    {
+        await using var cluster = new TestCluster(overTcp: false);
+        cluster.Add(
+            cluster.Make("server-1", NodeRoles.ParameterServer, memoryLimitBytes: 16 << 20),
+            cluster.Make("worker-1", NodeRoles.Worker));
+        RunSetup large = TestRun.SetupOf(
+            TestRun.Specification.Replace("units = 300, activation = tanh", "units = 2000"))
+            with { Run = new RunId("large-1") };
+
+        Task<CheckpointManifest> other = cluster.TrainToo(large);
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(() => other);
+        Assert.Contains("server-1", failure.Message);
+        await cluster.AssertEndsAsOracleAsync();
+    }
+
+    [Fact]
+    public async Task A_worker_whose_data_fail_in_the_middle_says_so_and_others_end_the_run()
+    {
+        var data = new TrickyData();
+        await using TestCluster cluster = TestCluster.Of(
+            overTcp: false, servers: 1, workers: 1, one => one.State.Position.Step > 0);
+        cluster.Add(cluster.Make("faulty", NodeRoles.Worker, data));
+        await cluster.AwaitHeldAsync();
+
+        data.OnRead = () => throw new IOException("the disk is gone");
+        cluster.Release();
+
+        string reason = await cluster.AwaitFailureAsync();
+        Assert.Equal("faulty: the disk is gone", reason);
+        await cluster.AssertEndsAsOracleAsync();
+    }
+
+    [Fact]
+    public async Task A_worker_that_hangs_reports_it_and_others_end_the_run()
+    {
+        using var end = new ManualResetEventSlim();
+        var data = new TrickyData();
+        await using TestCluster cluster = TestCluster.Of(
+            overTcp: false, servers: 1, workers: 1, one => one.State.Position.Step > 0);
+        TestNode node = cluster.Make(
+            "stuck", NodeRoles.Worker, data,
+            patience: new NodePatience { Computation = TimeSpan.FromSeconds(2) });
+        var hung = new TaskCompletionSource<string>();
+        node.Context.Hung += hung.SetResult;
+        cluster.Add(node);
+        await cluster.AwaitHeldAsync();
+
+        data.OnRead = end.Wait;
+        cluster.Release();
+
+        string reason = await cluster.AwaitFailureAsync();
+        Assert.StartsWith("stuck: Compute", reason);
+        Assert.Equal(reason, await hung.Task);
+        await cluster.AssertEndsAsOracleAsync();
+        end.Set();
+    }
+
+    // The same source, and other samples.
+    private sealed class OtherData : IDataSourceOpener
+    {
+        private readonly DataSourceOpener _opener = new();
+
+        public IDataset Open(DataSource source, IDataset? train) => _opener.Open(
+            source is DataSource.Generated { Options: GeneratedOptions.TwoMoons moons }
+                ? new DataSource.Generated(moons with { Seed = moons.Seed + 100 })
+                : source,
+            train);
+    }
+
+    // Reads as it should until it is told otherwise.
+    private sealed class TrickyData : IDataSourceOpener
+    {
+        private readonly DataSourceOpener _opener = new();
+        private Action? _onRead;
+
+        public Action? OnRead
+        {
+            get => Volatile.Read(ref _onRead);
+            set => Volatile.Write(ref _onRead, value);
+        }
+
+        public IDataset Open(DataSource source, IDataset? train) =>
+            new Tricky(_opener.Open(source, train), this);
+
+        private sealed class Tricky(IDataset inner, TrickyData data) : IDataset
+        {
+            public string Source => inner.Source;
+
+            public long Count => inner.Count;
+
+            public Shape FeatureShape => inner.FeatureShape;
+
+            public TargetSchema Target => inner.Target;
+
+            public ImmutableArray<string> FeatureNames => inner.FeatureNames;
+
+            public void ReadFeatures(long sample, Span<float> destination)
+            {
+                data.OnRead?.Invoke();
+                inner.ReadFeatures(sample, destination);
+            }
+
+            public void ReadTarget(long sample, Span<float> destination) =>
+                inner.ReadTarget(sample, destination);
+
+            public void Dispose() => inner.Dispose();
+        }
+    }
+}
