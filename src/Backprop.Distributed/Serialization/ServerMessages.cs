@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Backprop.Training;
 using Backprop.Training.Protocol;
 using Google.Protobuf;
+using Google.Protobuf.Collections;
 
 namespace Backprop.Distributed.Serialization;
 
@@ -122,6 +123,22 @@ internal static class ServerMessages
             part.FirstBlock, part.EndBlock, Convert.ToHexStringLower(part.Sha256.Span));
     }
 
+    public static ImmutableArray<CheckpointPart> Parts(
+        RepeatedField<Wire.CheckpointPart> parts) =>
+        WireChecks.List(parts, MaxBlocks, "parts of a checkpoint", FromWire);
+
+    public static Wire.LayerNorms ToWire(LayerNorms norms) => new()
+    {
+        Layer = norms.Layer,
+        GradientNorm = norms.GradientNorm,
+        WeightNorm = norms.WeightNorm,
+    };
+
+    public static ImmutableArray<LayerNorms> Layers(RepeatedField<Wire.LayerNorms> layers) =>
+        WireChecks.List(layers, MaxLayers, "layers", norms => new LayerNorms(
+            WireChecks.Name(norms.Layer, "a layer's name"), norms.GradientNorm,
+            norms.WeightNorm));
+
     private static Wire.SliceOrigin ToWire(SliceOrigin origin)
     {
         var message = new Wire.SliceOrigin();
@@ -200,7 +217,7 @@ internal static class ServerMessages
     private static SavedSlice FromWire(Wire.SavedSlice saved) => new(
         saved.Version, saved.HasBestVersion ? saved.BestVersion : null,
         saved.HasEpochLossSum ? saved.EpochLossSum : null,
-        WireChecks.List(saved.Parts, MaxBlocks, "parts of a checkpoint", FromWire));
+        Parts(saved.Parts));
 
     private static Wire.LeaseSummary ToWire(LeaseSummary summary)
     {
@@ -209,28 +226,21 @@ internal static class ServerMessages
             Version = summary.Version,
             LossSum = summary.LossSum,
         };
-        message.Layers.Add(summary.Layers.Select(norms => new Wire.LayerNorms
-        {
-            Layer = norms.Layer,
-            GradientNorm = norms.GradientNorm,
-            WeightNorm = norms.WeightNorm,
-        }));
+        message.Layers.Add(summary.Layers.Select(ToWire));
         return message;
     }
 
     private static LeaseSummary FromWire(Wire.LeaseSummary summary) => new(
         summary.Version, summary.LossSum,
-        WireChecks.List(summary.Layers, MaxLayers, "layers", norms => new LayerNorms(
-            WireChecks.Name(norms.Layer, "a layer's name"), norms.GradientNorm,
-            norms.WeightNorm)));
+        Layers(summary.Layers));
 
-    private static Wire.NonFiniteStop ToWire(NonFiniteStop stop) => new()
+    public static Wire.NonFiniteStop ToWire(NonFiniteStop stop) => new()
     {
         Step = stop.Step,
         What = WireChecks.ToReason(stop.What),
         LastGoodVersion = stop.LastGoodVersion,
     };
 
-    private static NonFiniteStop FromWire(Wire.NonFiniteStop stop) =>
+    public static NonFiniteStop FromWire(Wire.NonFiniteStop stop) =>
         new(stop.Step, WireChecks.FromReason(stop.What), stop.LastGoodVersion);
 }

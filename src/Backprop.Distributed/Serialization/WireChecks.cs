@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.Serialization;
+using Backprop.Distributed.Coordination;
 using Google.Protobuf.Collections;
 
 namespace Backprop.Distributed.Serialization;
@@ -22,6 +23,34 @@ internal static class WireChecks
             ? value
             : throw new SerializationException(
                 $"{what} has {value.Length:N0} characters, where 1 to {MaxNameLength:N0} may be");
+
+    /// <summary>As a name, but it may be empty.</summary>
+    public static string Text(string value, string what) =>
+        value.Length <= MaxNameLength
+            ? value
+            : throw new SerializationException(
+                $"{what} has {value.Length:N0} characters, where at most {MaxNameLength:N0} may"
+                + " be");
+
+    public static string Specification(string value) =>
+        value.Length is > 0 and <= RegistryState.MaxSpecificationLength
+            ? value
+            : throw new SerializationException(
+                $"a specification has {value.Length:N0} characters, where 1 to"
+                + $" {RegistryState.MaxSpecificationLength:N0} may be");
+
+    public static T Enum<T>(int value, string what)
+        where T : struct, Enum =>
+        System.Enum.IsDefined((T)(object)value)
+            ? (T)(object)value
+            : throw new SerializationException($"there is no {what} {value}");
+
+    public static long ToTicks(DateTimeOffset time) => time.UtcTicks;
+
+    public static DateTimeOffset FromTicks(long ticks) =>
+        ticks >= 0 && ticks <= DateTimeOffset.MaxValue.UtcTicks
+            ? new DateTimeOffset(ticks, TimeSpan.Zero)
+            : throw new SerializationException($"{ticks} is no time");
 
     public static string ToReason(string value) =>
         value.Length <= MaxReasonLength ? value : value[..MaxReasonLength];

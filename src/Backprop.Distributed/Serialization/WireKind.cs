@@ -36,15 +36,55 @@ internal sealed record WireKind(
             Wire.WorkerStatus.Parser, WorkerMessages.FromWire),
         Of("CP", PieceCut.MaxPieceBytes + PieceOverheadBytes, PieceMessages.ToWire,
             Wire.CheckpointPiece.Parser, PieceMessages.FromWire),
+        Of("SQ", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.SetupRequest.Parser, NodeQuestions.FromWire),
+        Of("SU", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.RunSetup.Parser, NodeQuestions.FromWire),
+        Of("MQ", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.ManifestRequest.Parser, NodeQuestions.FromWire),
+        Of("MA", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.ManifestAnswer.Parser, NodeQuestions.FromWire),
+        Of("OQ", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.OutlineRequest.Parser, NodeQuestions.FromWire),
+        Of("OA", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.OutlineAnswer.Parser, NodeQuestions.FromWire),
+        Of("EQ", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.ExaminationRequest.Parser, NodeQuestions.FromWire),
+        Of("EA", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.ExaminationAnswer.Parser, NodeQuestions.FromWire),
+        Of("SP", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.StepProgress.Parser, NodeQuestions.FromWire),
+        Of("CQ", MaxControlBytes, UserMessages.ToWire,
+            Wire.CoordinatorRequest.Parser, UserMessages.FromWire),
+        Of("CA", MaxControlBytes, UserMessages.ToWire,
+            Wire.CoordinatorAnswer.Parser, UserMessages.FromWire),
+        Of("RE", MaxControlBytes, EventMessages.ToWire,
+            Wire.RunEvent.Parser, EventMessages.FromWire),
+        Of("GE", MaxControlBytes, RegistryMessages.ToWire,
+            Wire.RegistryEvent.Parser, RegistryMessages.FromWire),
     ];
 
     /// <summary>The kinds by manifest.</summary>
     public static FrozenDictionary<string, WireKind> ByManifest { get; } =
         All.ToFrozenDictionary(kind => kind.Manifest, StringComparer.Ordinal);
 
-    /// <summary>The kinds by type.</summary>
-    public static FrozenDictionary<Type, WireKind> ByType { get; } =
+    private static readonly FrozenDictionary<Type, WireKind> s_byType =
         All.ToFrozenDictionary(kind => kind.Type);
+
+    /// <summary>The kind of a type, or of the nearest that it inherits from; null: it has none.
+    /// </summary>
+    public static WireKind? Of(Type type)
+    {
+        for (Type? known = type; known is not null; known = known.BaseType)
+        {
+            if (s_byType.TryGetValue(known, out WireKind? kind))
+            {
+                return kind;
+            }
+        }
+
+        return null;
+    }
 
     private static WireKind Of<T, TMessage>(
         string manifest, int maxBytes, Func<T, TMessage> toWire, MessageParser<TMessage> parser,

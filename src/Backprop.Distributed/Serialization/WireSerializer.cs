@@ -63,10 +63,8 @@ public sealed class WireSerializer : SerializerWithStringManifest
     }
 
     private static WireKind KindOf(object value) =>
-        WireKind.ByType.TryGetValue(value.GetType(), out WireKind? kind)
-            ? kind
-            : throw new SerializationException(
-                $"{value.GetType()} does not travel: it is not in control.proto");
+        WireKind.Of(value.GetType()) ?? throw new SerializationException(
+            $"{value.GetType()} does not travel: no .proto file defines it");
 
     private static void CheckLength(WireKind kind, int bytes)
     {

@@ -166,6 +166,9 @@ public sealed record CoordinatorState
     private RunPhase.Training TrainingAt(RunEvent happened) => Phase as RunPhase.Training
         ?? throw new InvalidOperationException($"{happened} while the run is {Phase}");
 
+    private TrainingPosition Begun(RunEvent happened) => Saving
+        ?? throw new InvalidOperationException($"{happened} while no checkpoint is being saved");
+
     private CoordinatorState Enter(GenerationOpened opened)
     {
         CheckpointManifest? from = opened.From is null
@@ -230,7 +233,8 @@ public sealed record CoordinatorState
         },
         CheckpointBegun begun => this with
         {
-            Saving = begun.Position,
+            // Journals keep positions without the reports, which stand in the events before.
+            Saving = begun.Position with { History = Position.History },
             EpochsSinceCheckpoint = 0,
             Phase = !begun.Waits ? Phase
                 : Phase is RunPhase.Checkpointing ? Phase
@@ -249,7 +253,13 @@ public sealed record CoordinatorState
             Saving = null,
             Checkpoints = Checkpoints
                 .RemoveAll(kept => kept.Version == committed.Manifest.Version)
-                .Add(committed.Manifest),
+                .Add(committed.Manifest with
+                {
+                    Position = committed.Manifest.Position with
+                    {
+                        History = Begun(committed).History,
+                    },
+                }),
             CheckpointedAt = happened.At,
             CheckpointFailedAt = null,
             FailedGenerations = 0,
@@ -287,7 +297,10 @@ public sealed record CoordinatorState
         },
         RunCompleted completed => LetGo() with
         {
-            Phase = new RunPhase.Completed(completed.Result),
+            Phase = new RunPhase.Completed(completed.Result with
+            {
+                History = Newest?.Position.History ?? [],
+            }),
         },
         RunFailed failed => LetGo() with { Phase = new RunPhase.Failed(failed.Reason) },
         RunStopped stopped => LetGo() with { Phase = new RunPhase.Stopped(stopped.Reason) },

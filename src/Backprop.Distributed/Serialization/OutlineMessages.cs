@@ -1,0 +1,102 @@
+using System.Collections.Immutable;
+using System.Runtime.Serialization;
+using Backprop.Data;
+using Backprop.Engine;
+using Backprop.Training.Metrics;
+using Backprop.Training.Specification;
+using Google.Protobuf.Collections;
+
+namespace Backprop.Distributed.Serialization;
+
+/// <summary>What runs' data come to, to the wire and back.</summary>
+internal static class OutlineMessages
+{
+    private const int MaxRank = 16;
+    private const int MaxNames = 65_536;
+
+    public static Wire.RunOutline ToWire(RunOutline outline)
+    {
+        var message = new Wire.RunOutline
+        {
+            Train = ToWire(outline.Train),
+            Validation = outline.Validation is { } validation ? ToWire(validation) : null,
+            Test = outline.Test is { } test ? ToWire(test) : null,
+        };
+        message.TargetScales.Add(outline.TargetScales.Select(
+            scale => new Wire.TargetScale { Factor = scale.Factor, Offset = scale.Offset }));
+        return message;
+    }
+
+    public static RunOutline FromWire(Wire.RunOutline? message)
+    {
+        message = WireChecks.Required(message, "what the data come to");
+        var outline = new RunOutline(
+            FromWire(WireChecks.Required(message.Train, "the training part")),
+            message.Validation is { } validation ? FromWire(validation) : null,
+            message.Test is { } test ? FromWire(test) : null,
+            WireChecks.List(
+                message.TargetScales, MaxNames, "scales",
+                scale => new TargetScale(scale.Factor, scale.Offset)));
+        return outline.Refusal() is { } reason
+            ? throw new SerializationException($"an outline of no data: {reason}")
+            : outline;
+    }
+
+    private static Wire.DatasetOutline ToWire(DatasetOutline outline)
+    {
+        var message = new Wire.DatasetOutline
+        {
+            Source = WireChecks.ToReason(outline.Source),
+            Count = outline.Count,
+            Target = ToWire(outline.Target),
+            Sha256 = ResultMessages.ToWire(outline.Sha256),
+        };
+        message.FeatureShape.Add(outline.FeatureShape.Dimensions);
+        return message;
+    }
+
+    private static DatasetOutline FromWire(Wire.DatasetOutline message) => new(
+        WireChecks.FromReason(message.Source), message.Count, ShapeOf(message.FeatureShape),
+        FromWire(message.Target), ResultMessages.FromWire(message.Sha256));
+
+    private static Wire.TargetSchema ToWire(TargetSchema target)
+    {
+        var names = new Wire.Names();
+        switch (target)
+        {
+            case TargetSchema.Class classes:
+                names.Names_.Add(classes.Classes);
+                return new Wire.TargetSchema { Classes = names };
+            case TargetSchema.Values values:
+                names.Names_.Add(values.Names);
+                return new Wire.TargetSchema { Values = names };
+            default:
+                throw new ArgumentException($"unknown targets {target}");
+        }
+    }
+
+    private static TargetSchema FromWire(Wire.TargetSchema? target) => target?.KindCase switch
+    {
+        Wire.TargetSchema.KindOneofCase.Classes =>
+            new TargetSchema.Class(NamesOf(target.Classes)),
+        Wire.TargetSchema.KindOneofCase.Values => new TargetSchema.Values(NamesOf(target.Values)),
+        _ => throw new SerializationException("targets that are neither classes nor values"),
+    };
+
+    private static ImmutableArray<string> NamesOf(Wire.Names names) => WireChecks.List(
+        names.Names_, MaxNames, "names", name => WireChecks.Text(name, "a target's name"));
+
+    private static Shape ShapeOf(RepeatedField<int> dimensions)
+    {
+        try
+        {
+            return Shape.Of(
+                WireChecks.List(dimensions, MaxRank, "dimensions").AsSpan());
+        }
+        catch (ArgumentOutOfRangeException mistake)
+        {
+            throw new SerializationException(
+                $"features of shape {string.Join('x', dimensions)}: {mistake.Message}", mistake);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+using System.Collections.Immutable;
+using Backprop.Data;
+using Backprop.Distributed.Coordination;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Nodes;
+using Backprop.Engine;
+using Backprop.Engine.Schedules;
+using Backprop.Training;
+using Backprop.Training.Metrics;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Specification;
+using Backprop.Training.Stopping;
+
+namespace Backprop.Distributed.Tests.Serialization;
+
+/// <summary>Every event and every question and answer, with every field set, by name. The bytes
+/// that they have for ever stand in <c>golden.txt</c>.</summary>
+internal static class RecordSamples
+{
+    private static readonly DateTimeOffset s_at = new(2026, 3, 4, 5, 6, 7, TimeSpan.Zero);
+    private static readonly RunId s_run = new("xor-1");
+    private static readonly NodeId s_server = new("a:1#7");
+    private static readonly NodeId s_worker = new("c:1#9");
+    private static readonly string s_sha = string.Concat(Enumerable.Repeat("a0b1c2d3", 8));
+
+    public static ImmutableSortedDictionary<string, object> All { get; } = Make()
+        .ToImmutableSortedDictionary(NameOf, sample => sample, StringComparer.Ordinal);
+
+    private static EvaluationMetrics Classes => new()
+    {
+        Rows = 8,
+        Loss = -0.0,
+        Classification = new ClassificationMetrics
+        {
+            Accuracy = 0.875,
+            Classes = [new("no", 4, 1, 0.75, 0.857), new("yes", 4, 0.8, 1, 0.889)],
+            Confusion = new ConfusionMatrix(["no", "yes"], [3, 1, 0, 4]),
+        },
+    };
+
+    private static EvaluationMetrics Values => new()
+    {
+        Rows = 8,
+        Loss = 0.5,
+        Regression = new RegressionMetrics
+        {
+            R2 = 0.9,
+            MeanAbsoluteError = 1,
+            RootMeanSquaredError = 2,
+            Targets = [new("strength", 0.9, 1, 2)],
+        },
+    };
+
+    private static ImmutableArray<LayerNorms> Layers => [new("hidden", 0.5, 4)];
+
+    private static EpochReport Report => new()
+    {
+        Epoch = 1,
+        StepsDone = 20,
+        TrainingLoss = 0.25,
+        Validation = Classes,
+        Layers = Layers,
+        LearningRate = 0.125f,
+        Metric = 0.5,
+        IsBest = true,
+        Reason = "the best so far",
+    };
+
+    private static TrainingPosition Position => new()
+    {
+        Step = 25,
+        EpochLossSum = -0.0,
+        EpochRows = 40,
+        RunRows = 200,
+        Stopping = new StoppingState(0.5, 1, 0.5, 2),
+        Plateau = new PlateauState
+        {
+            Best = 0.5,
+            EvaluationsWithoutImprovement = 1,
+            CooldownLeft = 2,
+            Reductions = 3,
+        },
+        Notes = ["a note"],
+        Elapsed = TimeSpan.FromSeconds(3),
+        Ended = new StopDecision(StopKind.Patience, "it has waited"),
+    };
+
+    private static CheckpointManifest Manifest => new(Position, 20, [new(0, 4, s_sha)]);
+
+    private static StoredFile Model => new("model/xor-1", 1_234, s_sha);
+
+    private static TrainingResult Result => new()
+    {
+        Name = "xor",
+        Steps = 25,
+        Epochs = 3,
+        Stop = new StopDecision(StopKind.EpochsDone, "all 3 epochs are done"),
+        History = [],
+        BestMetric = 0.5,
+        BestEpoch = 1,
+        FinalIsBest = true,
+        Validation = Classes,
+        Test = Values,
+        Elapsed = TimeSpan.FromSeconds(4),
+        SamplesPerSecond = 50,
+        WeightsSha256 = s_sha,
+        StateSha256 = s_sha,
+        Notes = ["a note"],
+    };
+
+    private static RunOutline Outline => new(
+        new DatasetOutline(
+            "digits.gz", 100, Shape.Of(8, 8), new TargetSchema.Class(["no", "yes"]), s_sha),
+        new DatasetOutline(
+            "digits.gz", 10, Shape.Of(8, 8), new TargetSchema.Class(["no", "yes"]), s_sha),
+        null, []);
+
+    private static RunOutline RegressionOutline => new(
+        new DatasetOutline(
+            "concrete.csv", 100, Shape.Of(8), new TargetSchema.Values(["strength"]), s_sha),
+        null, null, [new TargetScale(2, -0.0)]);
+
+    private static RunSetup Setup => new(s_run, "name = xor", Outline);
+
+    private static RunSummaryView Summary => new(
+        s_run, "xor", RunStanding.Training, "training", 3, s_at, 21, 30, 2, 0.5);
+
+    private static StepProgress Progress => new(s_run, new Generation(2), 21, -0.0, 1.5, 0.001);
+
+    private static string NameOf(object sample) => sample switch
+    {
+        QueueChanged changed => changed.Happened.GetType().Name,
+        OutlineAnswer { Outline: null } => "OutlineRefused",
+        OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
+        ExaminationAnswer { Found: null } => "ExaminationFailed",
+        CoordinatorRequest or CoordinatorAnswer =>
+            $"{sample.GetType().BaseType!.Name}.{sample.GetType().Name}",
+        _ => sample.GetType().Name,
+    };
+
+    private static IEnumerable<object> Make() =>
+        [.. RunEvents(), .. RegistryEvents(), .. Questions(), .. UserMessages()];
+
+    private static IEnumerable<object> RunEvents() =>
+    [
+        new RunSubmitted(s_at, s_run),
+        new CoordinatorTookOver(s_at, new Term(2)),
+        new GenerationOpened(s_at, new Generation(2), [s_server], 20),
+        new GenerationEnded(s_at, "a server is lost", IsFailure: true),
+        new WorkersAssigned(
+            s_at, 3, [new AssignedRange(s_worker, new MicroBatchRange(0, 8))], "it begins"),
+        new LeaseGranted(s_at, new Lease(30, 1)),
+        new HaltOrdered(s_at, HaltCause.Checkpoint),
+        new LeaseShortened(s_at, 25),
+        new EpochTrained(s_at, 20, -0.0, Layers),
+        new EpochJudged(
+            s_at, Report, Position.Stopping, Position.Plateau,
+            new StopDecision(StopKind.TargetLoss, "it is low enough")),
+        new NonFiniteFound(s_at, new NonFiniteStop(24, "the loss", 23)),
+        new CheckpointBegun(s_at, Position, Waits: true),
+        new CheckpointAborted(s_at, 25, "no database"),
+        new CheckpointCommitted(s_at, Manifest),
+        new CheckpointRetired(s_at, 10),
+        new PauseRequested(s_at),
+        new RunPaused(s_at, PauseCause.TooFewWorkers, "one is missing"),
+        new RunResumed(s_at, "it is back"),
+        new RunCompleted(s_at, Result),
+        new RunFailed(s_at, "it cannot go on"),
+        new RunStopped(s_at, "by the user"),
+    ];
+
+    private static IEnumerable<object> RegistryEvents() =>
+    [
+        new RunRegistered(
+            s_at, s_run, new Guid("00112233-4455-6677-8899-aabbccddeeff"), "xor", "name = xor",
+            "xor.conf", -1),
+        new RunOutlined(s_at, s_run, Outline),
+        new ModelStored(s_at, s_run, Model),
+        new RunEnded(s_at, s_run, Summary),
+        new QueueChanged(new RunQueued(s_at, s_run, 3, 1, 8)),
+        new QueueChanged(new QueuedRunHeld(s_at, s_run)),
+        new QueueChanged(new QueuedRunReleased(s_at, s_run)),
+        new QueueChanged(new RunDequeued(s_at, s_run)),
+        new QueueChanged(new WorkersGranted(s_at, s_run, [s_worker], "there is one")),
+    ];
+
+    private static IEnumerable<object> Questions() =>
+    [
+        new SetupRequest(s_run, s_server),
+        Setup,
+        new ManifestRequest(s_run, 20, s_server),
+        new ManifestAnswer(s_run, 20, Manifest.Parts),
+        new OutlineRequest(s_run, "name = xor"),
+        new OutlineAnswer(s_run, s_worker, Outline, null),
+        new OutlineAnswer(s_run, s_worker, RegressionOutline, null),
+        new OutlineAnswer(s_run, s_worker, null, "no such file"),
+        new ExaminationRequest(Setup, Manifest, UseBest: true),
+        new ExaminationAnswer(
+            s_run, s_worker,
+            new FinalExamination(25, s_sha, s_sha, Classes, Values, ["a note"]), Model, null),
+        new ExaminationAnswer(s_run, s_worker, null, null, "no memory"),
+        Progress,
+    ];
+
+    private static IEnumerable<object> UserMessages() =>
+    [
+        new CoordinatorRequest.Submit(
+            new Guid("00112233-4455-6677-8899-aabbccddeeff"), "name = xor", "xor.conf", 3),
+        new CoordinatorRequest.ListRuns(),
+        new CoordinatorRequest.ShowRun(s_run),
+        new CoordinatorRequest.ControlRun(s_run, RunControl.Resume),
+        new CoordinatorRequest.ShowCluster(),
+        new CoordinatorAnswer.Submitted(s_run),
+        new CoordinatorAnswer.Runs([Summary]),
+        new CoordinatorAnswer.Run(new RunView
+        {
+            Summary = Summary,
+            Epochs = 3,
+            StepsPerEpoch = 10,
+            Parameters = 9,
+            Elapsed = TimeSpan.FromSeconds(4),
+            Generation = 2,
+            Servers = [s_server],
+            Workers = [new WorkerShareView(s_worker, new MicroBatchRange(0, 8), 0)],
+            MicroBatches = 8,
+            Progress = Progress,
+            History = [Report],
+            Checkpoints = [new CheckpointView(20, s_at, 1_024, 1, true)],
+            Happenings = [new HappeningView(s_at, "it begins")],
+            Result = Result with { History = [Report] },
+            Model = Model,
+        }),
+        new CoordinatorAnswer.Done(),
+        new CoordinatorAnswer.Cluster(new ClusterView(
+            "backprop",
+            [
+                new NodeView(
+                    new NodeDescription(
+                        s_worker, NodeRoles.Worker | NodeRoles.ParameterServer,
+                        new LinkAddress("c", 5), "0.1.0", 2, "AVX-512"),
+                    "c:1", "up", [s_run]),
+            ],
+            s_server, ["the database is away"])),
+        new CoordinatorAnswer.Refused(RefusalKind.Conflict, "the run is over"),
+    ];
+}

@@ -1,0 +1,113 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Serialization;
+using Akka.Actor;
+using Backprop.Distributed.Coordination;
+using Backprop.Distributed.Serialization;
+using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Tests.Protocol.Coordination;
+
+namespace Backprop.Distributed.Tests.Serialization;
+
+/// <summary>What journals hold and what coordinator, nodes and users ask each other: written once,
+/// it stays readable.</summary>
+public sealed class RecordSerializerTests : IDisposable
+{
+    private const string Update = "UPDATE_GOLDEN";
+
+    private readonly ActorSystem _system =
+        ActorSystem.Create("records", SerializationConfiguration.Config);
+
+    private readonly WireSerializer _serializer;
+
+    public RecordSerializerTests() => _serializer = new((ExtendedActorSystem)_system);
+
+    public static TheoryData<string> Names => new(RecordSamples.All.Keys);
+
+    public void Dispose() => _system.Dispose();
+
+    [Fact]
+    public void Every_event_has_a_sample()
+    {
+        IEnumerable<Type> events =
+            new[] { typeof(RunEvent), typeof(QueueEvent), typeof(RegistryEvent) }.SelectMany(
+                kind => kind.Assembly.GetTypes().Where(
+                    type => type.IsSubclassOf(kind) && type != typeof(QueueChanged)));
+        Assert.Empty(events.Select(type => type.Name).Except(RecordSamples.All.Keys));
+    }
+
+    /// <summary>With the variable UPDATE_GOLDEN it writes the file anew: for a message that was
+    /// added, never for one that exists.</summary>
+    [Fact]
+    public void Bytes_are_the_golden_ones()
+    {
+        string[] lines =
+        [
+            .. RecordSamples.All.Select(sample =>
+                $"{_serializer.Manifest(sample.Value)} {sample.Key}"
+                + $" {Convert.ToHexStringLower(_serializer.ToBinary(sample.Value))}"),
+        ];
+        if (Environment.GetEnvironmentVariable(Update) is "1")
+        {
+            File.WriteAllLines(GoldenFile(), lines);
+        }
+
+        Assert.Equal(File.ReadAllLines(GoldenFile()), lines);
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void What_is_read_is_what_was_written(string name)
+    {
+        object sample = RecordSamples.All[name];
+
+        object read = _serializer.FromBinary(
+            _serializer.ToBinary(sample), _serializer.Manifest(sample));
+
+        Assert.IsType(sample.GetType(), read);
+        Assert.Equal(StructuralText.Of(sample), StructuralText.Of(read));
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Damaged_bytes_are_refused_or_read_and_nothing_else(string name)
+    {
+        object sample = RecordSamples.All[name];
+        string manifest = _serializer.Manifest(sample);
+        byte[] golden = _serializer.ToBinary(sample);
+        for (int length = 0; length < golden.Length; length++)
+        {
+            AssertReadOrRefused(golden[..length], manifest);
+        }
+
+        foreach (byte value in (byte[])[0, 1, 0x7F, 0x80, 0xFF])
+        {
+            for (int place = 0; place < golden.Length; place++)
+            {
+                byte[] damaged = [.. golden];
+                damaged[place] = value;
+                AssertReadOrRefused(damaged, manifest);
+            }
+        }
+    }
+
+    [Fact]
+    public void An_event_of_a_later_version_is_refused()
+    {
+        // A time, and field 1,000.
+        byte[] later = Convert.FromHexString("0801" + "c23e00");
+        var refusal = Assert.Throws<SerializationException>(
+            () => _serializer.FromBinary(later, "RE"));
+        Assert.Contains("later", refusal.Message);
+    }
+
+    private static string GoldenFile([CallerFilePath] string here = "") =>
+        Path.Combine(Path.GetDirectoryName(here)!, "golden.txt");
+
+    private void AssertReadOrRefused(byte[] bytes, string manifest)
+    {
+        Exception? thrown = Record.Exception(() => _serializer.FromBinary(bytes, manifest));
+        Assert.True(
+            thrown is null or SerializationException,
+            $"{Convert.ToHexStringLower(bytes)}: {thrown}");
+    }
+}
