@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Akka.Actor;
-using Akka.Persistence;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
 
@@ -22,22 +21,14 @@ public sealed class CheckpointPieces
     private const int EndBlockShift = 32;
     private const int DigestCharacters = 8;
 
-    private readonly IActorRef _store;
-    private readonly StoragePatience _patience;
-    private readonly TimeProvider _time;
-    private long _lastTicks;
+    private readonly SnapshotStoreClient _store;
 
     /// <summary>Over the actor system's snapshot store.</summary>
     /// <param name="system">Configured by <see cref="PersistenceConfiguration"/>.</param>
     /// <param name="patience">How long it is waited for.</param>
     /// <param name="time">The clock.</param>
-    public CheckpointPieces(ActorSystem system, StoragePatience patience, TimeProvider time)
-    {
-        _store = Akka.Persistence.Persistence.Instance.Apply(system)
-            .SnapshotStoreFor(PersistenceConfiguration.SnapshotPlugin);
-        _patience = patience;
-        _time = time;
-    }
+    public CheckpointPieces(ActorSystem system, StoragePatience patience, TimeProvider time) =>
+        _store = new SnapshotStoreClient(system, patience, time);
 
     /// <summary>Saves a slice, piece by piece; when this is done, it is durable.</summary>
     /// <param name="run">The run.</param>
@@ -84,19 +75,9 @@ public sealed class CheckpointPieces
     /// <summary>Deletes all that was ever saved of a version: of a checkpoint that a newer commit
     /// has made superfluous, or of one that was begun and never committed.</summary>
     /// <exception cref="CheckpointException">It could not be deleted.</exception>
-    public async Task DeleteAsync(RunId run, long version, CancellationToken cancellation)
-    {
-        var request = new DeleteSnapshots(PlaceOf(run, version), SnapshotSelectionCriteria.Latest);
-        await TryAsync(
-            $"checkpoint {version} of run {run} could not be deleted", () => request,
-            answer => answer switch
-            {
-                DeleteSnapshotsSuccess => Outcome.Done,
-                DeleteSnapshotsFailure failure => Outcome.Failed(failure.Cause),
-                _ => Outcome.Unexpected(answer),
-            },
-            cancellation).ConfigureAwait(false);
-    }
+    public Task DeleteAsync(RunId run, long version, CancellationToken cancellation) =>
+        _store.DeleteAsync(
+            $"checkpoint {version} of run {run}", PlaceOf(run, version), cancellation);
 
     private static IEnumerable<CheckpointPart> Needed(
         RunId run, long version, ImmutableArray<CheckpointPart> parts, SliceContent destination)
@@ -129,47 +110,21 @@ public sealed class CheckpointPieces
                 + $" or overlap at {covered}");
     }
 
-    private async Task SaveAsync(CheckpointPiece piece, CancellationToken cancellation)
-    {
-        string place = PlaceOf(piece.Run, piece.Version);
-        long number = NumberOf(piece.Part);
-        await TryAsync(
-            $"{Describe(piece.Run, piece.Version, piece.Part)} could not be saved",
-            // After a failure the store deletes what it may have written, up to the time of that
-            // attempt: a later attempt needs a later time, or it would be deleted as well.
-            () => new SaveSnapshot(new SnapshotMetadata(place, number, NextTime()), piece),
-            answer => answer switch
-            {
-                SaveSnapshotSuccess => Outcome.Done,
-                SaveSnapshotFailure failure => Outcome.Failed(failure.Cause),
-                _ => Outcome.Unexpected(answer),
-            },
-            cancellation).ConfigureAwait(false);
-    }
+    private Task SaveAsync(CheckpointPiece piece, CancellationToken cancellation) =>
+        _store.SaveAsync(
+            Describe(piece.Run, piece.Version, piece.Part), PlaceOf(piece.Run, piece.Version),
+            NumberOf(piece.Part), piece, cancellation);
 
     private async Task<CheckpointPiece> LoadAsync(
         RunId run, long version, CheckpointPart part, PieceCut cut,
         CancellationToken cancellation)
     {
         string what = Describe(run, version, part);
-        var request = new LoadSnapshot(
-            PlaceOf(run, version), new SnapshotSelectionCriteria(NumberOf(part)), long.MaxValue);
-        object found = await TryAsync(
-            $"{what} could not be loaded", () => request,
-            answer => answer switch
-            {
-                LoadSnapshotResult result => Outcome.Of(result),
-                LoadSnapshotFailed failure => Outcome.Failed(failure.Cause),
-                _ => Outcome.Unexpected(answer),
-            },
-            cancellation).ConfigureAwait(false);
-        if (((LoadSnapshotResult)found).Snapshot is not { } snapshot
-            || snapshot.Metadata.SequenceNr != NumberOf(part))
-        {
-            throw new CheckpointException($"{what} is missing in the database");
-        }
-
-        if (snapshot.Snapshot is not CheckpointPiece piece || piece.Part != part
+        object found = await _store
+            .LoadAsync(what, PlaceOf(run, version), NumberOf(part), cancellation)
+            .ConfigureAwait(false)
+            ?? throw new CheckpointException($"{what} is missing in the database");
+        if (found is not CheckpointPiece piece || piece.Part != part
             || piece.Content.Length != cut.BytesOf(part.FirstBlock, part.EndBlock)
             || CheckpointPiece.DigestOf(piece.Content.Span) != part.Sha256)
         {
@@ -178,58 +133,6 @@ public sealed class CheckpointPieces
         }
 
         return piece;
-    }
-
-    private async Task<object> TryAsync(
-        string failureText, Func<object> request, Func<object, Outcome> read,
-        CancellationToken cancellation)
-    {
-        TimeSpan delay = _patience.FirstDelay;
-        for (int attempt = 1; ; attempt++)
-        {
-            Outcome outcome = await AskAsync(request(), read).ConfigureAwait(false);
-            if (outcome.Failure is not { } failure)
-            {
-                return outcome.Value;
-            }
-
-            if (attempt >= _patience.Attempts)
-            {
-                throw new CheckpointException(
-                    $"{failureText}, in {attempt} attempts: {failure.Message}", failure);
-            }
-
-            await Task.Delay(delay, _time, cancellation).ConfigureAwait(false);
-            delay *= 2;
-        }
-    }
-
-    private async Task<Outcome> AskAsync(object request, Func<object, Outcome> read)
-    {
-        try
-        {
-            return read(await _store.Ask<object>(request, _patience.Deadline)
-                .ConfigureAwait(false));
-        }
-        catch (AskTimeoutException)
-        {
-            return Outcome.Failed(new TimeoutException(
-                $"the database did not answer within {_patience.Deadline.TotalSeconds:0.#} s"));
-        }
-    }
-
-    private DateTime NextTime()
-    {
-        long now = _time.GetUtcNow().UtcTicks;
-        long seen, next;
-        do
-        {
-            seen = Interlocked.Read(ref _lastTicks);
-            next = Math.Max(now, seen + 1);
-        }
-        while (Interlocked.CompareExchange(ref _lastTicks, next, seen) != seen);
-
-        return new DateTime(next, DateTimeKind.Utc);
     }
 
     private static string PlaceOf(RunId run, long version) => $"checkpoint/{run}/{version}";
@@ -241,16 +144,4 @@ public sealed class CheckpointPieces
     private static string Describe(RunId run, long version, CheckpointPart part) =>
         $"checkpoint {version} of run {run}: the piece of blocks {part.FirstBlock} to"
         + $" {part.EndBlock - 1}";
-
-    private readonly record struct Outcome(object Value, Exception? Failure)
-    {
-        public static Outcome Done => new("", null);
-
-        public static Outcome Of(object value) => new(value, null);
-
-        public static Outcome Failed(Exception cause) => new("", cause);
-
-        public static Outcome Unexpected(object answer) => Failed(
-            new InvalidOperationException($"the snapshot store answered {answer.GetType()}"));
-    }
 }

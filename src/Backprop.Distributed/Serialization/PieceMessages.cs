@@ -40,4 +40,20 @@ internal static class PieceMessages
         return new CheckpointPiece(
             ProtocolParts.Run(message.Run), message.Version, part, message.Content.Memory);
     }
+
+    public static Wire.FilePiece ToWire(FilePiece piece) => new()
+    {
+        Place = piece.Place,
+        Index = piece.Index,
+        Content = UnsafeByteOperations.UnsafeWrap(piece.Content),
+    };
+
+    public static FilePiece FromWire(Wire.FilePiece message) =>
+        message.Content.Length <= FilePiece.MaxBytes && message.Index >= 0
+            ? new FilePiece(
+                WireChecks.Name(message.Place, "a file's place"), message.Index,
+                message.Content.Memory)
+            : throw new SerializationException(
+                $"piece {message.Index} of a file, of {message.Content.Length:N0} bytes, where at"
+                + $" most {FilePiece.MaxBytes:N0} may be");
 }

@@ -36,6 +36,8 @@ internal sealed record WireKind(
             Wire.WorkerStatus.Parser, WorkerMessages.FromWire),
         Of("CP", PieceCut.MaxPieceBytes + PieceOverheadBytes, PieceMessages.ToWire,
             Wire.CheckpointPiece.Parser, PieceMessages.FromWire),
+        Of("FP", FilePiece.MaxBytes + PieceOverheadBytes, PieceMessages.ToWire,
+            Wire.FilePiece.Parser, PieceMessages.FromWire),
         Of("SQ", MaxControlBytes, NodeQuestions.ToWire,
             Wire.SetupRequest.Parser, NodeQuestions.FromWire),
         Of("SU", MaxControlBytes, NodeQuestions.ToWire,

@@ -3,6 +3,7 @@ using Backprop.Data;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
 using Backprop.Engine;
 using Backprop.Engine.Schedules;
 using Backprop.Training;
@@ -201,6 +202,7 @@ internal static class RecordSamples
             new FinalExamination(25, s_sha, s_sha, Classes, Values, ["a note"]), Model, null),
         new ExaminationAnswer(s_run, s_worker, null, null, "no memory"),
         Progress,
+        new FilePiece("model/xor-1", 1, new byte[] { 1, 2, 3 }),
     ];
 
     private static IEnumerable<object> UserMessages() =>
