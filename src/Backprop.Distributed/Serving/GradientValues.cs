@@ -19,11 +19,16 @@ internal sealed class GradientValues : IDisposable
     private readonly int _offset;
     private readonly Dictionary<int, AlignedBuffer>[] _held;
     private readonly Stack<AlignedBuffer>[] _free;
+    private long _bytesLeft;
 
     /// <summary>Values of the pieces of one slice.</summary>
-    public GradientValues(SlicePlan plan, int slice)
+    /// <param name="plan">How the vector is cut.</param>
+    /// <param name="slice">The slice.</param>
+    /// <param name="bytesToWait">What nodes may take that wait for their siblings.</param>
+    public GradientValues(SlicePlan plan, int slice, long bytesToWait)
     {
         _plan = plan;
+        _bytesLeft = bytesToWait;
         _firstPiece = plan.FirstPiece(slice);
         _offset = plan.SliceStart(slice);
         int pieces = plan.FirstPiece(slice + 1) - _firstPiece;
@@ -108,12 +113,19 @@ internal sealed class GradientValues : IDisposable
         }
 
         int index = piece - _firstPiece;
-        if (!_free[index].TryPop(out AlignedBuffer? buffer))
-        {
-            buffer = new AlignedBuffer(_plan.Pieces[piece].Length);
-        }
+        _held[index].Add(
+            first, _free[index].TryPop(out AlignedBuffer? buffer) ? buffer : Allocate(piece));
+    }
 
-        _held[index].Add(first, buffer);
+    private AlignedBuffer Allocate(int piece)
+    {
+        int length = _plan.Pieces[piece].Length;
+        _bytesLeft -= (long)length * sizeof(float);
+        return _bytesLeft >= 0
+            ? new AlignedBuffer(length)
+            : throw new InsufficientMemoryException(
+                "no memory may be used for gradients that wait for others to be added to: more"
+                + " parameter servers would need less each");
     }
 
     private void Release(int piece, int first)

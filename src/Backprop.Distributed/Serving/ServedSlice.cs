@@ -69,7 +69,8 @@ internal sealed class ServedSlice
                 + " MiB may be used");
         }
 
-        _memory = new SliceMemory(State.Plan, State.Slice, _run.Plan.Rules, pool);
+        _memory = new SliceMemory(
+            State.Plan, State.Slice, _run.Plan.Rules, _context.MemoryLimitBytes - bytes, pool);
         _broadcasting = new Broadcasting(
             _context.Links, State.Plan, State.Slice, _hash, State.Directive.Generation,
             _memory.Weights, Inbox.Wake);

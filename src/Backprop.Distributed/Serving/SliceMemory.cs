@@ -20,8 +20,14 @@ internal sealed class SliceMemory
     private Copy? _copy;
 
     /// <summary>Takes the memory.</summary>
+    /// <param name="plan">How the vector is cut.</param>
+    /// <param name="slice">The slice.</param>
+    /// <param name="rules">How gradients become updates.</param>
+    /// <param name="bytesToWait">What gradients may take that wait for others.</param>
+    /// <param name="pool">The threads to compute with.</param>
     /// <exception cref="InsufficientMemoryException">There is not as much.</exception>
-    public SliceMemory(SlicePlan plan, int slice, UpdateRules rules, ComputePool pool)
+    public SliceMemory(
+        SlicePlan plan, int slice, UpdateRules rules, long bytesToWait, ComputePool pool)
     {
         _plan = plan;
         _slice = slice;
@@ -31,7 +37,7 @@ internal sealed class SliceMemory
         _sums = new PieceSums[_update.PieceCount];
         _state = new AlignedBuffer(_update.StateLength);
         Weights = new WeightsRing(_update.Length);
-        Gradient = new GradientValues(plan, slice);
+        Gradient = new GradientValues(plan, slice, bytesToWait);
     }
 
     /// <summary>The weights.</summary>

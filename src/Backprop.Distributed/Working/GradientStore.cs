@@ -8,7 +8,12 @@ namespace Backprop.Distributed.Working;
 /// <summary>A worker's gradients: those of the step at hand, which may have to be pushed again, and
 /// buffers to use again. One caller at a time; only links release on threads of their own.
 /// </summary>
-internal sealed class GradientStore(ParameterLayout layout, int microBatches, Action released)
+/// <param name="layout">The flat vector.</param>
+/// <param name="microBatches">Micro-batches of a global batch.</param>
+/// <param name="memoryLimitBytes">What all gradients together may take.</param>
+/// <param name="released">Called, on a thread of a link, when a link has one piece less.</param>
+internal sealed class GradientStore(
+    ParameterLayout layout, int microBatches, long memoryLimitBytes, Action released)
 {
     /// <summary>Sets of one range: that of the step at hand, one that links are late with, and one
     /// to compute into.</summary>
@@ -37,6 +42,7 @@ internal sealed class GradientStore(ParameterLayout layout, int microBatches, Ac
         if (gradients is null && ofRange < MostOfARange)
         {
             FreeOthers(range);
+            RequireMemory(range);
             gradients = new KeptGradients(
                 new GradientSet(layout, range.First, range.End, microBatches), released);
             _all.Add(gradients);
@@ -65,6 +71,20 @@ internal sealed class GradientStore(ParameterLayout layout, int microBatches, Ac
         }
 
         _all.Clear();
+    }
+
+    private void RequireMemory(MicroBatchRange range)
+    {
+        int nodes = GradientTree.Cover(range.First, range.End, microBatches).Count;
+        long vectors = nodes + _all.Sum(one => (long)one.Set.Nodes.Count);
+        long bytes = vectors * layout.Length * sizeof(float);
+        if (bytes > memoryLimitBytes)
+        {
+            throw new InsufficientMemoryException(
+                $"the gradients of micro-batches {range} are {nodes} vectors; with those that are"
+                + $" still being sent they need {bytes >> 20} MiB, and {memoryLimitBytes >> 20} MiB"
+                + " may be used: fewer micro-batches would fit");
+        }
     }
 
     // A range that changed is not likely to come back.

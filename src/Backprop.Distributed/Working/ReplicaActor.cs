@@ -148,6 +148,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     private void Reopen(WorkerDirective directive)
     {
         EndGeneration();
+        _state = null;
         _coordinator = Sender;
         try
         {
@@ -331,7 +332,8 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     {
         KnownRun run = _run!;
         _gradients ??= new GradientStore(
-            run.Dimensions.Layout, run.Dimensions.MicroBatches, OnReleased);
+            run.Dimensions.Layout, run.Dimensions.MicroBatches, _context.MemoryLimitBytes,
+            OnReleased);
         _seat ??= new ComputeSeat(_context, run);
         Post(state, _ => new JobResult.Opened());
     }

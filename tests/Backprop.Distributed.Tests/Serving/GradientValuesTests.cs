@@ -29,7 +29,7 @@ public sealed class GradientValuesTests
     public void Any_order_and_any_cover_folds_to_the_same_bits(string arrivals)
     {
         SliceState state = Open();
-        using var values = new GradientValues(state.Plan, 0);
+        using var values = new GradientValues(state.Plan, 0, long.MaxValue);
         Piece piece = state.Plan.Pieces[1];
 
         foreach (string arrival in arrivals.Split(' '))
