@@ -3,7 +3,7 @@ using Akka.Actor;
 namespace Backprop.Distributed.Nodes;
 
 /// <summary>To the part of a run from itself: there is something to look at.</summary>
-internal sealed record LookNow
+internal sealed record LookNow : INoSerializationVerificationNeeded
 {
     private LookNow()
     {
@@ -13,7 +13,8 @@ internal sealed record LookNow
 }
 
 /// <summary>To the part of a run from its timer: something may be late.</summary>
-internal sealed record LookWhatIsLate : INotInfluenceReceiveTimeout
+internal sealed record LookWhatIsLate
+    : INotInfluenceReceiveTimeout, INoSerializationVerificationNeeded
 {
     private LookWhatIsLate()
     {

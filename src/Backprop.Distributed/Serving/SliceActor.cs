@@ -427,8 +427,10 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         _toldVersion = -1;
     }
 
-    private sealed record Restored(ServedSlice Slice, Exception? Failure);
+    private sealed record Restored(ServedSlice Slice, Exception? Failure)
+        : INoSerializationVerificationNeeded;
 
     private sealed record Saved(
-        ServedSlice Slice, ImmutableArray<CheckpointPart> Parts, Exception? Failure);
+        ServedSlice Slice, ImmutableArray<CheckpointPart> Parts, Exception? Failure)
+        : INoSerializationVerificationNeeded;
 }

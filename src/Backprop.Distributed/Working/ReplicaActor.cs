@@ -453,5 +453,6 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         public sealed record Evaluated(MetricsPart Part) : JobResult;
     }
 
-    private sealed record JobDone(WorkerState State, JobResult? Result, Exception? Failure);
+    private sealed record JobDone(WorkerState State, JobResult? Result, Exception? Failure)
+        : INoSerializationVerificationNeeded;
 }

@@ -107,5 +107,6 @@ public sealed class Worker : UntypedActor
         child.Forward(setup);
     }
 
-    private sealed record Answered((Type Question, RunId Run) Key, object Answer);
+    private sealed record Answered((Type Question, RunId Run) Key, object Answer)
+        : INoSerializationVerificationNeeded;
 }

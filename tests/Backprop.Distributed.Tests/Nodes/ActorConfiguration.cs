@@ -1,6 +1,7 @@
 using Akka.Configuration;
 using Akka.Persistence.Snapshot;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Serialization;
 
 namespace Backprop.Distributed.Tests.Nodes;
 
@@ -12,6 +13,7 @@ internal static class ActorConfiguration
         akka {
           loglevel = WARNING
           stdout-loglevel = OFF
+          actor.serialize-messages = on
           loggers = []
           persistence {
             journal.plugin = "akka.persistence.journal.inmem"
@@ -24,5 +26,5 @@ internal static class ActorConfiguration
             }
           }
         }
-        """).WithFallback(NodeDispatchers.Config);
+        """).WithFallback(NodeDispatchers.Config).WithFallback(SerializationConfiguration.Config);
 }

@@ -84,7 +84,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
         foreach (TestNode node in nodes)
         {
-            Coordinator.Tell(node);
+            Coordinator.Tell(new TestCoordinator.Joined(node));
         }
     }
 
@@ -96,12 +96,12 @@ internal sealed class TestCluster : IAsyncDisposable
         _nodes.Remove(node);
         node.Kill();
         _nodes.ForEach(other => other.Directory.Remove(node.Id));
-        Coordinator.Tell(node.Id);
+        Coordinator.Tell(new TestCoordinator.Left(node.Id));
     }
 
     public async Task<T> SeeAsync<T>(Func<RunCoordination, T> look)
         where T : notnull => (T)await Coordinator.Ask<object>(
-            (Func<RunCoordination, object>)(one => look(one)), s_limit);
+            new TestCoordinator.Look(one => look(one)), s_limit);
 
     /// <summary>The progress that was told.</summary>
     public async Task<ImmutableArray<StepProgress>> ProgressAsync() =>
@@ -196,7 +196,7 @@ internal sealed class TestCluster : IAsyncDisposable
             TaskCreationOptions.RunContinuationsAsynchronously);
         IActorRef coordinator = _system.ActorOf(
             Props.Create(() => new TestCoordinator(setup, end, null)));
-        _nodes.ForEach(node => coordinator.Tell(node));
+        _nodes.ForEach(node => coordinator.Tell(new TestCoordinator.Joined(node)));
         return end.Task.WaitAsync(s_limit);
     }
 

@@ -30,14 +30,14 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
                 setup.Run, TestRun.Read(setup.Specification), setup.Outline, TestRun.Options),
             Now);
         _coordination = submitted.Next;
-        Receive<TestNode>(node =>
+        Receive<Joined>(joined =>
         {
-            _nodes.Add(node);
+            _nodes.Add(joined.Node);
             TellNodes();
         });
-        Receive<NodeId>(gone =>
+        Receive<Left>(left =>
         {
-            _nodes.RemoveAll(node => node.Id == gone);
+            _nodes.RemoveAll(node => node.Id == left.Node);
             TellNodes();
         });
         Receive<ServerStatus>(status =>
@@ -63,8 +63,8 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
             _holds = null;
             TellNodes();
         });
-        Receive<string>(_ => Decide(new CoordinatorInput.Tick()));
-        Receive<Func<RunCoordination, object>>(look => Sender.Tell(look(_coordination)));
+        Receive<Tick>(_ => Decide(new CoordinatorInput.Tick()));
+        Receive<Look>(look => Sender.Tell(look.At(_coordination)));
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -74,7 +74,7 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
     private static DateTimeOffset Now => DateTimeOffset.UtcNow;
 
     protected override void PreStart() => Timers.StartPeriodicTimer(
-        "tick", "tick", TimeSpan.FromMilliseconds(50));
+        "tick", new Tick(), TimeSpan.FromMilliseconds(50));
 
     private void Note(string? failure)
     {
@@ -125,14 +125,26 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
     }
 
     /// <summary>Answered with the progress that was told.</summary>
-    public sealed record ProgressQuestion;
+    public sealed record ProgressQuestion : INoSerializationVerificationNeeded;
 
     /// <summary>Answered with the reasons of nodes that failed.</summary>
-    public sealed record FailuresQuestion;
+    public sealed record FailuresQuestion : INoSerializationVerificationNeeded;
 
     /// <summary>Answered with whether the coordinator stands still.</summary>
-    public sealed record HoldQuestion;
+    public sealed record HoldQuestion : INoSerializationVerificationNeeded;
 
     /// <summary>Lets it go on.</summary>
-    public sealed record Release;
+    public sealed record Release : INoSerializationVerificationNeeded;
+
+    /// <summary>A node may be used.</summary>
+    public sealed record Joined(TestNode Node) : INoSerializationVerificationNeeded;
+
+    /// <summary>A node is gone.</summary>
+    public sealed record Left(NodeId Node) : INoSerializationVerificationNeeded;
+
+    /// <summary>Answered with what is seen.</summary>
+    public sealed record Look(Func<RunCoordination, object> At)
+        : INoSerializationVerificationNeeded;
+
+    private sealed record Tick : INoSerializationVerificationNeeded;
 }
