@@ -7,6 +7,7 @@ using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.InMemory;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Serialization;
 using Backprop.Distributed.Serving;
 using Backprop.Training.Protocol;
 
@@ -29,9 +30,6 @@ public sealed record EmbeddedOptions
 
     /// <summary>Opens data sources.</summary>
     public required IDataSourceOpener Data { get; init; }
-
-    /// <summary>Where trained models are stored.</summary>
-    public required Func<ActorSystem, IModelStore> Models { get; init; }
 
     /// <summary>What training may allocate beside the data, in bytes.</summary>
     public required long MemoryLimitBytes { get; init; }
@@ -71,9 +69,10 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         Within(options.ParameterServers, nameof(options.ParameterServers));
         _system = ActorSystem.Create(
             ClusterName, NodeDispatchers.Config.WithFallback(options.Persistence)
-                .WithFallback(Logging));
+                .WithFallback(SerializationConfiguration.Config).WithFallback(Logging));
         var checkpoints = new CheckpointPieces(_system, StoragePatience.Default, options.Time);
-        var builder = new Builder(_system, options, checkpoints);
+        Files = new StoredFiles(_system, StoragePatience.Default, options.Time);
+        var builder = new Builder(_system, options, checkpoints, Files);
         AvailableNode[] nodes =
         [
             .. Enumerable.Range(1, options.ParameterServers)
@@ -104,6 +103,9 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
     /// <summary>The coordinator.</summary>
     public IActorRef Coordinator { get; }
+
+    /// <summary>The trained models.</summary>
+    public StoredFiles Files { get; }
 
     /// <summary>Asks the coordinator.</summary>
     public ICoordinatorClient Client { get; }
@@ -138,13 +140,13 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
     /// <summary>Makes the nodes.</summary>
     private sealed class Builder(
-        ActorSystem system, EmbeddedOptions options, CheckpointPieces checkpoints)
+        ActorSystem system, EmbeddedOptions options, CheckpointPieces checkpoints,
+        StoredFiles files)
     {
         private static readonly string Version =
             typeof(EmbeddedCluster).Assembly.GetName().Version!.ToString();
 
         private readonly InMemoryNetwork _network = new();
-        private readonly IModelStore _models = options.Models(system);
 
         public List<LinkHub> Hubs { get; } = [];
 
@@ -168,7 +170,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                 Links = hub,
                 Threads = Math.Max(1, options.Threads / nodes),
                 Checkpoints = checkpoints,
-                Models = _models,
+                Models = files,
                 Data = options.Data,
                 Time = options.Time,
                 MemoryLimitBytes =

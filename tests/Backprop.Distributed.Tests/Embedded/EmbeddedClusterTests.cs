@@ -1,8 +1,13 @@
+using Akka.Configuration;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Embedded;
+using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Tests.Nodes;
+using Backprop.Distributed.Tests.Persistence;
 using Backprop.Training;
+using Backprop.Training.Checkpoints;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Tests.Embedded;
 
@@ -31,37 +36,147 @@ public sealed class EmbeddedClusterTests
         Assert.NotNull(view.Model);
     }
 
-    private static EmbeddedCluster Start(int workers, int servers) => new(new EmbeddedOptions
+    /// <summary>Stopped in the middle, as if the process had died: what was committed is there.
+    /// </summary>
+    [Fact]
+    public async Task A_run_goes_on_from_what_is_on_the_disk()
+    {
+        using var folder = new StateFolder();
+        await StateDatabase.PrepareAsync(folder.Options, StateFolder.Patience, default);
+        Config persistence = PersistenceConfiguration.ToAkka(folder.Options);
+        RunId id;
+        await using (EmbeddedCluster before = Start(2, 2, persistence))
+        {
+            id = await SubmitAsync(before, TestRun.Specification);
+            await AwaitAsync(before, id, view => !view.Checkpoints.IsEmpty);
+        }
+
+        await using EmbeddedCluster after = Start(3, 1, persistence);
+        RunView view = await AwaitAsync(after, id, IsOver);
+
+        Assert.Equal(TestRun.Oracle.WeightsSha256, view.Result!.WeightsSha256);
+        Assert.Equal(TestRun.Oracle.Losses.AsEnumerable(), view.Result.Losses);
+        var bytes = new List<byte>();
+        await foreach (ReadOnlyMemory<byte> piece in after.Files.ReadAsync(view.Model!, default))
+        {
+            bytes.AddRange(piece.Span);
+        }
+
+        using var stream = new MemoryStream([.. bytes]);
+        using TrainedModel model = TrainedModel.ReadFrom(stream);
+        Assert.Equal([TestRun.Oracle.WeightsSha256], model.Header.WeightsSha256.ToArray());
+    }
+
+    [Fact]
+    public async Task Wrong_specifications_are_refused_at_once_with_their_place()
+    {
+        await using EmbeddedCluster cluster = Start(1, 1);
+
+        CoordinatorAnswer answer = await cluster.Client.AskAsync(
+            new CoordinatorRequest.Submit(Guid.NewGuid(), "name = x\nsed = 1", "bad.conf", 0),
+            default);
+
+        var refused = Assert.IsType<CoordinatorAnswer.Refused>(answer);
+        Assert.Equal(RefusalKind.Invalid, refused.Kind);
+        Assert.Contains("bad.conf:2", refused.Reason);
+    }
+
+    [Fact]
+    public async Task A_run_without_its_data_fails_with_the_reason_of_each_worker_asked()
+    {
+        await using EmbeddedCluster cluster = Start(2, 1);
+        string specification = TestRun.Specification.Replace(
+            "train { generated { moons { samples = 90, noise = 0.2, seed = 1 } } }",
+            "train { idx { images = nowhere/images.gz, labels = nowhere/labels.gz } }");
+
+        RunView view = await RunToEndAsync(cluster, specification);
+
+        Assert.Equal(RunStanding.Failed, view.Summary.Standing);
+        Assert.Contains("worker-2", view.Summary.Reason);
+        Assert.Contains("nowhere/images.gz", view.Summary.Reason);
+    }
+
+    [Fact]
+    public async Task A_paused_run_lets_another_one_train_and_goes_on_afterwards()
+    {
+        await using EmbeddedCluster cluster = Start(2, 1);
+        RunId first = await SubmitAsync(cluster, TestRun.Specification);
+        await AwaitAsync(cluster, first, view => view.Summary.Standing == RunStanding.Training);
+        Assert.IsType<CoordinatorAnswer.Done>(await ControlAsync(cluster, first, RunControl.Pause));
+        await AwaitAsync(cluster, first, view => view.Summary.Standing == RunStanding.Paused);
+
+        RunView second = await RunToEndAsync(cluster, TestRun.Specification);
+        Assert.IsType<CoordinatorAnswer.Done>(
+            await ControlAsync(cluster, first, RunControl.Resume));
+        RunView resumed = await AwaitAsync(cluster, first, IsOver);
+
+        Assert.Equal(TestRun.Oracle.WeightsSha256, second.Result!.WeightsSha256);
+        Assert.Equal(TestRun.Oracle.WeightsSha256, resumed.Result!.WeightsSha256);
+    }
+
+    [Fact]
+    public async Task A_stopped_run_is_over_and_cannot_be_resumed()
+    {
+        await using EmbeddedCluster cluster = Start(1, 1);
+        RunId run = await SubmitAsync(cluster, TestRun.Specification);
+
+        await ControlAsync(cluster, run, RunControl.Stop);
+        RunView view = await AwaitAsync(cluster, run, IsOver);
+
+        Assert.Equal(RunStanding.Stopped, view.Summary.Standing);
+        Assert.Equal(
+            RefusalKind.Conflict,
+            Assert.IsType<CoordinatorAnswer.Refused>(
+                await ControlAsync(cluster, run, RunControl.Resume)).Kind);
+    }
+
+    private static bool IsOver(RunView view) => view.Summary.Standing
+        is RunStanding.Completed or RunStanding.Failed or RunStanding.Stopped;
+
+    private static EmbeddedCluster Start(
+        int workers, int servers, Config? persistence = null) => new(new EmbeddedOptions
     {
         Workers = workers,
         ParameterServers = servers,
         Threads = 1,
-        Persistence = ActorConfiguration.Config,
+        Persistence = persistence ?? ActorConfiguration.Config,
         Data = new DataSourceOpener(),
-        Models = _ => new ModelsInMemory(),
         MemoryLimitBytes = long.MaxValue,
         OnHung = reason => throw new TimeoutException(reason),
     });
 
-    private static async Task<RunView> RunToEndAsync(EmbeddedCluster cluster, string specification)
+    private static async Task<RunView> RunToEndAsync(
+        EmbeddedCluster cluster, string specification) =>
+        await AwaitAsync(cluster, await SubmitAsync(cluster, specification), IsOver);
+
+    private static async Task<RunId> SubmitAsync(EmbeddedCluster cluster, string specification)
+    {
+        CoordinatorAnswer submitted = await cluster.Client.AskAsync(
+            new CoordinatorRequest.Submit(Guid.NewGuid(), specification, "test.conf", 0), default);
+        return Assert.IsType<CoordinatorAnswer.Submitted>(submitted).Id;
+    }
+
+    private static Task<CoordinatorAnswer> ControlAsync(
+        EmbeddedCluster cluster, RunId run, RunControl control) =>
+        cluster.Client.AskAsync(new CoordinatorRequest.ControlRun(run, control), default);
+
+    private static async Task<RunView> AwaitAsync(
+        EmbeddedCluster cluster, RunId run, Func<RunView, bool> isSeen)
     {
         using var limit = new CancellationTokenSource(Limit);
-        CoordinatorAnswer submitted = await cluster.Client.AskAsync(
-            new CoordinatorRequest.Submit(Guid.NewGuid(), specification, "test.conf", 0),
-            limit.Token);
-        var id = Assert.IsType<CoordinatorAnswer.Submitted>(submitted).Id;
         while (true)
         {
             CoordinatorAnswer answer = await cluster.Client.AskAsync(
-                new CoordinatorRequest.ShowRun(id), limit.Token);
+                new CoordinatorRequest.ShowRun(run), limit.Token);
             RunView view = Assert.IsType<CoordinatorAnswer.Run>(answer).View;
-            if (view.Summary.Standing
-                is RunStanding.Completed or RunStanding.Failed or RunStanding.Stopped)
+            if (isSeen(view))
             {
                 return view;
             }
 
-            await Task.Delay(20, limit.Token);
+            Assert.False(
+                limit.IsCancellationRequested, $"{view.Summary.Standing}: {view.Summary.Reason}");
+            await Task.Delay(5);
         }
     }
 }
