@@ -98,6 +98,19 @@ public sealed class ClusterEqualityTests
     }
 
     [Fact]
+    public async Task Nodes_let_go_of_a_run_that_is_over()
+    {
+        await using TestCluster cluster = TestCluster.Of(overTcp: true, servers: 2, workers: 2);
+
+        await cluster.EndAsync();
+
+        await cluster.AwaitAsync(run =>
+            run.Observed.Servers.Count == 2 && run.Observed.Workers.Count == 2
+            && run.Observed.Servers.Values.All(status => status.Phase is SlicePhase.Closed)
+            && run.Observed.Workers.Values.All(status => status.Phase is WorkerPhase.Closed));
+    }
+
+    [Fact]
     public async Task Progress_is_told_while_training_goes_on()
     {
         await using TestCluster cluster = TestCluster.Of(overTcp: false, servers: 2, workers: 1);

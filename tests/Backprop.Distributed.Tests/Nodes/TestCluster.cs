@@ -108,6 +108,16 @@ internal sealed class TestCluster : IAsyncDisposable
         await Coordinator.Ask<ImmutableArray<StepProgress>>(
             new TestCoordinator.ProgressQuestion(), s_limit);
 
+    /// <summary>Waits until something is seen.</summary>
+    public async Task AwaitAsync(Func<RunCoordination, bool> isSeen)
+    {
+        using var limit = new CancellationTokenSource(s_limit);
+        while (!await SeeAsync(isSeen))
+        {
+            await Task.Delay(5, limit.Token);
+        }
+    }
+
     /// <summary>Waits until a node has failed.</summary>
     /// <returns>Its reason.</returns>
     public async Task<string> AwaitFailureAsync()
