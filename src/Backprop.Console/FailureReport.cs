@@ -1,5 +1,6 @@
 using Backprop.Data;
 using Backprop.Distributed.Configuration;
+using Backprop.Distributed.Persistence;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Specification;
 
@@ -27,7 +28,7 @@ internal static class FailureReport
                 ? mistakes[0]
                 : List("the node's configuration has " + mistakes.Length + " mistakes:", mistakes)),
         MistakeException or InvalidDatasetException => (ExitCode.Mistake, failure.Message),
-        CheckpointException => (ExitCode.Failure, failure.Message),
+        CheckpointException or StateDatabaseException => (ExitCode.Failure, failure.Message),
         FileNotFoundException { FileName: string file } =>
             (ExitCode.Mistake, $"there is no file '{file}'"),
         DirectoryNotFoundException => (ExitCode.Mistake, failure.Message),

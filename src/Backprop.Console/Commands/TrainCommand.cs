@@ -3,6 +3,7 @@ using Backprop.Console.Rendering;
 using Backprop.Console.Storage;
 using Backprop.Console.Training;
 using Backprop.Distributed.Configuration;
+using Backprop.Distributed.Embedded;
 using Backprop.Training;
 using Backprop.Training.Specification;
 
@@ -34,9 +35,13 @@ internal static class TrainCommand
             Description = "A second copy of summary.json: losses, metrics, time, SHA-256",
             HelpName = "FILE",
         };
+        Option<int?> workers = Count("--workers", "Train with so many workers in this process");
+        Option<int?> servers = Count(
+            "--parameter-servers", "And with so many parameter servers [default: 1]");
         var command = new Command("train", "Train a network, and watch it learn")
         {
-            specification, resume, restart, threads, output, summary, configuration,
+            specification, resume, restart, workers, servers, threads, output, summary,
+            configuration,
         };
         command.Validators.Add(result =>
         {
@@ -44,15 +49,38 @@ internal static class TrainCommand
             {
                 result.AddError("--resume and --restart exclude each other");
             }
+
+            if (result.GetValue(servers) is not null && result.GetValue(workers) is null)
+            {
+                result.AddError("--parameter-servers needs --workers as well");
+            }
         });
         command.SetAction(result => Run(
             new TrainArguments(
                 result.GetRequiredValue(specification), result.GetValue(resume),
-                result.GetValue(restart), result.GetValue(output), result.GetValue(summary)),
+                result.GetValue(restart), result.GetValue(output), result.GetValue(summary),
+                result.GetValue(workers) is { } count
+                    ? new EmbeddedSize(count, result.GetValue(servers) ?? 1)
+                    : null),
             SharedOptions.ReadNode(
                 result.GetValue(configuration), result.GetValue(threads), environment),
             ResumeCommand.Of(result, environment.Program), environment));
         return command;
+    }
+
+    private static Option<int?> Count(string name, string description)
+    {
+        var option = new Option<int?>(name) { Description = description, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValue(option) is < 1 or > EmbeddedOptions.MaxNodes)
+            {
+                result.AddError(
+                    $"{name} is {result.GetValue(option)}, where 1 to {EmbeddedOptions.MaxNodes}"
+                    + " may be");
+            }
+        });
+        return option;
     }
 
     private static int Run(
@@ -68,8 +96,10 @@ internal static class TrainCommand
         string path = arguments.Output ?? Path.Combine(node.Output, specification.Name);
         using RunDirectory directory = RunDirectory.Open(path);
         using Interruption interruption = environment.ListenForInterruption();
-        var session = new TrainingSession(
-            specification, arguments, node, directory, environment.Time);
+        ITrainingSession session = arguments.Cluster is { } size
+            ? new EmbeddedSession(
+                specification, arguments, size, node, directory, environment.Time)
+            : new TrainingSession(specification, arguments, node, directory, environment.Time);
         var thread = new ComputeThread<TrainingOutcome>(
             "training", () => session.Run(interruption.Token));
         new TrainingView(environment).Show(session, thread);

@@ -50,7 +50,11 @@ internal static class OutcomeText
             yield return Line("note", note);
         }
 
-        yield return Line("sha-256", last.WeightsSha256);
+        if (last.WeightsSha256.Length > 0)
+        {
+            yield return Line("sha-256", last.WeightsSha256);
+        }
+
         yield return isInterrupted
             ? Line("kept", $"a checkpoint in {directory.Path}")
             : Line("written", $"{directory.ModelFile}, {directory.SummaryFile}");

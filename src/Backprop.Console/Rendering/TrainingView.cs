@@ -14,7 +14,7 @@ internal sealed class TrainingView(CommandEnvironment environment)
     private static readonly TimeSpan s_mostOftenLine = TimeSpan.FromSeconds(1);
 
     /// <summary>Returns when the thread has ended.</summary>
-    public void Show<T>(TrainingSession session, ComputeThread<T> thread)
+    public void Show<T>(ITrainingSession session, ComputeThread<T> thread)
     {
         if (environment.Terminal is IAnsiConsole terminal)
         {
@@ -27,7 +27,7 @@ internal sealed class TrainingView(CommandEnvironment environment)
     }
 
     private void ShowLive<T>(
-        IAnsiConsole terminal, TrainingSession session, ComputeThread<T> thread)
+        IAnsiConsole terminal, ITrainingSession session, ComputeThread<T> thread)
     {
         long started = environment.Time.GetTimestamp();
         terminal.Live(new Text("opening the data"))
@@ -43,7 +43,7 @@ internal sealed class TrainingView(CommandEnvironment environment)
                     }
 
                     (string bar, string numbers) = ProgressLines.Live(
-                        session.Progress.Snapshot, extent,
+                        session.Progress, extent,
                         environment.Time.GetElapsedTime(started));
 
                     // One text: rows end with a line's end that clearing does not count.
@@ -53,7 +53,7 @@ internal sealed class TrainingView(CommandEnvironment environment)
             });
     }
 
-    private void WriteLines<T>(TrainingSession session, ComputeThread<T> thread)
+    private void WriteLines<T>(ITrainingSession session, ComputeThread<T> thread)
     {
         EpochReport? written = null;
         long writtenAt = 0;
@@ -61,7 +61,7 @@ internal sealed class TrainingView(CommandEnvironment environment)
         do
         {
             ended = thread.Wait(s_refresh);
-            EpochReport? last = session.Progress.Snapshot.LastEpoch;
+            EpochReport? last = session.Progress.LastEpoch;
             bool isDue = ended || written is null
                 || environment.Time.GetElapsedTime(writtenAt) >= s_mostOftenLine;
             if (last is not null && last != written && isDue)

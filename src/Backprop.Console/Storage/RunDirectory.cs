@@ -33,6 +33,10 @@ internal sealed class RunDirectory : IDisposable
     /// <summary>The specification that the run was started with.</summary>
     public string SpecificationFile => System.IO.Path.Combine(Path, "run.conf");
 
+    /// <summary>Where the coordinator and the parameter servers of an embedded cluster keep what
+    /// they need to go on.</summary>
+    public string StateDirectory => System.IO.Path.Combine(Path, "state");
+
     /// <summary>Makes the directory if it is not there, and holds it.</summary>
     /// <exception cref="IOException">Another process holds it, or it cannot be written to.
     /// </exception>

@@ -12,6 +12,10 @@ internal static class SpecificationFile
     // The rest is left to the data, the program and the machine's other processes.
     private const double ShareOfMemory = 0.8;
 
+    /// <summary>What training may allocate beside its data.</summary>
+    public static long MemoryLimitBytes =>
+        (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * ShareOfMemory);
+
     /// <summary>The text of a specification.</summary>
     public static string ReadText(string path)
     {
@@ -44,6 +48,5 @@ internal static class SpecificationFile
     /// </param>
     public static PlannedRun Plan(
         RunSpecification specification, DataPreparation? fitted = null) => RunPlanner.Plan(
-        specification, new DataSourceOpener(),
-        (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * ShareOfMemory), fitted);
+        specification, new DataSourceOpener(), MemoryLimitBytes, fitted);
 }

@@ -21,7 +21,7 @@ internal sealed record TrainingOutcome(
 /// <summary>One run of <c>backprop train</c>: opens the data, trains, keeps checkpoints, and leaves
 /// the results in the run's directory. Runs on a thread of its own; the properties may be read from
 /// others.</summary>
-internal sealed class TrainingSession
+internal sealed class TrainingSession : ITrainingSession
 {
     private readonly RunSpecification _specification;
     private readonly TrainArguments _arguments;
@@ -44,15 +44,15 @@ internal sealed class TrainingSession
         _time = time;
     }
 
-    /// <summary>How far the run goes; null: its data are still being opened.</summary>
+    /// <inheritdoc/>
     public RunExtent? Extent => Volatile.Read(ref _extent);
 
-    /// <summary>Where the network that is being trained stands.</summary>
-    public TrainingProgress Progress => Volatile.Read(ref _progress);
+    /// <inheritdoc/>
+    public ProgressSnapshot Progress => Volatile.Read(ref _progress).Snapshot;
 
     private int Members => _specification.Ensemble?.Seeds ?? 1;
 
-    /// <summary>Trains until the run ends or is interrupted.</summary>
+    /// <inheritdoc/>
     public TrainingOutcome Run(CancellationToken cancellation)
     {
         using PlannedRun planned = SpecificationFile.Plan(_specification);

@@ -23,7 +23,8 @@ internal static class HappeningText
             CultureInfo.InvariantCulture,
             $"epoch {judged.Report.Epoch + 1}: loss {judged.Report.TrainingLoss:0.####};"
             + $" {judged.Report.Reason}"),
-        NonFiniteFound found => $"training came upon a number that is not finite: {found.Found.What}",
+        NonFiniteFound found =>
+            $"training came upon a number that is not finite: {found.Found.What}",
         CheckpointAborted aborted =>
             $"the checkpoint of version {aborted.Version} is lost: {aborted.Reason}",
         CheckpointCommitted committed =>

@@ -37,7 +37,7 @@ public sealed class CoordinatorClient(ICanTell coordinator, int attempts, TimeSp
 
         return new CoordinatorAnswer.Refused(
             RefusalKind.Unavailable,
-            $"the coordinator has not answered within {attempts * deadline.TotalSeconds:0} s: it may"
-            + " be moving to another node, or its database may be away");
+            $"the coordinator has not answered within {attempts * deadline.TotalSeconds:0} s: it"
+            + " may be moving to another node, or its database may be away");
     }
 }

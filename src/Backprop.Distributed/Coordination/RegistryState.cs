@@ -35,8 +35,8 @@ public sealed record RegistryState
     /// <summary>Runs that are kept in all, those that are over included.</summary>
     public const int MaxRuns = 10_000;
 
-    /// <summary>Letters of a specification: it travels to every node as one message, and data belong
-    /// in files.</summary>
+    /// <summary>Letters of a specification: it travels to every node as one message, and data
+    /// belong in files.</summary>
     public const int MaxSpecificationLength = 1 << 18;
 
     private const int MaxSlugLength = 40;
@@ -63,7 +63,8 @@ public sealed record RegistryState
     public RegistryState Apply(RegistryEvent happened) => happened switch
     {
         RunRegistered registered => Enter(registered),
-        RunOutlined outlined => Change(outlined.Run, run => run with { Outline = outlined.Outline }),
+        RunOutlined outlined => Change(
+            outlined.Run, run => run with { Outline = outlined.Outline }),
         ModelStored stored => Change(stored.Run, run => run with { Model = stored.Model }),
         RunEnded ended => Change(ended.Run, run => run with { Ended = ended.Summary }),
         QueueChanged queued => this with { Queue = Queue.Apply(queued.Happened) },

@@ -6,8 +6,8 @@ using Backprop.Training.Protocol;
 namespace Backprop.Distributed.Coordination;
 
 /// <summary>To a run's coordinator: it may use these nodes, and no others.</summary>
-/// <param name="Nodes">Every node with a parameter server, and the workers granted to the run; none:
-/// it is not its turn.</param>
+/// <param name="Nodes">Every node with a parameter server, and the workers granted to the run;
+/// none: it is not its turn.</param>
 internal sealed record UseNodes(ImmutableArray<AvailableNode> Nodes);
 
 /// <summary>To a run's coordinator: its trained model is on record.</summary>

@@ -34,8 +34,8 @@ public sealed record EmbeddedOptions
     /// <summary>What training may allocate beside the data, in bytes.</summary>
     public required long MemoryLimitBytes { get; init; }
 
-    /// <summary>Told, on any thread, when something computes far longer than it should: it cannot be
-    /// stopped, and the process had better end.</summary>
+    /// <summary>Told, on any thread, when something computes far longer than it should: it cannot
+    /// be stopped, and the process had better end.</summary>
     public required Action<string> OnHung { get; init; }
 
     /// <summary>The clock.</summary>
@@ -46,8 +46,8 @@ public sealed record EmbeddedOptions
 }
 
 /// <summary>
-/// A whole cluster in one process: the same actors as anywhere, in one actor system without remoting,
-/// with links in memory.
+/// A whole cluster in one process: the same actors as anywhere, in one actor system without
+/// remoting, with links in memory.
 /// </summary>
 public sealed class EmbeddedCluster : IAsyncDisposable
 {

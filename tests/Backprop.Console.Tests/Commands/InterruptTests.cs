@@ -12,8 +12,11 @@ public sealed class InterruptTests
         .Replace("units = 8,", "units = 256,").Replace("samples = 200", "samples = 2000")
         .Replace("every-steps = 20", "every = 1h").Replace("epochs = 8", "epochs = 40");
 
-    [SkippableFact]
-    public async Task The_command_that_an_interrupted_run_prints_ends_in_the_same_bits()
+    [SkippableTheory]
+    [InlineData]
+    [InlineData("--workers", "2", "--parameter-servers", "2")]
+    public async Task The_command_that_an_interrupted_run_prints_ends_in_the_same_bits(
+        params string[] cluster)
     {
         Skip.If(OperatingSystem.IsWindows(), "signals are sent as Unix sends them");
         using var scratch = new ScratchDirectory();
@@ -22,7 +25,8 @@ public sealed class InterruptTests
 
         string program = Path.Combine(AppContext.BaseDirectory, "backprop.dll");
         using Process process = Start(
-            "dotnet", program, "train", specification, "--output", scratch["run"]);
+            "dotnet",
+            [program, "train", specification, "--output", scratch["run"], .. cluster]);
         string? line = await process.StandardOutput.ReadLineAsync();
         Assert.StartsWith("epoch ", line);
         using (Process kill = Start("kill", "-INT", $"{process.Id}"))

@@ -16,10 +16,25 @@ public sealed class EmbeddedClusterTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
+    public static TheoryData<int, int> Sizes
+    {
+        get
+        {
+            var sizes = new TheoryData<int, int>();
+            foreach (int workers in (int[])[1, 2, 3, 5, 8])
+            {
+                foreach (int servers in (int[])[1, 2, 3])
+                {
+                    sizes.Add(workers, servers);
+                }
+            }
+
+            return sizes;
+        }
+    }
+
     [Theory]
-    [InlineData(1, 1)]
-    [InlineData(3, 2)]
-    [InlineData(8, 3)]
+    [MemberData(nameof(Sizes))]
     public async Task A_submitted_run_ends_in_the_bits_of_the_single_process(
         int workers, int servers)
     {
