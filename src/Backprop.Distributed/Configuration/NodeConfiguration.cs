@@ -18,6 +18,24 @@ public sealed record NodeConfiguration
     /// <summary>When and how checkpoints are written (<c>backprop.checkpoint</c>).</summary>
     public required CheckpointConfiguration Checkpoint { get; init; }
 
+    /// <summary>The cluster that the node is of (<c>backprop.cluster</c>).</summary>
+    public required ClusterConfiguration Cluster { get; init; }
+
+    /// <summary>The node itself (<c>backprop.node</c>).</summary>
+    public required MemberConfiguration Member { get; init; }
+
+    /// <summary>Its tensor links (<c>backprop.links</c>).</summary>
+    public required LinksConfiguration Links { get; init; }
+
+    /// <summary>The state database (<c>backprop.persistence</c>).</summary>
+    public required StateConfiguration State { get; init; }
+
+    /// <summary>Where data are found (<c>backprop.data</c>).</summary>
+    public required DataConfiguration Data { get; init; }
+
+    /// <summary>Where users' requests are taken (<c>backprop.api</c>).</summary>
+    public required ApiConfiguration Api { get; init; }
+
     /// <summary>The threads to compute with on this machine: <see cref="ComputeThreads"/>, or one a
     /// core.</summary>
     public int EffectiveThreads =>

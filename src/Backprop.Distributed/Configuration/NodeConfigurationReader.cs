@@ -11,21 +11,16 @@ namespace Backprop.Distributed.Configuration;
 public sealed record ConfigurationText(string Source, string Text);
 
 /// <summary>
-/// Reads a <see cref="NodeConfiguration"/> from three layers: the shipped defaults, a file of the
-/// user's, and environment variables (HOCON as Akka reads it knows none of those).
+/// Reads a <see cref="NodeConfiguration"/> from its layers: the shipped defaults, a file of the
+/// user's, environment variables (HOCON as Akka reads it knows none of those), and options of the
+/// command line.
 /// </summary>
 public static class NodeConfigurationReader
 {
     /// <summary>What environment variables that set a key begin with.</summary>
     public const string EnvironmentPrefix = "BACKPROP__";
 
-    private const string Root = "backprop";
     private const int MostTypos = 2;
-    private const int MaximumThreads = 1024;
-    private const int MinimumKept = 2;
-    private const int MaximumKept = 1000;
-    private static readonly TimeSpan s_minimumInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_maximumInterval = TimeSpan.FromDays(1);
 
     /// <summary>The shipped <c>reference.conf</c>: every key with its default.</summary>
     public static string ReferenceText { get; } = ReadReference();
@@ -34,9 +29,12 @@ public static class NodeConfigurationReader
     /// <param name="file">The user's file; null: none.</param>
     /// <param name="environment">Environment variables; those without
     /// <see cref="EnvironmentPrefix"/> are ignored.</param>
+    /// <param name="options">Values by the path of their key, which go before all others; null:
+    /// none. A path that is no key is a mistake of the program.</param>
     /// <exception cref="NodeConfigurationException">Anything is wrong.</exception>
     public static NodeConfiguration Read(
-        ConfigurationText? file, IReadOnlyDictionary<string, string> environment)
+        ConfigurationText? file, IReadOnlyDictionary<string, string> environment,
+        IReadOnlyDictionary<string, string>? options = null)
     {
         var mistakes = ImmutableArray.CreateBuilder<string>();
         Config reference = ConfigurationFactory.ParseString(ReferenceText);
@@ -52,7 +50,10 @@ public static class NodeConfigurationReader
         }
 
         config = ReadEnvironment(environment, known, mistakes).WithFallback(config);
-        NodeConfiguration? result = mistakes.Count == 0 ? Bind(config, mistakes) : null;
+        config = ReadOptions(options, known).WithFallback(config);
+        NodeConfiguration? result = mistakes.Count == 0
+            ? NodeConfigurationBinder.Bind(new SettingReader(config, mistakes))
+            : null;
         return result is not null && mistakes.Count == 0
             ? result
             : throw new NodeConfigurationException(mistakes.ToImmutable());
@@ -106,66 +107,30 @@ public static class NodeConfigurationReader
                 continue;
             }
 
-            string quoted = value.Replace("\\", "\\\\").Replace("\"", "\\\"");
-            overlay = ConfigurationFactory.ParseString($"{path} = \"{quoted}\"")
-                .WithFallback(overlay);
+            overlay = Setting(path, value).WithFallback(overlay);
         }
 
         return overlay;
     }
 
-    private static NodeConfiguration Bind(Config config, ImmutableArray<string>.Builder mistakes)
+    private static Config ReadOptions(
+        IReadOnlyDictionary<string, string>? options, ImmutableArray<string> known)
     {
-        int threads = Integer(config, "compute.threads", 0, MaximumThreads, mistakes);
-        string output = config.GetString($"{Root}.output", "");
-        if (string.IsNullOrWhiteSpace(output))
+        Config overlay = Config.Empty;
+        foreach ((string path, string value) in options ?? ImmutableDictionary<string, string>.Empty)
         {
-            mistakes.Add($"{Root}.output: is empty; give the name of a directory");
+            overlay = known.Contains(path)
+                ? Setting(path, value).WithFallback(overlay)
+                : throw new ArgumentException($"there is no key '{path}'", nameof(options));
         }
 
-        int keep = Integer(config, "checkpoint.keep", MinimumKept, MaximumKept, mistakes);
-        return new NodeConfiguration
-        {
-            ComputeThreads = threads,
-            Output = output,
-            Checkpoint = new CheckpointConfiguration(Interval(config, mistakes), keep),
-        };
+        return overlay;
     }
 
-    private static int Integer(
-        Config config, string key, int minimum, int maximum,
-        ImmutableArray<string>.Builder mistakes)
+    private static Config Setting(string path, string value)
     {
-        string text = config.GetString($"{Root}.{key}", "");
-        if (int.TryParse(text, out int value) && value >= minimum && value <= maximum)
-        {
-            return value;
-        }
-
-        mistakes.Add(
-            $"{Root}.{key}: '{text}' is not a whole number from {minimum} to {maximum:N0}");
-        return minimum;
-    }
-
-    private static TimeSpan Interval(Config config, ImmutableArray<string>.Builder mistakes)
-    {
-        const string key = $"{Root}.checkpoint.interval";
-        try
-        {
-            TimeSpan interval = config.GetTimeSpan(key);
-            if (interval >= s_minimumInterval && interval <= s_maximumInterval)
-            {
-                return interval;
-            }
-        }
-        catch (Exception failure) when (failure is FormatException or OverflowException)
-        {
-            // Told below, in the same words as a value out of range.
-        }
-
-        mistakes.Add($"{key}: '{config.GetString(key, "")}' is not a time from 1s to 24h, "
-            + "written like 30s, 5m or 1h");
-        return s_minimumInterval;
+        string quoted = value.Replace("\\", "\\\\").Replace("\"", "\\\"");
+        return ConfigurationFactory.ParseString($"{path} = \"{quoted}\"");
     }
 
     private static IEnumerable<(string Path, SourcePosition Position)> Leaves(

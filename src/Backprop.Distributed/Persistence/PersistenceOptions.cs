@@ -30,5 +30,9 @@ public abstract record PersistenceOptions
     /// <param name="Connection">Npgsql's connection string.</param>
     /// <param name="Schema">The schema that the tables lie in; made if need be.</param>
     public sealed record PostgreSql(string Connection, string Schema = "backprop")
-        : PersistenceOptions;
+        : PersistenceOptions
+    {
+        /// <summary>Without the connection string, which may hold a password.</summary>
+        public override string ToString() => $"PostgreSQL, schema {Schema}";
+    }
 }

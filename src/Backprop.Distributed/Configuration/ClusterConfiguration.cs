@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
+
+namespace Backprop.Distributed.Configuration;
+
+/// <summary>Where a node's control messages are taken.</summary>
+/// <param name="Host">A host's name or address.</param>
+/// <param name="Port">Its port.</param>
+public sealed record NodeAddress(string Host, int Port)
+{
+    /// <summary>As it is written.</summary>
+    public override string ToString() => $"{(Host.Contains(':') ? $"[{Host}]" : Host)}:{Port}";
+}
+
+/// <summary>The cluster that a node is of; the same on all its nodes, but for
+/// <paramref name="Join"/>.</summary>
+/// <param name="Name">Tells it from other clusters.</param>
+/// <param name="Join">Nodes to join it at; empty: this node founds it.</param>
+/// <param name="Coordinators">Nodes with the role coordinator: 1, or an odd number of which the
+/// majority decides.</param>
+/// <param name="AcceptablePause">A node may be silent for so long before it is suspected.</param>
+/// <param name="StableAfter">Suspected nodes are taken out after so long without a change.</param>
+/// <param name="JoinDeadline">A node gives up if it could not join for so long.</param>
+public sealed record ClusterConfiguration(
+    string Name, ImmutableArray<NodeAddress> Join, int Coordinators, TimeSpan AcceptablePause,
+    TimeSpan StableAfter, TimeSpan JoinDeadline);
+
+/// <summary>A node as it presents itself.</summary>
+/// <param name="Host">Where others reach it; <see cref="AutoHost"/>: see
+/// <see cref="ResolveHost"/>.</param>
+/// <param name="Port">For control messages; 0: any free one.</param>
+/// <param name="Roles">What it does, at least one thing.</param>
+/// <param name="ShutdownGrace">What it may take to hand over and leave.</param>
+public sealed record MemberConfiguration(
+    string Host, int Port, NodeRoles Roles, TimeSpan ShutdownGrace)
+{
+    /// <summary>Stands for this machine's own name.</summary>
+    public const string AutoHost = "auto";
+
+    /// <summary>The host that others reach the node at. Asks the resolver where it is
+    /// <see cref="AutoHost"/>.</summary>
+    /// <exception cref="NodeConfigurationException">This machine's name has no address.</exception>
+    public string ResolveHost() => Host == AutoHost ? MachineName.Resolve() : Host;
+}
+
+/// <summary>A node's tensor links.</summary>
+/// <param name="Port">Where they are taken; 0: any free one.</param>
+/// <param name="Options">Their limits and times.</param>
+public sealed record LinksConfiguration(int Port, LinkOptions Options);
+
+/// <summary>The state database and how long it is waited for.</summary>
+/// <param name="Options">Which it is.</param>
+/// <param name="Patience">For pieces of checkpoints and files.</param>
+/// <param name="OpeningPatience">For a connection and for the lock of another process, at the
+/// start.</param>
+public sealed record StateConfiguration(
+    PersistenceOptions Options, StoragePatience Patience, TimeSpan OpeningPatience);
+
+/// <summary>Where a node finds data.</summary>
+/// <param name="Directory">What relative paths of a specification are relative to.</param>
+/// <param name="Cache">The directory for data that were fetched over HTTP.</param>
+public sealed record DataConfiguration(string Directory, string Cache);
+
+/// <summary>Where users' requests are taken, on a node with the role coordinator.</summary>
+/// <param name="Host">The address that is listened on.</param>
+/// <param name="Port">The port; 0: any free one.</param>
+public sealed record ApiConfiguration(string Host, int Port);

@@ -1,0 +1,249 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
+using Npgsql;
+
+namespace Backprop.Distributed.Configuration;
+
+/// <summary>What the settings come to, section by section, and whether they agree.</summary>
+internal static class NodeConfigurationBinder
+{
+    private const string Sqlite = "sqlite";
+    private const string PostgreSql = "postgresql";
+    private const int MaxThreads = 1024;
+    private const int MinKept = 2;
+    private const int MaxKept = 1000;
+    private const int MaxNameLength = 64;
+    private const int MaxJoin = 64;
+    private const int MaxCoordinators = 7;
+    private const int MaxQueue = 1 << 20;
+    private const int MaxAttempts = 100;
+    private const int MaxLinks = 1 << 16;
+
+    private static readonly TimeSpan s_instant = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_minute = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_hour = TimeSpan.FromHours(1);
+    private static readonly TimeSpan s_day = TimeSpan.FromDays(1);
+
+    // Names of roles in a configuration.
+    private static readonly ImmutableArray<(string Name, NodeRoles Role)> s_roles =
+    [
+        ("coordinator", NodeRoles.Coordinator),
+        ("parameter-server", NodeRoles.ParameterServer),
+        ("worker", NodeRoles.Worker),
+    ];
+
+    /// <summary>Reads every section. The result is good only if no mistake was noted.</summary>
+    public static NodeConfiguration Bind(SettingReader settings)
+    {
+        var configuration = new NodeConfiguration
+        {
+            ComputeThreads = settings.Integer("compute.threads", 0, MaxThreads),
+            Output = settings.Text("output", "the name of a directory"),
+            Checkpoint = new CheckpointConfiguration(
+                settings.Duration("checkpoint.interval", s_second, s_day),
+                settings.Integer("checkpoint.keep", MinKept, MaxKept)),
+            Cluster = Cluster(settings),
+            Member = Member(settings),
+            Links = Links(settings),
+            State = State(settings),
+            Data = new DataConfiguration(
+                settings.Directory("data.directory"), settings.Directory("data.cache")),
+            Api = new ApiConfiguration(settings.Host("api.host"), settings.Port("api.port")),
+        };
+        CheckAgreement(configuration, settings);
+        return configuration;
+    }
+
+    private static ClusterConfiguration Cluster(SettingReader settings)
+    {
+        string name = settings.Text("cluster.name", "a name, such as backprop");
+        if (name.Length > MaxNameLength || (name.Length > 0 && !char.IsAsciiLetter(name[0]))
+            || !name.All(c => char.IsAsciiLetterOrDigit(c) || c == '-'))
+        {
+            settings.Mistake(
+                "cluster.name", $"'{name}' is not a letter, followed by up to {MaxNameLength - 1}"
+                + " letters, digits and dashes");
+        }
+
+        int coordinators = settings.Integer("cluster.coordinators", 1, MaxCoordinators);
+        if (coordinators % 2 == 0)
+        {
+            settings.Mistake(
+                "cluster.coordinators", $"of {coordinators} there is no majority when half of them"
+                + $" are lost; {coordinators - 1} or {coordinators + 1} would be right");
+        }
+
+        return new ClusterConfiguration(
+            name, [.. settings.List("cluster.join", MaxJoin).Select(
+                text => Address(text, "cluster.join", settings))],
+            coordinators,
+            settings.Duration("cluster.acceptable-pause", s_second, TimeSpan.FromMinutes(5)),
+            settings.Duration("cluster.stable-after", s_second, TimeSpan.FromMinutes(5)),
+            settings.Duration("cluster.join-deadline", s_second, s_day));
+    }
+
+    private static NodeAddress Address(string text, string key, SettingReader settings)
+    {
+        int colon = text.LastIndexOf(':');
+        string host = colon < 0 ? text : text[..colon];
+        if (host is ['[', .., ']'])
+        {
+            host = host[1..^1];
+        }
+
+        if (colon > 0 && SettingReader.IsHost(host)
+            && ushort.TryParse(
+                text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture,
+                out ushort port)
+            && port > 0)
+        {
+            return new NodeAddress(host, port);
+        }
+
+        settings.Mistake(
+            key, $"'{text}' is not a host and a port, written like node-1.example.org:8471");
+        return new NodeAddress(host, 0);
+    }
+
+    private static MemberConfiguration Member(SettingReader settings)
+    {
+        NodeRoles roles = NodeRoles.None;
+        foreach (string name in settings.List("node.roles", s_roles.Length))
+        {
+            NodeRoles role = s_roles.FirstOrDefault(known => known.Name == name).Role;
+            roles |= role;
+            if (role == NodeRoles.None)
+            {
+                settings.Mistake(
+                    "node.roles", $"there is no role '{name}'; the roles are "
+                    + string.Join(", ", s_roles.Select(known => known.Name)));
+            }
+        }
+
+        if (roles == NodeRoles.None)
+        {
+            settings.Mistake(
+                "node.roles", "is empty; give one or more of "
+                + string.Join(", ", s_roles.Select(known => known.Name)));
+        }
+
+        return new MemberConfiguration(
+            settings.Host("node.host"), settings.Port("node.port"), roles,
+            settings.Duration("node.shutdown-grace", s_second, s_hour));
+    }
+
+    private static LinksConfiguration Links(SettingReader settings)
+    {
+        int bulkWindow = settings.Integer("links.bulk-window", 1, ushort.MaxValue);
+        int smallWindow = settings.Integer("links.small-window", 1, ushort.MaxValue);
+        int maxAccepted = settings.Integer("links.max-accepted", 1, MaxLinks);
+        var options = new LinkOptions
+        {
+            BulkWindow = bulkWindow,
+            SmallWindow = smallWindow,
+            BulkBuffers = settings.Integer("links.bulk-buffers", bulkWindow, MaxQueue),
+            SmallBuffers = settings.Integer("links.small-buffers", smallWindow, MaxQueue),
+            BulkQueue = settings.Integer("links.bulk-queue", 1, MaxQueue),
+            SmallQueue = settings.Integer("links.small-queue", 1, MaxQueue),
+            MaxAccepted = maxAccepted,
+            MaxAcceptedPerNode = settings.Integer("links.max-accepted-per-node", 1, maxAccepted),
+            OpeningDeadline = settings.Duration("links.opening-deadline", s_instant, s_hour),
+            DialAttempts = settings.Integer("links.dial-attempts", 1, MaxAttempts),
+            DialBackoff = settings.Duration("links.dial-backoff", s_instant, s_hour),
+            SilenceDeadline = settings.Duration("links.silence-deadline", s_instant, s_hour),
+            FrameDeadline = settings.Duration("links.frame-deadline", s_instant, s_hour),
+            ClosingDeadline = settings.Duration("links.closing-deadline", s_instant, s_hour),
+        };
+        return new LinksConfiguration(settings.Port("links.port"), options);
+    }
+
+    private static StateConfiguration State(SettingReader settings)
+    {
+        string provider = settings.Choice("persistence.provider", Sqlite, PostgreSql);
+        string connection = settings.Secret("persistence.connection-string");
+        PersistenceOptions options = provider == PostgreSql
+            ? new PersistenceOptions.PostgreSql(
+                Connection(connection, settings), Schema(settings))
+            : new PersistenceOptions.Sqlite(settings.Directory("persistence.directory"));
+        if (provider == Sqlite && connection.Length > 0)
+        {
+            settings.Mistake(
+                "persistence.connection-string", "is given, but persistence.provider is sqlite;"
+                + " postgresql would be right");
+        }
+
+        options = options with
+        {
+            CallTimeout = settings.Duration("persistence.call-timeout", s_second, s_hour),
+            RecoveryTimeout = settings.Duration("persistence.recovery-timeout", s_second, s_hour),
+        };
+        var patience = new StoragePatience(
+            settings.Duration("persistence.piece-deadline", s_second, s_hour),
+            settings.Integer("persistence.piece-attempts", 1, MaxAttempts),
+            settings.Duration("persistence.piece-first-delay", s_instant, s_minute));
+        return new StateConfiguration(
+            options, patience,
+            settings.Duration("persistence.opening-patience", s_second, s_hour));
+    }
+
+    private static string Connection(string text, SettingReader settings)
+    {
+        const string key = "persistence.connection-string";
+        const string right =
+            "it would be like Host=db;Database=backprop;Username=backprop;Password=...";
+        try
+        {
+            // The text may hold a password, so no message repeats it.
+            if (string.IsNullOrEmpty(new NpgsqlConnectionStringBuilder(text).Host))
+            {
+                settings.Mistake(key, $"names no host; {right}");
+            }
+        }
+        catch (ArgumentException)
+        {
+            settings.Mistake(key, $"cannot be read; {right}");
+        }
+
+        return text;
+    }
+
+    private static string Schema(SettingReader settings)
+    {
+        const string key = "persistence.schema";
+        // PostgreSQL cuts longer names off, and two clusters would then share one.
+        const int maxLength = 63;
+        string name = settings.Text(key, "a name, such as backprop");
+        if (name.Length > maxLength
+            || !name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_'))
+        {
+            settings.Mistake(
+                key, $"'{name}' is not up to {maxLength} lower-case letters, digits and '_'");
+        }
+
+        return name;
+    }
+
+    private static void CheckAgreement(NodeConfiguration configuration, SettingReader settings)
+    {
+        if (configuration.Cluster.Coordinators > 1
+            && configuration.State.Options is PersistenceOptions.Sqlite)
+        {
+            settings.Mistake(
+                "persistence.provider", "sqlite lies on one machine, but with"
+                + $" {configuration.Cluster.Coordinators} coordinators each must reach the"
+                + " database; postgresql would be right");
+        }
+
+        if (configuration.Cluster.Join.IsEmpty
+            && !configuration.Member.Roles.HasFlag(NodeRoles.Coordinator))
+        {
+            settings.Mistake(
+                "cluster.join", "is empty, but a node founds a cluster only in the role"
+                + " coordinator; give a node to join, or add the role to node.roles");
+        }
+    }
+}
