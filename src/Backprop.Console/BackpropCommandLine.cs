@@ -8,17 +8,28 @@ namespace Backprop.Console;
 internal static class BackpropCommandLine
 {
     /// <summary>The command line, for running and for tests that hold documents to it.</summary>
-    public static RootCommand Create(CommandEnvironment environment) => new(
-        "Trains neural networks, to the same bits on any number of threads.\n"
-        + "Exit codes: 0 done, 1 failed, 2 a mistake of yours, 130 interrupted.")
+    public static RootCommand Create(CommandEnvironment environment)
     {
-        TrainCommand.Create(environment),
-        EvaluateCommand.Create(environment),
-        PredictCommand.Create(environment),
-        DescribeCommand.Create(environment),
-        GradcheckCommand.Create(environment),
-        ExplainCommand.Create(environment),
-    };
+        var root = new RootCommand(
+            "Trains neural networks, to the same bits on any number of workers and threads.\n"
+            + "Exit codes: 0 done, 1 failed, 2 a mistake of yours, 130 interrupted.")
+        {
+            TrainCommand.Create(environment),
+            EvaluateCommand.Create(environment),
+            PredictCommand.Create(environment),
+            DescribeCommand.Create(environment),
+            GradcheckCommand.Create(environment),
+            ExplainCommand.Create(environment),
+            SubmitCommand.Create(environment),
+            RunsCommand.Create(environment),
+        };
+        foreach (Command command in RunCommands.Create(environment))
+        {
+            root.Add(command);
+        }
+
+        return root;
+    }
 
     /// <summary>Runs a command; returns the program's exit code.</summary>
     public static int Run(IReadOnlyList<string> arguments, CommandEnvironment environment)

@@ -72,7 +72,8 @@ public sealed class ArchitectureTests
     {
         string[] expected =
         [
-            ".ci", ".dockerignore", ".editorconfig", ".gitattributes", ".gitignore", "ARCHITECTURE.md",
+            ".ci", ".dockerignore", ".editorconfig", ".gitattributes", ".gitignore",
+            "ARCHITECTURE.md",
             "Backprop.Distributed.sln", "CHANGELOG.md", "CONTRIBUTING.md",
             "Directory.Build.props", "Directory.Packages.props", "LICENSE", "README.md",
             "benchmarks", "data", "deploy", "docker-compose.yml", "docs", "global.json", "hocon",

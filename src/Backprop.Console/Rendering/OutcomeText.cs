@@ -15,16 +15,31 @@ internal static class OutcomeText
     public static IEnumerable<string> Write(
         TrainingOutcome outcome, RunDirectory directory, CommandEnvironment environment)
     {
-        EnsembleResult ensemble = outcome.Result;
-        TrainingResult last = ensemble.Members[^1];
-        bool isInterrupted = last.Stop.Kind == StopKind.Interrupted;
-        foreach (string line in environment.Terminal is null ? [] : Curve(last, environment.Width))
+        TrainingResult last = outcome.Result.Members[^1];
+        foreach (string line in environment.Terminal is null
+            ? []
+            : Curve(last.History, environment.Width, CurveHeight))
         {
             yield return line;
         }
 
-        string resumed = outcome.ResumedAt is long step ? $", resumed at step {step}" : "";
-        yield return $"{outcome.Name}: {last.Stop.Reason}{resumed}";
+        foreach (string line in Report(outcome.Name, outcome.Result, outcome.ResumedAt))
+        {
+            yield return line;
+        }
+
+        yield return last.Stop.Kind == StopKind.Interrupted
+            ? Line("kept", $"a checkpoint in {directory.Path}")
+            : Line("written", $"{directory.ModelFile}, {directory.SummaryFile}");
+    }
+
+    /// <summary>What it came to, without where it lies.</summary>
+    public static IEnumerable<string> Report(
+        string name, EnsembleResult ensemble, long? resumedAt)
+    {
+        TrainingResult last = ensemble.Members[^1];
+        string resumed = resumedAt is { } step ? $", resumed at step {step}" : "";
+        yield return $"{name}: {last.Stop.Reason}{resumed}";
         yield return Line(
             "trained", $"{NumberText.Count(last.Steps)} steps in {NumberText.Time(last.Elapsed)}, "
             + $"{NumberText.Rate(last.SamplesPerSecond)} samples/s");
@@ -54,10 +69,6 @@ internal static class OutcomeText
         {
             yield return Line("sha-256", last.WeightsSha256);
         }
-
-        yield return isInterrupted
-            ? Line("kept", $"a checkpoint in {directory.Path}")
-            : Line("written", $"{directory.ModelFile}, {directory.SummaryFile}");
     }
 
     private static IEnumerable<string> Members(EnsembleResult ensemble) =>
@@ -81,15 +92,18 @@ internal static class OutcomeText
         }
     }
 
-    private static IEnumerable<string> Curve(TrainingResult result, int width)
+    /// <summary>The losses over the epochs.</summary>
+    public static IReadOnlyList<string> Curve(
+        IReadOnlyList<EpochReport> history, int width, int height)
     {
-        var training = new LossSeries("training loss", result.Losses);
-        bool hasValidation = result.History.Any(epoch => epoch.Validation is not null);
+        var training = new LossSeries(
+            "training loss", [.. history.Select(epoch => epoch.TrainingLoss)]);
+        bool hasValidation = history.Any(epoch => epoch.Validation is not null);
         LossSeries? validation = hasValidation
-            ? new LossSeries("validation loss", [.. result.History.Select(
+            ? new LossSeries("validation loss", [.. history.Select(
                 epoch => epoch.Validation?.Loss ?? double.NaN)])
             : null;
-        return LossCurve.Draw(training, validation, width, CurveHeight);
+        return LossCurve.Draw(training, validation, width, height);
     }
 
     private static string Line(string label, string text) => $"  {label,-10}  {text}";

@@ -1,0 +1,47 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Console.Api;
+
+/// <summary>How the API writes JSON: names in camelCase, what a value names as that text, numbers
+/// that are not finite as texts.</summary>
+internal static class ApiJson
+{
+    /// <summary>For server and client alike.</summary>
+    public static JsonSerializerOptions Options { get; } = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Converters =
+        {
+            new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower),
+            new TextConverter<RunId>(text => new RunId(text), id => id.Value),
+            new TextConverter<NodeId>(text => new NodeId(text), id => id.Value),
+            new GenerationConverter(),
+        },
+    };
+
+    private sealed class TextConverter<T>(Func<string, T> read, Func<T, string> write)
+        : JsonConverter<T>
+    {
+        public override T Read(
+            ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            read(reader.GetString() ?? throw new JsonException("a name is missing"));
+
+        public override void Write(
+            Utf8JsonWriter writer, T value, JsonSerializerOptions options) =>
+            writer.WriteStringValue(write(value));
+    }
+
+    private sealed class GenerationConverter : JsonConverter<Generation>
+    {
+        public override Generation Read(
+            ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            new(reader.GetInt64());
+
+        public override void Write(
+            Utf8JsonWriter writer, Generation value, JsonSerializerOptions options) =>
+            writer.WriteNumberValue(value.Value);
+    }
+}

@@ -1,0 +1,217 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Backprop.Console.Api;
+using Backprop.Console.Storage;
+using Backprop.Distributed.Coordination;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Console.Client;
+
+/// <summary>The API cannot be reached, or cannot answer at the moment; the message says why.
+/// </summary>
+internal sealed class ApiUnavailableException(string message, Exception? inner = null)
+    : IOException(message, inner);
+
+/// <summary>Asks a cluster's API.</summary>
+internal sealed class ApiClient : IDisposable
+{
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
+
+    private readonly HttpClient _http;
+    private readonly Uri _server;
+
+    public ApiClient(Uri server)
+    {
+        _server = server;
+        _http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    /// <summary>Submits a run; repeated with the same submission, it is the same run.</summary>
+    public async Task<RunId> SubmitAsync(
+        Guid submission, string specification, string source, int priority,
+        CancellationToken cancellation)
+    {
+        string query = $"api/v1/runs?submission={submission}&priority={priority}"
+            + $"&source={Uri.EscapeDataString(source)}";
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Post, query)
+            {
+                Content = new StringContent(specification, Encoding.UTF8, "text/plain"),
+            },
+            cancellation);
+        return (await ReadAsync<SubmittedRun>(response, cancellation)).Id;
+    }
+
+    /// <summary>All runs, newest first.</summary>
+    public Task<RunSummaryView[]> RunsAsync(CancellationToken cancellation) =>
+        GetAsync<RunSummaryView[]>("api/v1/runs", cancellation);
+
+    /// <summary>A run in full.</summary>
+    public Task<RunView> RunAsync(RunId run, CancellationToken cancellation) =>
+        GetAsync<RunView>($"api/v1/runs/{run}", cancellation);
+
+    /// <summary>The cluster.</summary>
+    public Task<ClusterView> ClusterAsync(CancellationToken cancellation) =>
+        GetAsync<ClusterView>("api/v1/cluster", cancellation);
+
+    /// <summary>Changes a run's course.</summary>
+    public async Task ControlAsync(
+        RunId run, RunControl control, CancellationToken cancellation)
+    {
+        string path = $"api/v1/runs/{run}/{control.ToString().ToLowerInvariant()}";
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Post, path), cancellation);
+    }
+
+    /// <summary>Writes a run's trained model to a file, whole or not at all.</summary>
+    /// <returns>Its SHA-256.</returns>
+    public async Task<string> DownloadAsync(
+        RunId run, string file, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, $"api/v1/runs/{run}/model"),
+            cancellation);
+        string wanted = response.Headers.ETag?.Tag.Trim('"') ?? "";
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        await using Stream content = await response.Content.ReadAsStreamAsync(cancellation);
+        DurableFile.Write(file, stream =>
+        {
+            var buffer = new byte[1 << 16];
+            int read;
+            while ((read = content.Read(buffer)) > 0)
+            {
+                hash.AppendData(buffer.AsSpan(0, read));
+                stream.Write(buffer.AsSpan(0, read));
+            }
+
+            string found = Convert.ToHexStringLower(hash.GetCurrentHash());
+            if (found != wanted)
+            {
+                throw new IOException(
+                    $"the model came damaged: its SHA-256 is {found}, where {wanted} belongs;"
+                    + " nothing was written");
+            }
+        });
+        return wanted;
+    }
+
+    /// <summary>The run that a user means: by its name, by how that begins, or the latest.
+    /// </summary>
+    /// <exception cref="MistakeException">There is none, or several.</exception>
+    public async Task<RunId> FindAsync(string text, CancellationToken cancellation)
+    {
+        RunSummaryView[] runs = await RunsAsync(cancellation);
+        if (text == "latest")
+        {
+            return runs.Length > 0
+                ? runs[0].Id
+                : throw new MistakeException("the cluster has no runs yet");
+        }
+
+        RunId[] meant = [.. runs.Select(run => run.Id).Where(id => id.Value == text)];
+        if (meant.Length == 0)
+        {
+            meant =
+            [
+                .. runs.Select(run => run.Id)
+                    .Where(id => id.Value.StartsWith(text, StringComparison.Ordinal)),
+            ];
+        }
+
+        return meant switch
+        {
+            [var one] => one,
+            [] => throw new MistakeException(
+                $"there is no run '{text}'; 'backprop runs' lists them"),
+            _ => throw new MistakeException(
+                $"'{text}' may be {string.Join(", ", meant.Take(5))}: give more of the name"),
+        };
+    }
+
+    private async Task<T> GetAsync<T>(string path, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, path), cancellation);
+        return await ReadAsync<T>(response, cancellation);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(
+        Func<HttpRequestMessage> request, CancellationToken cancellation)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(s_deadline);
+        HttpResponseMessage response;
+        try
+        {
+            response = await _http.SendAsync(
+                request(), HttpCompletionOption.ResponseHeadersRead, limit.Token);
+        }
+        catch (HttpRequestException failure)
+        {
+            throw new ApiUnavailableException(
+                $"no cluster answers at {_server}: {failure.Message}. 'backprop cluster up' starts"
+                + " one on this machine; --server names another", failure);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new ApiUnavailableException(
+                $"the cluster at {_server} has not answered within"
+                + $" {s_deadline.TotalSeconds:0} s");
+        }
+
+        if (!response.IsSuccessStatusCode)
+        {
+            using (response)
+            {
+                throw await FailureOf(response, cancellation);
+            }
+        }
+
+        return response;
+    }
+
+    private async Task<Exception> FailureOf(
+        HttpResponseMessage response, CancellationToken cancellation)
+    {
+        string? detail = null;
+        if (response.Content.Headers.ContentType?.MediaType == "application/problem+json")
+        {
+            using JsonDocument problem = JsonDocument.Parse(
+                await response.Content.ReadAsStreamAsync(cancellation));
+            detail = problem.RootElement.TryGetProperty("detail", out JsonElement text)
+                ? text.GetString()
+                : null;
+        }
+
+        return (response.StatusCode, detail) switch
+        {
+            (HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.Conflict,
+                { } mistake) => new MistakeException(mistake),
+            (_, { } reason) => new ApiUnavailableException(reason),
+            _ => new ApiUnavailableException(
+                $"what answers at {_server} is no cluster's API: {(int)response.StatusCode}"
+                + $" {response.ReasonPhrase}"),
+        };
+    }
+
+    private async Task<T> ReadAsync<T>(
+        HttpResponseMessage response, CancellationToken cancellation)
+    {
+        try
+        {
+            return await response.Content.ReadFromJsonAsync<T>(ApiJson.Options, cancellation)
+                ?? throw new JsonException("it is null");
+        }
+        catch (JsonException failure)
+        {
+            throw new ApiUnavailableException(
+                $"what answers at {_server} is no cluster's API, or one of another version:"
+                + $" {failure.Message}", failure);
+        }
+    }
+}

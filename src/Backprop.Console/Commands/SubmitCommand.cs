@@ -1,0 +1,50 @@
+using System.CommandLine;
+using Backprop.Console.Rendering;
+using Backprop.Console.Storage;
+using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
+
+namespace Backprop.Console.Commands;
+
+/// <summary><c>backprop submit</c>.</summary>
+internal static class SubmitCommand
+{
+    public static Command Create(CommandEnvironment environment)
+    {
+        Argument<string> specification = SharedOptions.Specification();
+        Option<string?> server = ClientOptions.Server();
+        var priority = new Option<int>("--priority")
+        {
+            Description = "Runs of a higher priority go first [default: 0]",
+            HelpName = "N",
+        };
+        var watch = new Option<bool>("--watch") { Description = "Follow the run until its end" };
+        var command = new Command("submit", "Hand a run to a cluster")
+        {
+            specification, priority, watch, server,
+        };
+        command.SetAction(result => ClientOptions.Ask(
+            result, server, environment, async (api, interrupted) =>
+            {
+                string file = result.GetRequiredValue(specification);
+                RunSpecification run = SpecificationFile.Read(file);
+                if (ClusterRules.Refusal(run) is { } mistake)
+                {
+                    throw new SpecificationException([mistake]);
+                }
+
+                RunId id = await api.SubmitAsync(
+                    Guid.NewGuid(), run.ResolvedText, file, result.GetValue(priority),
+                    interrupted);
+                environment.Output.WriteLine($"submitted: {id}");
+                if (result.GetValue(watch))
+                {
+                    return await new RunWatch(api, environment).FollowAsync(id, interrupted);
+                }
+
+                environment.Output.WriteLine($"'backprop watch {id}' follows it");
+                return ExitCode.Done;
+            }));
+        return command;
+    }
+}
