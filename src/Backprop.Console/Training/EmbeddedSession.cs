@@ -73,6 +73,13 @@ internal sealed class EmbeddedSession : ITrainingSession
             throw new SpecificationException([mistake]);
         }
 
+        if (_specification.Workers.Min > _size.Workers)
+        {
+            throw new MistakeException(
+                $"the run waits for {_specification.Workers.Min} workers (workers.min), and"
+                + $" --workers says {_size.Workers}");
+        }
+
         RequireNoOtherRun();
         if (_arguments.Restart && Directory.Exists(_directory.StateDirectory))
         {

@@ -25,6 +25,8 @@ public static class ClusterRules
     /// <summary>How a cluster coordinates it.</summary>
     public static CoordinationOptions OptionsOf(RunSpecification run) => new()
     {
+        MinWorkers = run.Workers.Min,
+        MaxWorkers = run.Workers.Max,
         CheckpointEveryEpochs = run.Checkpoint.EveryEpochs,
         CheckpointInterval = run.Checkpoint.Every ?? new CoordinationOptions().CheckpointInterval,
         KeepCheckpoints = run.Checkpoint.Keep,

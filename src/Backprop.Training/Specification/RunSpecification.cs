@@ -6,6 +6,7 @@ using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Training.Specification;
 
@@ -59,6 +60,15 @@ public sealed record CheckpointSpecification(
     /// <summary>What holds where nothing is said: one after every epoch, the newest two kept.
     /// </summary>
     public static CheckpointSpecification Default { get; } = new(1, null, null, 2);
+}
+
+/// <summary>How many workers of a cluster share a run.</summary>
+/// <param name="Min">Workers that it waits for.</param>
+/// <param name="Max">Workers that it can use.</param>
+public sealed record WorkersSpecification(int Min, int Max)
+{
+    /// <summary>What holds where nothing is said: any number of workers.</summary>
+    public static WorkersSpecification Default { get; } = new(1, AssignmentPlanner.MaxWorkers);
 }
 
 /// <summary>
@@ -115,9 +125,12 @@ public sealed record RunSpecification
     /// <summary>When checkpoints are written.</summary>
     public required CheckpointSpecification Checkpoint { get; init; }
 
+    /// <summary>How many workers of a cluster share it.</summary>
+    public required WorkersSpecification Workers { get; init; }
+
     /// <summary>The specification as text, a line a key, in an order and a spelling of its own:
-    /// what a checkpoint belongs to. The keys of <see cref="Checkpoint"/> are left out, since they
-    /// do not change the result.</summary>
+    /// what a checkpoint belongs to. The keys of <see cref="Checkpoint"/> and
+    /// <see cref="Workers"/> are left out, since they do not change the result.</summary>
     public required string CanonicalText { get; init; }
 
     /// <summary>The specification as one text of HOCON that stands alone: what it includes is in

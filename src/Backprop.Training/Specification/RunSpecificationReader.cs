@@ -8,7 +8,8 @@ namespace Backprop.Training.Specification;
 /// <summary>Reads the specification of a run.</summary>
 public static class RunSpecificationReader
 {
-    private const string CheckpointKey = "checkpoint";
+    // What a run comes to does not depend on these.
+    private static readonly string[] KeysWithoutEffect = ["checkpoint", "workers"];
 
     /// <summary>Reads and checks a specification, as far as that goes without its data.</summary>
     /// <param name="text">HOCON.</param>
@@ -38,7 +39,8 @@ public static class RunSpecificationReader
     private static string Canonical(HoconObject root)
     {
         List<string> lines = [];
-        foreach (HoconField field in root.Fields.Where(field => field.Key != CheckpointKey))
+        foreach (HoconField field in root.Fields.Where(
+            field => !KeysWithoutEffect.Contains(field.Key)))
         {
             AddLines(field.Key, field.Value, lines);
         }

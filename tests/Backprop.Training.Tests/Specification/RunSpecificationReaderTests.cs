@@ -38,6 +38,7 @@ public sealed class RunSpecificationReaderTests
         stop { max-time = 10 minutes, max-steps = 5000000000 }
         ensemble { seeds = 5 }
         checkpoint { every-steps = 100, keep = 3 }
+        workers { min = 2, max = 64 }
         """;
 
     private const string Least = """
@@ -83,6 +84,7 @@ public sealed class RunSpecificationReaderTests
             run.Stop.Value);
         Assert.Equal(new EnsembleSpecification(5), run.Ensemble);
         Assert.Equal(new CheckpointSpecification(null, 100, null, 3), run.Checkpoint);
+        Assert.Equal(new WorkersSpecification(2, 64), run.Workers);
     }
 
     [Fact]
@@ -99,6 +101,7 @@ public sealed class RunSpecificationReaderTests
         Assert.Null(run.Ensemble);
         Assert.True(run.Data.Shuffle);
         Assert.Equal(CheckpointSpecification.Default, run.Checkpoint);
+        Assert.Equal(WorkersSpecification.Default, run.Workers);
     }
 
     [Theory]
@@ -147,6 +150,10 @@ public sealed class RunSpecificationReaderTests
         "at least 2 of them")]
     [InlineData("generated { xor {} }", "idx { images = [a, b], labels = c }",
         "1 files of labels go with 2 of images")]
+    [InlineData("epochs = 3", "epochs = 3, workers { min = 3, max = 2 }",
+        "workers.max: a run cannot wait for 3 workers and take at most 2")]
+    [InlineData("epochs = 3", "epochs = 3, workers { max = 5000 }",
+        "workers.max: expected an integer from 1 to 4096, found '5000'")]
     [InlineData("generated { xor {} }", "generated { xorr {} }", "did you mean 'xor'?")]
     public void A_mistake_is_named_with_what_would_be_right(
         string right, string wrong, string expected)
@@ -185,7 +192,7 @@ public sealed class RunSpecificationReaderTests
     {
         string before = RunSpecificationReader.Read(Least, "x.conf").CanonicalText;
         string spelt = Least.Replace("epochs = 3", "# three\nepochs : \"3\"")
-            + "\ncheckpoint { keep = 9 }";
+            + "\ncheckpoint { keep = 9 }\nworkers { min = 2, max = 3 }";
         Assert.Equal(before, RunSpecificationReader.Read(spelt, "y.conf").CanonicalText);
         string changed = Least.Replace("learning-rate = 1", "learning-rate = 1.5e0");
         Assert.Equal(

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Protocol;
 using Backprop.Training.Specification.Reading;
 
 namespace Backprop.Training.Specification.Schema;
@@ -140,13 +142,30 @@ internal static class RunSchema
             BindCheckpoint),
         CheckpointSpecification.Default, "after every epoch", "when checkpoints are written");
 
+    private static readonly Key<long> MinWorkers = Key.Optional(
+        "min", WorkerCount, (long)WorkersSpecification.Default.Min, "1",
+        "workers that the run waits for; with fewer it pauses by itself");
+
+    private static readonly Key<long> MaxWorkers = Key.Optional(
+        "max", WorkerCount, (long)WorkersSpecification.Default.Max,
+        AssignmentPlanner.MaxWorkers.ToString(CultureInfo.InvariantCulture),
+        "workers that the run takes; others are left to the runs behind it");
+
+    private static readonly Key<WorkersSpecification> Workers = Key.Optional(
+        "workers", new Section<WorkersSpecification>(
+            "workers", "How many workers of a cluster share the run; one process trains without "
+            + "any. The result does not depend on it.", [MinWorkers, MaxWorkers], BindWorkers),
+        WorkersSpecification.Default, "any number", "how many workers of a cluster share the run");
+
     public static Section<RunSpecification> Run { get; } = new(
         "run", "A whole run.",
         [
             Name, Seed, Data, Model, Loss, Optimizer, Schedule, Penalty, Clip, Backward, BatchSize,
-            MicroBatches, Epochs, Stop, Ensemble, Checkpoint,
+            MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers,
         ],
         Bind);
+
+    private static IntegerKind WorkerCount => new(1, AssignmentPlanner.MaxWorkers);
 
     private static RunSpecification Bind(KeyValues keys)
     {
@@ -177,6 +196,7 @@ internal static class RunSchema
             Stop = BindStopRules(keys, data),
             Ensemble = keys.Get(Ensemble),
             Checkpoint = keys.Get(Checkpoint),
+            Workers = keys.Get(Workers),
             CanonicalText = "",
             ResolvedText = "",
         };
@@ -220,6 +240,20 @@ internal static class RunSchema
         return new CheckpointSpecification(
             isSaid ? (int?)keys.Get(EveryEpochs) : 1, keys.Get(EverySteps), keys.Get(Every),
             keys.GetInt(Keep));
+    }
+
+    private static WorkersSpecification BindWorkers(KeyValues keys)
+    {
+        int min = keys.GetInt(MinWorkers), max = keys.GetInt(MaxWorkers);
+        if (min > max)
+        {
+            keys.Refuse(
+                keys.Has(MaxWorkers) ? MaxWorkers : MinWorkers,
+                $"a run cannot wait for {min} workers and take at most {max}; 'max' must be at "
+                + "least 'min'");
+        }
+
+        return new WorkersSpecification(min, max);
     }
 
     /// <summary>The section as written: the metric's default depends on the data.</summary>
