@@ -20,6 +20,8 @@ internal static class BackpropCommandLine
             DescribeCommand.Create(environment),
             GradcheckCommand.Create(environment),
             ExplainCommand.Create(environment),
+            NodeCommand.Create(environment),
+            ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),
         };

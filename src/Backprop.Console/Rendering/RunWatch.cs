@@ -131,7 +131,7 @@ internal sealed class RunWatch(ApiClient api, CommandEnvironment environment)
             happening => happening.At > _happeningsWritten))
         {
             _happeningsWritten = happening.At;
-            if (!happening.Text.StartsWith("epoch ", StringComparison.Ordinal))
+            if (!RunWatchText.IsRoutine(happening))
             {
                 environment.Output.WriteLine(RunWatchText.Happening(happening));
             }

@@ -1,3 +1,4 @@
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Nodes;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -7,6 +8,17 @@ namespace Backprop.Distributed.Serialization;
 /// <summary>What coordinator and nodes ask each other, to the wire and back.</summary>
 internal static class NodeQuestions
 {
+    public static Wire.Introduction ToWire(Introduction introduction) => new()
+    {
+        Cluster = introduction.Cluster,
+        Node = UserMessages.ToWire(introduction.Node),
+        WantsAnswer = introduction.WantsAnswer,
+    };
+
+    public static Introduction FromWire(Wire.Introduction message) => new(
+        WireChecks.Name(message.Cluster, "a cluster's name"),
+        UserMessages.FromWire(message.Node), message.WantsAnswer);
+
     public static Wire.SetupRequest ToWire(SetupRequest request) =>
         new() { Run = request.Run.Value, Node = request.Node.Value };
 

@@ -62,6 +62,8 @@ internal sealed record WireKind(
             Wire.CoordinatorAnswer.Parser, UserMessages.FromWire),
         Of("RE", MaxControlBytes, EventMessages.ToWire,
             Wire.RunEvent.Parser, EventMessages.FromWire),
+        Of("IN", MaxControlBytes, NodeQuestions.ToWire,
+            Wire.Introduction.Parser, NodeQuestions.FromWire),
         Of("GE", MaxControlBytes, RegistryMessages.ToWire,
             Wire.RegistryEvent.Parser, RegistryMessages.FromWire),
     ];

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Data;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
@@ -202,6 +203,11 @@ internal static class RecordSamples
             new FinalExamination(25, s_sha, s_sha, Classes, Values, ["a note"]), Model, null),
         new ExaminationAnswer(s_run, s_worker, null, null, "no memory"),
         Progress,
+        new Introduction(
+            "cats",
+            new NodeDescription(
+                s_worker, NodeRoles.Worker, new LinkAddress("c", 2), "1.0", 4, "x86-64"),
+            WantsAnswer: true),
         new FilePiece("model/xor-1", 1, new byte[] { 1, 2, 3 }),
     ];
 

@@ -1,0 +1,155 @@
+using System.CommandLine;
+using Backprop.Console.Client;
+using Backprop.Console.Hosting;
+using Backprop.Console.Rendering;
+using Backprop.Distributed.Coordination;
+
+namespace Backprop.Console.Commands;
+
+/// <summary><c>backprop cluster</c>: a cluster of processes of this machine.</summary>
+internal static class ClusterCommand
+{
+    private const int MostNodes = 64;
+
+    private static readonly string[] s_head =
+        ["node", "roles", "status", "threads", "runs"];
+
+    public static Command Create(CommandEnvironment environment) => new(
+        "cluster", "Start, end and look at a cluster of processes of this machine")
+    {
+        Up(environment), Down(environment), Status(environment),
+    };
+
+    private static Option<string> State() => new("--state")
+    {
+        Description = "The directory for state and logs [default: ~/.backprop/cluster]",
+        HelpName = "DIR",
+        DefaultValueFactory = _ => Path.Combine(
+            Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".backprop",
+            "cluster"),
+    };
+
+    private static Command Up(CommandEnvironment environment)
+    {
+        Option<int> workers = Count("--workers", "Workers [default: 2]", 2);
+        Option<int> servers = Count("--parameter-servers", "Parameter servers [default: 1]", 1);
+        Option<string> state = State();
+        var command = new Command("up", "Start a cluster, and wait until it is ready")
+        {
+            workers, servers, state,
+        };
+        command.SetAction(result =>
+        {
+            if (OperatingSystem.IsWindows())
+            {
+                throw new MistakeException(
+                    "'cluster up' needs Unix; on Windows, start each node by 'backprop node', or"
+                    + " train with --workers");
+            }
+
+            ClusterRecord record = Of(result.GetRequiredValue(state), environment).Up(
+                result.GetValue(workers), result.GetValue(servers));
+            foreach (ClusterProcess process in record.Processes)
+            {
+                environment.Output.WriteLine(
+                    $"{process.Name,-20} ready  process {process.Process}");
+            }
+
+            environment.Output.WriteLine($"the cluster takes runs at {record.Api}");
+            environment.Output.WriteLine("'backprop submit SPEC --watch' hands one in");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static Command Down(CommandEnvironment environment)
+    {
+        Option<string> state = State();
+        var command = new Command("down", "End the cluster; its state stays") { state };
+        command.SetAction(result =>
+        {
+            string directory = result.GetRequiredValue(state);
+            int ended = Of(directory, environment).Down();
+            environment.Output.WriteLine(ended == 0
+                ? $"no cluster is running in '{directory}'"
+                : $"{ended} processes ended; runs go on with the next 'cluster up'");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static Command Status(CommandEnvironment environment)
+    {
+        Option<string> state = State();
+        Option<string?> server = ClientOptions.Server();
+        var command = new Command("status", "Show a cluster's nodes, and which have ended")
+        {
+            state, server,
+        };
+        command.SetAction(result =>
+        {
+            ClusterRecord? record = Of(result.GetRequiredValue(state), environment).Find();
+            foreach (ClusterProcess gone in (record?.Processes ?? [])
+                .Where(process => !DevelopmentCluster.IsRunning(process)))
+            {
+                environment.Output.WriteLine(
+                    $"{gone.Name} has ended: {DevelopmentCluster.LastLine(gone)}");
+            }
+
+            return ClientOptions.Ask(
+                result, server, environment, (api, interrupted) =>
+                    ShowAsync(api, environment, interrupted));
+        });
+        return command;
+    }
+
+    private static async Task<int> ShowAsync(
+        ApiClient api, CommandEnvironment environment, CancellationToken interrupted)
+    {
+        ClusterView cluster = await api.ClusterAsync(interrupted);
+        environment.Output.WriteLine(
+            $"cluster {cluster.Name}, coordinated by {RunWatchText.Name(cluster.Coordinator)}");
+        foreach (string line in TextTable.Write(
+            s_head, [.. cluster.Nodes.Select(Row)], environment.Width))
+        {
+            environment.Output.WriteLine(line);
+        }
+
+        foreach (string warning in cluster.Warnings)
+        {
+            environment.Output.WriteLine($"warning: {warning}");
+        }
+
+        return ExitCode.Done;
+    }
+
+    private static string[] Row(NodeView node) =>
+    [
+        node.Address,
+        node.Description.Roles.ToString().Replace("ParameterServer", "server").ToLowerInvariant(),
+        node.Status, NumberText.Count(node.Description.Threads),
+        node.Runs.IsEmpty ? "-" : string.Join(", ", node.Runs),
+    ];
+
+    private static DevelopmentCluster Of(string directory, CommandEnvironment environment) =>
+        new(Path.GetFullPath(directory), environment);
+
+    private static Option<int> Count(string name, string description, int usual)
+    {
+        var option = new Option<int>(name)
+        {
+            Description = description,
+            HelpName = "N",
+            DefaultValueFactory = _ => usual,
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValue(option) is < 1 or > MostNodes)
+            {
+                result.AddError(
+                    $"{name} is {result.GetValue(option)}, where 1 to {MostNodes} may be");
+            }
+        });
+        return option;
+    }
+}

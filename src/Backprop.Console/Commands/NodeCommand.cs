@@ -1,0 +1,101 @@
+using System.CommandLine;
+using Backprop.Console.Hosting;
+using Backprop.Distributed.Configuration;
+
+namespace Backprop.Console.Commands;
+
+/// <summary><c>backprop node</c>.</summary>
+internal static class NodeCommand
+{
+    // An option says what its key would say; the key's own checks hold for it.
+    private static readonly (string Option, string Variable, string Name, string Description)[]
+        s_options =
+    [
+        ("--roles", "BACKPROP__NODE__ROLES", "LIST",
+            "One or more of coordinator,parameter-server,worker [default: all]"),
+        ("--join", "BACKPROP__CLUSTER__JOIN", "HOST:PORT",
+            "A node of the cluster to join; without it this one founds a cluster"),
+        ("--name", "BACKPROP__CLUSTER__NAME", "NAME", "The cluster's name [default: backprop]"),
+        ("--host", "BACKPROP__NODE__HOST", "HOST",
+            "Where other nodes reach this one [default: 127.0.0.1]"),
+        ("--port", "BACKPROP__NODE__PORT", "N", "For control messages [default: 8471]"),
+        ("--links-port", "BACKPROP__LINKS__PORT", "N", "For tensor links [default: 8472]"),
+        ("--api-port", "BACKPROP__API__PORT", "N", "For users' requests [default: 8470]"),
+        ("--state", "BACKPROP__PERSISTENCE__DIRECTORY", "DIR",
+            "The state database's directory [default: ~/.backprop]"),
+    ];
+
+    public static Command Create(CommandEnvironment environment)
+    {
+        var command = new Command("node", "Be a node of a cluster, until it is told to end");
+        var options = s_options.Select(option => new Option<string?>(option.Option)
+        {
+            Description = option.Description,
+            HelpName = option.Name,
+        }).ToArray();
+        foreach (Option<string?> option in options)
+        {
+            command.Add(option);
+        }
+
+        Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
+        command.Add(threads);
+        command.Add(configuration);
+        command.SetAction(result =>
+        {
+            var variables = environment.Variables.ToDictionary();
+            foreach ((Option<string?> option, var known) in options.Zip(s_options))
+            {
+                if (result.GetValue(option) is { } value)
+                {
+                    variables[known.Variable] = value;
+                }
+            }
+
+            NodeConfiguration node = SharedOptions.ReadNode(
+                result.GetValue(configuration), result.GetValue(threads),
+                environment with { Variables = variables });
+            return RunAsync(node, environment).GetAwaiter().GetResult();
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(NodeConfiguration node, CommandEnvironment environment)
+    {
+        using Interruption interruption = environment.ListenForInterruption();
+        var ended = new TaskCompletionSource();
+        using CancellationTokenRegistration asked = interruption.Token.Register(ended.SetResult);
+        try
+        {
+            await using NodeHost host = await NodeHost.StartAsync(node, interruption.Token);
+            foreach (string line in host.Description)
+            {
+                Write(environment, line);
+            }
+
+            await host.JoinAsync(interruption.Token);
+            Write(environment, "ready");
+            await Task.WhenAny(host.MustEnd, ended.Task);
+            if (!ended.Task.IsCompleted)
+            {
+                throw new IOException(await host.MustEnd);
+            }
+
+            Write(environment, "leaving");
+        }
+        catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
+        {
+            // It was told to end before it had joined.
+        }
+
+        Write(environment, "ended");
+        return ExitCode.Done;
+    }
+
+    private static void Write(CommandEnvironment environment, string line)
+    {
+        environment.Output.WriteLine(line);
+        environment.Output.Flush();
+    }
+}

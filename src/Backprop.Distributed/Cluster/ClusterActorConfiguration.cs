@@ -1,0 +1,93 @@
+using Akka.Cluster.Tools.Singleton;
+using Akka.Configuration;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Serialization;
+
+namespace Backprop.Distributed.Cluster;
+
+/// <summary>Akka's configuration of a node in a cluster of processes.</summary>
+public static class ClusterActorConfiguration
+{
+    /// <summary>The name of every node's actor system: clusters are told apart when nodes introduce
+    /// themselves, so that it can be said what is wrong.</summary>
+    public const string SystemName = "backprop";
+
+    // Tensors have links of their own; a status may carry the sums of a part of an evaluation.
+    private const int MaxFrameBytes = 4 << 20;
+
+    /// <summary>What a role is called in the cluster.</summary>
+    public static string NameOf(NodeRoles role) => role switch
+    {
+        NodeRoles.Coordinator => "coordinator",
+        NodeRoles.ParameterServer => "parameter-server",
+        NodeRoles.Worker => "worker",
+        _ => throw new ArgumentException($"{role} is not one role"),
+    };
+
+    /// <summary>To be put before that of journal and snapshot store, and Akka's defaults.</summary>
+    /// <exception cref="ArgumentException">The number of coordinators is even or below 1.
+    /// </exception>
+    public static Config Of(ClusterOptions options)
+    {
+        if (options.Coordinators < 1 || options.Coordinators % 2 == 0)
+        {
+            throw new ArgumentException(
+                $"{options.Coordinators} coordinators: 1 or another odd number would be right");
+        }
+
+        string roles = string.Join(", ", new[]
+        {
+            NodeRoles.Coordinator, NodeRoles.ParameterServer, NodeRoles.Worker,
+        }.Where(role => options.Roles.HasFlag(role)).Select(role => $"\"{NameOf(role)}\""));
+        // With one coordinator, the oldest node decides, whatever its role; with more, the majority
+        // of coordinators does, so that losing workers cannot take them down.
+        string strategy = options.Coordinators == 1 ? "keep-oldest" : "keep-majority";
+        return ConfigurationFactory.ParseString($$"""
+            akka {
+              actor {
+                provider = cluster
+                internal-dispatcher {
+                  type = ForkJoinDispatcher
+                  throughput = 5
+                  executor = ""
+                  dedicated-thread-pool {
+                    thread-count = 3
+                    threadtype = background
+                  }
+                }
+              }
+              remote.dot-netty.tcp {
+                hostname = "{{options.Host}}"
+                port = {{options.Port}}
+                maximum-frame-size = {{MaxFrameBytes}}b
+                send-buffer-size = {{2 * MaxFrameBytes}}b
+                receive-buffer-size = {{2 * MaxFrameBytes}}b
+              }
+              cluster {
+                roles = [{{roles}}]
+                downing-provider-class =
+                  "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
+                run-coordinated-shutdown-when-down = on
+                split-brain-resolver {
+                  active-strategy = {{strategy}}
+                  stable-after = {{Milliseconds(options.StableAfter)}}
+                  keep-majority.role = "{{NameOf(NodeRoles.Coordinator)}}"
+                }
+                failure-detector {
+                  acceptable-heartbeat-pause = {{Milliseconds(options.AcceptablePause)}}
+                }
+              }
+              coordinated-shutdown {
+                exit-clr = off
+                run-by-clr-shutdown-hook = off
+                default-phase-timeout = {{Milliseconds(options.LeavingDeadline)}}
+              }
+            }
+            """)
+            .WithFallback(SerializationConfiguration.Config)
+            .WithFallback(NodeDispatchers.Config)
+            .WithFallback(ClusterSingleton.DefaultConfig());
+    }
+
+    private static string Milliseconds(TimeSpan time) => $"{(long)time.TotalMilliseconds}ms";
+}
