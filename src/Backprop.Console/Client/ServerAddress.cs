@@ -6,7 +6,10 @@ internal static class ServerAddress
     /// <summary>Names the API's address where no option does.</summary>
     public const string Variable = "BACKPROP_SERVER";
 
-    private const string Default = "http://127.0.0.1:8470";
+    /// <summary>The port that the API is served at where nothing else is said.</summary>
+    public const int DefaultPort = 8470;
+
+    private static readonly string s_default = $"http://127.0.0.1:{DefaultPort}";
 
     /// <summary>The file that holds the address of the development cluster of this user.</summary>
     public static string File => Path.Combine(
@@ -21,11 +24,11 @@ internal static class ServerAddress
             : variables.TryGetValue(Variable, out string? value) && value.Length > 0
                 ? (value, Variable)
             : System.IO.File.Exists(File) ? (System.IO.File.ReadAllText(File).Trim(), File)
-            : (Default, "the default");
+            : (s_default, "the default");
         return Uri.TryCreate(text, UriKind.Absolute, out Uri? address)
             && address.Scheme is "http" or "https"
             ? address
             : throw new MistakeException(
-                $"{from}: '{text}' is no address of a cluster's API; {Default} would be one");
+                $"{from}: '{text}' is no address of a cluster's API; {s_default} would be one");
     }
 }

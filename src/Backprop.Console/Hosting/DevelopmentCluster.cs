@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Backprop.Console.Client;
@@ -29,6 +31,9 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_mostForStart = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_mostForEnd = TimeSpan.FromSeconds(60);
+
+    // A process's start is reckoned from the machine's, each time a little otherwise.
+    private static readonly TimeSpan s_clockError = TimeSpan.FromSeconds(5);
 
     private static readonly JsonSerializerOptions s_json = new() { WriteIndented = true };
 
@@ -116,7 +121,8 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         try
         {
             using Process found = Process.GetProcessById(process.Process);
-            return !found.HasExited && found.StartTime.Ticks == process.Started;
+            var apart = TimeSpan.FromTicks(Math.Abs(found.StartTime.Ticks - process.Started));
+            return !found.HasExited && apart < s_clockError;
         }
         catch (ArgumentException)
         {
@@ -135,7 +141,7 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         string[] command =
         [
             .. environment.Program, "node", "--roles", roles, "--port", "0", "--links-port", "0",
-            "--api-port", "0", "--state", directory, "--threads",
+            "--api-port", join is null ? $"{FreeApiPort()}" : "0", "--state", directory, "--threads",
             threads.ToString(CultureInfo.InvariantCulture),
             .. join is null ? [] : (string[])["--join", join],
         ];
@@ -148,6 +154,22 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         using Process process = Process.Start(start)
             ?? throw new IOException($"{name} could not be started");
         return new ClusterProcess(name, process.Id, process.StartTime.Ticks, log);
+    }
+
+    // The usual port where it is free, so that who watches finds a cluster again that was started
+    // anew.
+    private static int FreeApiPort()
+    {
+        try
+        {
+            using var probe = new TcpListener(IPAddress.Loopback, ServerAddress.DefaultPort);
+            probe.Start();
+            return ServerAddress.DefaultPort;
+        }
+        catch (SocketException)
+        {
+            return 0;
+        }
     }
 
     private string AwaitReady(ClusterProcess process)

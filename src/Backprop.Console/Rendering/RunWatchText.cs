@@ -28,7 +28,7 @@ internal static class RunWatchText
     /// <summary>A happening's line: <c>16:02:11  the checkpoint of version 84 is committed</c>.
     /// </summary>
     public static string Happening(HappeningView happening) =>
-        $"{Clock(happening.At)}  {happening.Text}";
+        $"{Clock(happening.At)}  {Plain(happening.Text)}";
 
     /// <summary>Whether it happens in every epoch, and would fill a log.</summary>
     public static bool IsRoutine(HappeningView happening) =>
@@ -150,7 +150,7 @@ internal static class RunWatchText
         yield return "";
         foreach (HappeningView happening in view.Happenings.TakeLast(ShownHappenings))
         {
-            yield return Happening(happening with { Text = Plain(happening.Text) });
+            yield return Happening(happening);
         }
     }
 

@@ -6,7 +6,7 @@ using Akka.Event;
 namespace Backprop.Distributed.Cluster;
 
 /// <summary>Writes a node's log to the standard output, a line an event: time, level, what. Akka's
-/// own news are left out, its warnings are not.</summary>
+/// own news are left out, its warnings mostly not.</summary>
 public sealed class NodeLog : UntypedActor
 {
     /// <summary>To be put before Akka's defaults.</summary>
@@ -39,9 +39,20 @@ public sealed class NodeLog : UntypedActor
         }
     }
 
-    private static bool IsNews(LogEvent log) =>
-        log.LogLevel() >= LogLevel.WarningLevel
-        || log.LogClass?.Namespace?.StartsWith(nameof(Akka), StringComparison.Ordinal) == false;
+    // Remoting and the proxy warn of every node that is gone, again and again; the membership says
+    // it once.
+    private static bool IsNews(LogEvent log)
+    {
+        string source = log.LogClass?.Namespace ?? "";
+        LogLevel least = Is(source, "Akka.Remote") || Is(source, "Akka.Cluster.Tools")
+            ? LogLevel.ErrorLevel
+            : Is(source, nameof(Akka)) ? LogLevel.WarningLevel
+            : LogLevel.InfoLevel;
+        return log.LogLevel() >= least;
+    }
+
+    private static bool Is(string source, string space) =>
+        source.StartsWith(space, StringComparison.Ordinal);
 
     private static string NameOf(LogEvent log) => log.LogLevel() switch
     {
