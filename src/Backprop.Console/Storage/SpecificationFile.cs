@@ -48,5 +48,10 @@ internal static class SpecificationFile
     /// </param>
     public static PlannedRun Plan(
         RunSpecification specification, DataPreparation? fitted = null) => RunPlanner.Plan(
-        specification, new DataSourceOpener(), MemoryLimitBytes, fitted);
+        specification, Opener(), MemoryLimitBytes, fitted);
+
+    /// <summary>Opens data where the user is; those that are got by HTTP are kept with the user's
+    /// other state.</summary>
+    public static IDataSourceOpener Opener() => new DataSourceOpener(
+        cache: new FileCache(FileCache.UserDirectory, new HttpDownload(new HttpLimits())));
 }

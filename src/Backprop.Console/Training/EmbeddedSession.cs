@@ -95,7 +95,7 @@ internal sealed class EmbeddedSession : ITrainingSession
             ParameterServers = _size.ParameterServers,
             Threads = _node.EffectiveThreads,
             Persistence = PersistenceConfiguration.ToAkka(persistence),
-            Data = new DataSourceOpener(),
+            Data = SpecificationFile.Opener(),
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
             OnHung = reason => Volatile.Write(ref hung, reason),
             Time = _time,

@@ -6,7 +6,8 @@ using Backprop.Engine;
 namespace Backprop.Data.Sources;
 
 /// <summary>Where a dataset comes from, as a run's specification says it: checked, not yet opened.
-/// Paths are relative to the process's working directory.</summary>
+/// Files are named by paths, relative to a directory that its opener knows, or by URLs with their
+/// SHA-256: <see cref="RemoteFile"/>.</summary>
 public abstract record DataSource
 {
     private DataSource()

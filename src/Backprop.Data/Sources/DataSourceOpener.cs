@@ -5,13 +5,17 @@ using Backprop.Data.Generated;
 namespace Backprop.Data.Sources;
 
 /// <summary>Opens datasets with the readers of this project.</summary>
-public sealed class DataSourceOpener : IDataSourceOpener
+/// <param name="directory">What relative paths start from; null: the process's working directory.
+/// </param>
+/// <param name="cache">Gets files that are named by URL; null: such files are refused.</param>
+public sealed class DataSourceOpener(string? directory = null, FileCache? cache = null)
+    : IDataSourceOpener
 {
     /// <inheritdoc/>
     public IDataset Open(DataSource source, IDataset? train)
     {
         ImmutableArray<string>? classes = (train?.Target as TargetSchema.Class)?.Classes;
-        return source switch
+        return Located(source) switch
         {
             DataSource.Idx idx => IdxFormat.Open(
                 idx.Options with { Classes = idx.Options.Classes ?? classes }),
@@ -24,6 +28,46 @@ public sealed class DataSourceOpener : IDataSourceOpener
                 [.. inline.Targets]),
             _ => throw new InvalidOperationException($"unknown source {source.GetType()}"),
         };
+    }
+
+    private DataSource Located(DataSource source) => source switch
+    {
+        DataSource.Idx { Options: var options } => new DataSource.Idx(options with
+        {
+            Shards =
+            [
+                .. options.Shards.Select(
+                    files => new IdxFiles(PathOf(files.Images), PathOf(files.Labels))),
+            ],
+        }),
+        DataSource.Numpy { Options: var options } => new DataSource.Numpy(options with
+        {
+            Shards =
+            [
+                .. options.Shards.Select(files => new NumpyFiles(
+                    files.Features with { Path = PathOf(files.Features.Path) },
+                    files.Targets with { Path = PathOf(files.Targets.Path) })),
+            ],
+        }),
+        DataSource.Csv { Options: var options } => new DataSource.Csv(
+            options with { Paths = [.. options.Paths.Select(PathOf)] }),
+        _ => source,
+    };
+
+    private string PathOf(string file)
+    {
+        if (!RemoteFile.IsUrl(file))
+        {
+            return directory is null ? file : Path.Combine(directory, file);
+        }
+
+        if (!RemoteFile.TryParse(file, out RemoteFile? remote, out string? mistake))
+        {
+            throw new InvalidDatasetException(file, "it is no URL of a file", mistake);
+        }
+
+        return cache?.PathOf(remote) ?? throw new InvalidDatasetException(
+            file, "files are not got by HTTP here", "name the path of a file");
     }
 
     // How a file is written is its own affair; what its columns become is the training set's.

@@ -22,7 +22,9 @@ internal static class DataFile
         {
             throw new InvalidDatasetException(
                 path, "there is no such file",
-                $"name a file; relative paths start from {Directory.GetCurrentDirectory()}",
+                Path.IsPathRooted(path)
+                    ? "name a file that is there"
+                    : $"name a file; relative paths start from {Directory.GetCurrentDirectory()}",
                 cause: e);
         }
         catch (UnauthorizedAccessException e)

@@ -32,8 +32,11 @@ public static class SpecificationReference
           `optimizer { adam { learning-rate = 1e-3 } }`. A name without options may stand alone:
           `activation = relu`. Where a section has a main key, its value may stand in the section's
           place: `dropout = 0.1` is `dropout { rate = 0.1 }`.
-        - Paths of data are relative to the directory that the program is started in, paths of
-          `include "other.conf"` to the file that they stand in.
+        - Paths of data are relative to the directory that the program is started in, or that a
+          node is told to look in; paths of `include "other.conf"` to the file that they stand in.
+        - Files of data can be got by HTTP: `images = "https://host/images.gz#sha256=ab12..."`, in
+          quotes, with the SHA-256 of the file as `sha256sum` prints it. A file is got once, kept in
+          a cache below the user's `.backprop` directory, and verified whenever it is opened.
         - `null` takes a value away that an included file has set: the default holds again.
         - HOCON's comments, dotted keys, substitutions (`${key}`, `${?key}`), `+=` and merging of
           repeated keys all work. Environment variables are not looked at: a run does not depend on

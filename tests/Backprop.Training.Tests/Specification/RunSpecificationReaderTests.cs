@@ -154,6 +154,10 @@ public sealed class RunSpecificationReaderTests
         "workers.max: a run cannot wait for 3 workers and take at most 2")]
     [InlineData("epochs = 3", "epochs = 3, workers { max = 5000 }",
         "workers.max: expected an integer from 1 to 4096, found '5000'")]
+    [InlineData("generated { xor {} }", "idx { images = \"https://h/a.gz\", labels = b }",
+        "data.train.idx.images: 'https://h/a.gz' is no URL of a file: a URL needs the SHA-256")]
+    [InlineData("generated { xor {} }", "idx { images = [a, \"s3://h/a.gz\"], labels = [b, c] }",
+        "data.train.idx.images[1]: 's3://h/a.gz' is no URL of a file: a file is got from an http")]
     [InlineData("generated { xor {} }", "generated { xorr {} }", "did you mean 'xor'?")]
     public void A_mistake_is_named_with_what_would_be_right(
         string right, string wrong, string expected)

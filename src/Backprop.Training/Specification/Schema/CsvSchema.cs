@@ -14,7 +14,7 @@ internal static class CsvSchema
 
     private static readonly Key<ImmutableArray<string>> Files = Key.Required(
         "files", new ListKind<string>(
-            Kinds.Path, "a path, or an array of paths", acceptsOne: true),
+            Kinds.File, "a file, or an array of files", acceptsOne: true),
         "the files, read as one table");
 
     private static readonly Key<string> ClassColumn = Key.Required(

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Data.Sources;
 using Backprop.Training.Specification.Reading;
 
 namespace Backprop.Training.Specification.Schema;
@@ -37,7 +38,8 @@ internal static class Kinds
 
     public static ValueKind<string> Text { get; } = new TextKind("a text");
 
-    public static ValueKind<string> Path { get; } = new TextKind("the path of a file");
+    /// <summary>A path, or a URL with its file's digest.</summary>
+    public static ValueKind<string> File { get; } = new FileKind();
 
     /// <summary>What stands in file formats and in arguments such as
     /// <c>output.weight[0,0]</c>.</summary>
@@ -53,6 +55,27 @@ internal static class Kinds
 
     /// <summary>Rows of one length.</summary>
     public static ValueKind<NumberTable> Table { get; } = new TableKind();
+}
+
+/// <summary>Where a file is; a URL must say which content it stands for.</summary>
+internal sealed class FileKind : ValueKind<string>
+{
+    private static readonly TextKind Name = new(
+        "the path of a file, or its URL with `#sha256=` and its digest");
+
+    public override string Description => Name.Description;
+
+    public override bool TryRead(ValueCursor at, out string value)
+    {
+        if (!Name.TryRead(at, out value))
+        {
+            return false;
+        }
+
+        return !RemoteFile.IsUrl(value)
+            || RemoteFile.TryParse(value, out _, out string? mistake)
+            || at.Fail($"'{value}' is no URL of a file: {mistake}");
+    }
 }
 
 /// <summary>Rows of numbers, all of one length.</summary>

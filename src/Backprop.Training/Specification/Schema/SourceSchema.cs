@@ -79,7 +79,7 @@ internal static class SourceSchema
         Inline);
 
     private static ListKind<string> Paths =>
-        new(Kinds.Path, "a path, or an array of paths", acceptsOne: true);
+        new(Kinds.File, "a file, or an array of files", acceptsOne: true);
 
     private static DataSource BindIdx(KeyValues keys)
     {
