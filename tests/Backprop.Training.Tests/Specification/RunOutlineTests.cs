@@ -33,7 +33,10 @@ public sealed class RunOutlineTests
                     "the digest 'ggg"
                 },
                 {
-                    outline with { Validation = train with { Target = new TargetSchema.Class([]) } },
+                    outline with
+                    {
+                        Validation = train with { Target = new TargetSchema.Class([]) },
+                    },
                     "validation part has no targets"
                 },
                 { outline with { TargetScales = [] }, "0 scales for 1 target values" },
