@@ -141,8 +141,8 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         string[] command =
         [
             .. environment.Program, "node", "--roles", roles, "--port", "0", "--links-port", "0",
-            "--api-port", join is null ? $"{FreeApiPort()}" : "0", "--state", directory, "--threads",
-            threads.ToString(CultureInfo.InvariantCulture),
+            "--api-port", join is null ? $"{FreeApiPort()}" : "0", "--state", directory,
+            "--threads", threads.ToString(CultureInfo.InvariantCulture),
             .. join is null ? [] : (string[])["--join", join],
         ];
 

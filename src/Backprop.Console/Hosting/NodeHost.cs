@@ -222,7 +222,9 @@ internal sealed class NodeHost : IAsyncDisposable
             Threads = _node.EffectiveThreads,
             Checkpoints = checkpoints,
             Models = files,
-            Data = new DataSourceOpener(),
+            Data = new DataSourceOpener(
+                _node.Data.Directory,
+                new FileCache(_node.Data.Cache, new HttpDownload(new HttpLimits()))),
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
         };
         context.Hung += reason => _mustEnd.TrySetResult($"a computation hangs: {reason}");

@@ -117,7 +117,8 @@ public static class NodeConfigurationReader
         IReadOnlyDictionary<string, string>? options, ImmutableArray<string> known)
     {
         Config overlay = Config.Empty;
-        foreach ((string path, string value) in options ?? ImmutableDictionary<string, string>.Empty)
+        foreach ((string path, string value)
+            in options ?? ImmutableDictionary<string, string>.Empty)
         {
             overlay = known.Contains(path)
                 ? Setting(path, value).WithFallback(overlay)

@@ -108,7 +108,8 @@ public sealed class ClusterConfigurationTests
     [InlineData("cluster.acceptable-pause = 10ms", "'10ms' is not a time from 1s to 5m")]
     [InlineData("node.host = \"a/b\"", "backprop.node.host: 'a/b' is neither the name of a host")]
     [InlineData("node.port = 65536", "backprop.node.port: '65536' is not a whole number from 0 to")]
-    [InlineData("node.roles = [worker, cook]", "there is no role 'cook'; the roles are coordinator")]
+    [InlineData(
+        "node.roles = [worker, cook]", "there is no role 'cook'; the roles are coordinator")]
     [InlineData("node.roles = []", "backprop.node.roles: is empty")]
     [InlineData("node.roles = [worker]", "backprop.cluster.join: is empty")]
     [InlineData("node.shutdown-grace = 0s", "backprop.node.shutdown-grace: '0s'")]
@@ -121,7 +122,8 @@ public sealed class ClusterConfigurationTests
     [InlineData("persistence.provider = mysql", "'mysql' is not sqlite or postgresql")]
     [InlineData("persistence.directory = \"\"", "backprop.persistence.directory: is empty")]
     [InlineData("persistence.provider = postgresql", "connection-string: names no host")]
-    [InlineData("persistence { provider = postgresql, connection-string = \"Host=db\", schema = A }",
+    [InlineData(
+        "persistence { provider = postgresql, connection-string = \"Host=db\", schema = A }",
         "backprop.persistence.schema: 'A' is not up to 63 lower-case letters")]
     [InlineData("data.cache = \"\"", "backprop.data.cache: is empty")]
     [InlineData("api.port = many", "backprop.api.port: 'many'")]
