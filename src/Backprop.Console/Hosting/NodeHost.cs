@@ -31,19 +31,24 @@ internal sealed class NodeHost : IAsyncDisposable
     private readonly ActorSystem _system;
     private readonly Cluster _cluster;
     private readonly LinkHub _links;
+    private readonly StateOwnership? _ownership;
     private readonly TaskCompletionSource<string> _mustEnd =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ApiServer? _api;
 
     private NodeHost(
-        NodeConfiguration node, string host, ActorSystem system, LinkHub links)
+        NodeConfiguration node, string host, ActorSystem system, LinkHub links,
+        StateOwnership? ownership)
     {
         _node = node;
         _host = host;
         _system = system;
         _cluster = Cluster.Get(system);
         _links = links;
+        _ownership = ownership;
+        _ = ownership?.Lost.ContinueWith(
+            lost => _mustEnd.TrySetResult(lost.Result), TaskScheduler.Default);
         _ = system.WhenTerminated.ContinueWith(
             _ => _mustEnd.TrySetResult(
                 "the node has been taken out of its cluster: it was unreachable for too long, or on"
@@ -99,7 +104,24 @@ internal sealed class NodeHost : IAsyncDisposable
         string host = node.Member.ResolveHost();
         await StateDatabase.PrepareAsync(
             node.State.Options, node.State.OpeningPatience, cancellation);
-        ActorSystem system = StartSystem(node, host);
+        // With several coordinators the cluster itself sees to it that one works at a time.
+        StateOwnership? ownership =
+            node.Member.Roles.HasFlag(NodeRoles.Coordinator) && node.Cluster.Coordinators == 1
+                ? await StateOwnership.TakeAsync(
+                    node.State.Options, node.Cluster.Name, node.State.OpeningPatience,
+                    cancellation)
+                : null;
+        ActorSystem system;
+        try
+        {
+            system = StartSystem(node, host);
+        }
+        catch when (ownership is not null)
+        {
+            await ownership.DisposeAsync();
+            throw;
+        }
+
         UniqueAddress self = Cluster.Get(system).SelfUniqueAddress;
         var directory = new NodeDirectory();
         NodeId id = Membership.NodeOf(self);
@@ -108,7 +130,7 @@ internal sealed class NodeHost : IAsyncDisposable
             new TcpTransport(
                 new LinkIdentity(node.Cluster.Name, id.Value, Version), node.Links.Options),
             directory, TimeProvider.System);
-        var started = new NodeHost(node, host, system, links);
+        var started = new NodeHost(node, host, system, links, ownership);
         try
         {
             await started.StartActorsAsync(id, directory, cancellation);
@@ -166,6 +188,10 @@ internal sealed class NodeHost : IAsyncDisposable
         // What has not stopped by then ends with the process.
         await Task.WhenAny(stopped, Task.Delay(_node.Member.ShutdownGrace));
         _links.Dispose();
+        if (_ownership is not null)
+        {
+            await _ownership.DisposeAsync();
+        }
     }
 
     private static ActorSystem StartSystem(NodeConfiguration node, string host)
