@@ -13,7 +13,7 @@ internal static class RunWatchText
     private const int ShareWidth = 32;
     private const int CurveHeight = 6;
     private const int ShownEpochs = 3;
-    private const int ShownHappenings = 5;
+    private const int ShownHappenings = 4;
     private const int ShownCheckpoints = 4;
 
     /// <summary>The lines, none longer than <paramref name="width"/>.</summary>
@@ -44,7 +44,8 @@ internal static class RunWatchText
     private static IEnumerable<string> Sections(RunView view, int width)
     {
         RunSummaryView summary = view.Summary;
-        yield return $"{summary.Id}  {Standing(summary.Standing)}  {Plain(summary.Reason)}";
+        yield return $"{summary.Id}  {Standing(summary.Standing)}";
+        yield return Plain(summary.Reason);
         if (view.StepsPerEpoch == 0)
         {
             yield break;
@@ -56,7 +57,7 @@ internal static class RunWatchText
             yield return line;
         }
 
-        foreach (string line in OutcomeText.Curve(view.History, width, CurveHeight))
+        foreach (string line in OutcomeText.Curve(view.History, width - 1, CurveHeight))
         {
             yield return line;
         }

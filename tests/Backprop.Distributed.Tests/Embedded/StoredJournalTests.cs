@@ -20,8 +20,8 @@ public sealed class StoredJournalTests
     private const string Weights =
         "eb0716641c099b4c3ddc8d8a8580c975ddaa9eafa242831f547cef9db757e327";
 
-    /// <summary>With the variable UPDATE_JOURNAL it is written anew: before a release that has never
-    /// been shipped, and never afterwards.</summary>
+    /// <summary>With the variable UPDATE_JOURNAL it is written anew: as long as no version was
+    /// released, and never afterwards.</summary>
     [Fact]
     public async Task A_journal_of_the_first_version_is_read()
     {
