@@ -28,7 +28,7 @@ public sealed record AvailableNode(
 /// <param name="Warnings">What is wrong with it, in words.</param>
 public sealed record NodesAvailable(
     string Cluster, NodeId Self, ImmutableArray<AvailableNode> Nodes,
-    ImmutableArray<string> Warnings);
+    ImmutableArray<string> Warnings) : INoSerializationVerificationNeeded;
 
 /// <summary>From the coordinator, when it has begun: which nodes are there?</summary>
-public sealed record NodesRequest;
+public sealed record NodesRequest : INoSerializationVerificationNeeded;

@@ -556,7 +556,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         public DateTimeOffset ShownAt { get; set; }
     }
 
-    private sealed class Tick : INotInfluenceReceiveTimeout
+    private sealed class Tick : INotInfluenceReceiveTimeout, INoSerializationVerificationNeeded
     {
         public static Tick Instance { get; } = new();
     }

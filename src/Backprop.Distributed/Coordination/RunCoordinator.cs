@@ -350,9 +350,10 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                     is WorkerPhase.Closed or WorkerPhase.Failed);
     }
 
-    private sealed record Deleted(long Version, Exception? Failure);
+    private sealed record Deleted(long Version, Exception? Failure)
+        : INoSerializationVerificationNeeded;
 
-    private sealed class Tick : INotInfluenceReceiveTimeout
+    private sealed class Tick : INotInfluenceReceiveTimeout, INoSerializationVerificationNeeded
     {
         public static Tick Instance { get; } = new();
     }

@@ -8,23 +8,27 @@ namespace Backprop.Distributed.Coordination;
 /// <summary>To a run's coordinator: it may use these nodes, and no others.</summary>
 /// <param name="Nodes">Every node with a parameter server, and the workers granted to the run;
 /// none: it is not its turn.</param>
-internal sealed record UseNodes(ImmutableArray<AvailableNode> Nodes);
+internal sealed record UseNodes(ImmutableArray<AvailableNode> Nodes)
+    : INoSerializationVerificationNeeded;
 
 /// <summary>To a run's coordinator: its trained model is on record.</summary>
-internal sealed record ModelKept;
+internal sealed record ModelKept : INoSerializationVerificationNeeded;
 
 /// <summary>From a run's coordinator: it has begun, and waits to hear of its nodes.</summary>
 /// <param name="Run">The run.</param>
 /// <param name="Actor">The run's coordinator.</param>
-internal sealed record RunBegun(RunId Run, IActorRef Actor);
+internal sealed record RunBegun(RunId Run, IActorRef Actor)
+    : INoSerializationVerificationNeeded;
 
 /// <summary>From a run's coordinator: what it is at has changed.</summary>
 /// <param name="Summary">What a list shows of it.</param>
 /// <param name="IsPausedByUser">Whether it waits for the user.</param>
 /// <param name="IsOver">Whether it is over, and every node has let go of it.</param>
-internal sealed record RunChanged(RunSummaryView Summary, bool IsPausedByUser, bool IsOver);
+internal sealed record RunChanged(RunSummaryView Summary, bool IsPausedByUser, bool IsOver)
+    : INoSerializationVerificationNeeded;
 
 /// <summary>From a run's coordinator: its trained model is stored, to be put on record.</summary>
 /// <param name="Run">The run.</param>
 /// <param name="Model">Where.</param>
-internal sealed record ModelReady(RunId Run, StoredFile Model);
+internal sealed record ModelReady(RunId Run, StoredFile Model)
+    : INoSerializationVerificationNeeded;

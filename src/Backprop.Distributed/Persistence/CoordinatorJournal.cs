@@ -9,7 +9,8 @@ namespace Backprop.Distributed.Persistence;
 /// stops and is started again after a while.</summary>
 /// <param name="PersistenceId">Whose journal.</param>
 /// <param name="Reason">Why, in words.</param>
-public sealed record JournalUnavailable(string PersistenceId, string Reason);
+public sealed record JournalUnavailable(string PersistenceId, string Reason)
+    : INoSerializationVerificationNeeded;
 
 /// <summary>
 /// An actor whose state is what its events say: it decides, its decisions are persisted, and only

@@ -22,6 +22,27 @@ public class NodeConfigurationReaderTests
         Assert.Equal(Environment.ProcessorCount, configuration.EffectiveThreads);
     }
 
+    [Theory]
+    [InlineData("embedded.conf", "backprop", 1)]
+    [InlineData("development.conf", "development", 1)]
+    [InlineData("production.conf", "production", 3)]
+    public void The_shipped_examples_are_without_mistakes(
+        string file, string cluster, int coordinators)
+    {
+        string path = Path.Combine(RepositoryRoot(), "hocon", file);
+
+        NodeConfiguration node = NodeConfigurationReader.Read(
+            new ConfigurationText(path, File.ReadAllText(path)),
+            new Dictionary<string, string>
+            {
+                ["BACKPROP__PERSISTENCE__CONNECTION_STRING"] =
+                    file == "production.conf" ? "Host=db;Database=backprop" : "",
+            });
+
+        Assert.Equal(cluster, node.Cluster.Name);
+        Assert.Equal(coordinators, node.Cluster.Coordinators);
+    }
+
     [Fact]
     public void A_file_overrides_defaults_and_the_environment_overrides_both()
     {

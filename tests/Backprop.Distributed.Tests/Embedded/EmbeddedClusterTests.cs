@@ -14,6 +14,11 @@ namespace Backprop.Distributed.Tests.Embedded;
 /// <summary>A whole cluster in one process, asked as users ask it.</summary>
 public sealed class EmbeddedClusterTests
 {
+    // Akka's supervisor of restarts sends itself what no serializer of ours takes.
+    private static readonly Config s_inMemory =
+        ConfigurationFactory.ParseString("akka.actor.serialize-messages = off")
+            .WithFallback(ActorConfiguration.Config);
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     public static TheoryData<int, int> Sizes
@@ -154,7 +159,7 @@ public sealed class EmbeddedClusterTests
         Workers = workers,
         ParameterServers = servers,
         Threads = 1,
-        Persistence = persistence ?? ActorConfiguration.Config,
+        Persistence = persistence ?? s_inMemory,
         Data = new DataSourceOpener(),
         MemoryLimitBytes = long.MaxValue,
         OnHung = reason => throw new TimeoutException(reason),
