@@ -120,17 +120,15 @@ public sealed class PreparedDataTests
     {
         IDataset prepared = DataPreparation.Fit(
             Numbers, NormalizationMethod.Standard, NormalizationMethod.Unit).Apply(Numbers);
-        Span<float> value = stackalloc float[1];
-        prepared.ReadFeatures(0, value);
-        prepared.ReadTarget(0, value);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 50; i++)
+        Assert.Equal(0, Allocations.OfSteadyState(() =>
         {
-            prepared.ReadFeatures(i, value);
-            prepared.ReadTarget(i, value);
-        }
-
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+            Span<float> value = stackalloc float[1];
+            for (int i = 0; i < 50; i++)
+            {
+                prepared.ReadFeatures(i, value);
+                prepared.ReadTarget(i, value);
+            }
+        }));
     }
 
     [Fact]

@@ -99,14 +99,13 @@ public sealed class ComputePoolTests
     {
         using var pool = new ComputePool(2);
         var body = new CountParts(new int[2]);
-        pool.Run(ref body);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int run = 0; run < 100; run++)
+        Assert.Equal(0, Allocations.OfSteadyState(() =>
         {
-            pool.Run(ref body);
-        }
-
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+            for (int run = 0; run < 100; run++)
+            {
+                pool.Run(ref body);
+            }
+        }));
     }
 
     [Theory]
