@@ -16,6 +16,9 @@ internal static class Program
             case ["links"]:
                 LinkTable.Print();
                 return 0;
+            case ["cluster"]:
+                ClusterTable.Print();
+                return 0;
             default:
                 BenchmarkSwitcher.FromAssembly(Assembly.GetExecutingAssembly()).Run(args);
                 return 0;

@@ -22,7 +22,7 @@ internal static class ClusterCommand
 
     private static Option<string> State() => new("--state")
     {
-        Description = "The directory for state and logs [default: ~/.backprop/cluster]",
+        Description = "The directory for state and logs",
         HelpName = "DIR",
         DefaultValueFactory = _ => Path.Combine(
             Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".backprop",
@@ -31,8 +31,8 @@ internal static class ClusterCommand
 
     private static Command Up(CommandEnvironment environment)
     {
-        Option<int> workers = Count("--workers", "Workers [default: 2]", 2);
-        Option<int> servers = Count("--parameter-servers", "Parameter servers [default: 1]", 1);
+        Option<int> workers = Count("--workers", "Workers", 2);
+        Option<int> servers = Count("--parameter-servers", "Parameter servers", 1);
         Option<string> state = State();
         var command = new Command("up", "Start a cluster, and wait until it is ready")
         {

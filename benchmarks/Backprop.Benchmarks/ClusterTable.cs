@@ -1,0 +1,172 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Json;
+using System.Text.Json;
+
+namespace Backprop.Benchmarks;
+
+/// <summary>The table of what a step takes, and where it may run: in one process, by actors in one
+/// process, in a cluster of processes on this machine. All of them train Fashion-MNIST to the same
+/// weights, which is checked.</summary>
+internal static class ClusterTable
+{
+    private const int Rounds = 3;
+    private const int Epochs = 2;
+    private const int Servers = 2;
+    private const string Run = "hocon/runs/fashion-mnist-mlp.conf";
+    private static readonly int[] s_workers = [1, 2, 4];
+    private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(10);
+
+    private static string Program => Path.Combine(AppContext.BaseDirectory, "backprop.dll");
+
+    /// <summary>Prints the table. To be run at the root of the checkout, with the data fetched.
+    /// </summary>
+    public static void Print()
+    {
+        DirectoryInfo scratch = Directory.CreateTempSubdirectory("backprop-cluster-");
+        try
+        {
+            string specification = Path.Combine(scratch.FullName, "run.conf");
+            File.WriteAllText(
+                specification,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"include \"{Path.GetFullPath(Run)}\"\nepochs = {Epochs}\n"));
+            Print(Arrangements(specification, scratch.FullName));
+        }
+        finally
+        {
+            scratch.Delete(recursive: true);
+        }
+    }
+
+    private static void Print(List<Arrangement> arrangements)
+    {
+        string? expected = null;
+        for (int round = 0; round < Rounds; round++)
+        {
+            foreach (Arrangement arrangement in arrangements)
+            {
+                (double milliseconds, string weights) = arrangement.Measure();
+                expected ??= weights;
+                if (weights != expected)
+                {
+                    throw new InvalidOperationException(
+                        $"{arrangement.Name} ends in {weights}, not {expected}");
+                }
+
+                arrangement.Samples.Add(milliseconds);
+            }
+        }
+
+        Console.WriteLine(
+            $"{Run}, {Epochs} epochs, one thread a worker; medians of {Rounds} rounds in turns;"
+            + $" weights {expected![..8]} everywhere");
+        Console.WriteLine("arrangement                                  ms/step   (best)  of one");
+        double one = arrangements[0].Median;
+        foreach (Arrangement arrangement in arrangements)
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{arrangement.Name,-42}{arrangement.Median,10:F2}"
+                + $"{arrangement.Samples.Min(),9:F2}{arrangement.Median / one,8:F2}"));
+        }
+    }
+
+    private static List<Arrangement> Arrangements(string specification, string scratch)
+    {
+        var arrangements = new List<Arrangement>
+        {
+            new("one process, 1 thread", () => Train(specification, scratch, "--threads", "1")),
+            new("one process, 2 threads", () => Train(specification, scratch, "--threads", "2")),
+        };
+        foreach (int workers in s_workers)
+        {
+            string size = $"{workers} worker(s), {Servers} parameter servers";
+            arrangements.Add(new($"{size}, actors", () => Train(
+                specification, scratch, "--threads", "1", "--workers", $"{workers}",
+                "--parameter-servers", $"{Servers}")));
+            arrangements.Add(new(
+                $"{size}, processes", () => Cluster(specification, scratch, workers)));
+        }
+
+        return arrangements;
+    }
+
+    private static (double Milliseconds, string Weights) Train(
+        string specification, string scratch, params string[] options)
+    {
+        string output = Path.Combine(scratch, $"{Guid.NewGuid()}");
+        Backprop(scratch, ["train", specification, "--output", output, .. options]);
+        using JsonDocument summary = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(output, "summary.json")));
+        JsonElement root = summary.RootElement;
+        return (
+            root.GetProperty("seconds").GetDouble() * 1e3 / root.GetProperty("steps").GetInt64(),
+            root.GetProperty("weights-sha256").GetString()!);
+    }
+
+    private static (double Milliseconds, string Weights) Cluster(
+        string specification, string scratch, int workers)
+    {
+        string state = Path.Combine(scratch, $"{Guid.NewGuid()}");
+        Backprop(scratch,
+        [
+            "cluster", "up", "--workers", $"{workers}", "--parameter-servers", $"{Servers}",
+            "--state", state,
+        ]);
+        try
+        {
+            using JsonDocument record = JsonDocument.Parse(
+                File.ReadAllText(Path.Combine(state, "cluster.json")));
+            string api = record.RootElement.GetProperty("Api").GetString()!;
+            string submitted = Backprop(scratch, ["submit", specification, "--server", api]);
+            string run = submitted.Split('\n')[0]["submitted: ".Length..].Trim();
+            Backprop(scratch, ["watch", run, "--server", api]);
+            using var client = new HttpClient { Timeout = s_deadline };
+            JsonElement result = client
+                .GetFromJsonAsync<JsonElement>($"{api.TrimEnd('/')}/api/v1/runs/{run}")
+                .GetAwaiter().GetResult().GetProperty("result");
+            var elapsed = TimeSpan.Parse(
+                result.GetProperty("elapsed").GetString()!, CultureInfo.InvariantCulture);
+            return (
+                elapsed.TotalMilliseconds / result.GetProperty("steps").GetInt64(),
+                result.GetProperty("weightsSha256").GetString()!);
+        }
+        finally
+        {
+            Backprop(scratch, ["cluster", "down", "--state", state]);
+        }
+    }
+
+    private static string Backprop(string home, string[] arguments)
+    {
+        using Process process = Process.Start(new ProcessStartInfo("dotnet", [Program, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            // The user's own cluster and its address stay what they are; one thread a worker.
+            Environment = { ["HOME"] = home, ["BACKPROP__COMPUTE__THREADS"] = "1" },
+        })!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        if (!process.WaitForExit(s_deadline))
+        {
+            process.Kill(entireProcessTree: true);
+            throw new TimeoutException($"{string.Join(' ', arguments)} takes too long");
+        }
+
+        return process.ExitCode == 0
+            ? output.GetAwaiter().GetResult()
+            : throw new InvalidOperationException(
+                $"{string.Join(' ', arguments)}: {error.GetAwaiter().GetResult()}");
+    }
+
+    private sealed record Arrangement(
+        string Name, Func<(double Milliseconds, string Weights)> Measure)
+    {
+        public List<double> Samples { get; } = [];
+
+        public double Median => Samples.Order().ElementAt(Samples.Count / 2);
+    }
+}
