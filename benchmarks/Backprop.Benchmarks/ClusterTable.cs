@@ -141,7 +141,8 @@ internal static class ClusterTable
 
     private static string Backprop(string home, string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo("dotnet", [Program, .. arguments])
+        using Process process = Process.Start(new ProcessStartInfo(
+            "dotnet", [Program, .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
