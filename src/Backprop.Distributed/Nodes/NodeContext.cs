@@ -32,6 +32,10 @@ public sealed class NodeContext
     /// <summary>What one run's part may allocate beside its data, in bytes.</summary>
     public long MemoryLimitBytes { get; init; } = long.MaxValue;
 
+    /// <summary>Multiply-adds from which on a worker computes a part of a forward pass before all
+    /// weights have come.</summary>
+    public long LeastWorkAhead { get; init; } = WorkerState.LeastWorkAhead;
+
     /// <summary>How long it is waited for others.</summary>
     public NodePatience Patience { get; init; } = new();
 

@@ -153,7 +153,8 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         try
         {
             _state = new WorkerState(
-                _id, _run!.Dimensions, _context.Node, directive, _context.Now);
+                _id, _run!.Dimensions, _context.Node, directive, _context.Now,
+                _context.LeastWorkAhead);
         }
         catch (ArgumentException mistake)
         {
@@ -201,6 +202,9 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             {
                 Take(next.Arrival);
             }
+
+            // The compute thread begins with the layers that are here, while others are copied.
+            Proceed();
         }
 
         inbox.Wake();
@@ -314,6 +318,14 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             case WorkerActivity.Compute:
                 Compute(state, task);
                 break;
+            case WorkerActivity.ComputeAhead:
+                Post(state, computation =>
+                {
+                    long began = _context.Time.GetTimestamp();
+                    computation.ComputeAhead(task);
+                    return new JobResult.ComputedAhead(_context.Time.GetElapsedTime(began));
+                });
+                break;
             case WorkerActivity.Evaluate:
                 Post(state, computation => new JobResult.Evaluated(
                     computation.Evaluate(task.Range)));
@@ -362,7 +374,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         {
             long began = _context.Time.GetTimestamp();
             _pusher.Begin(gradients);
-            computation.Compute(gradients, _pusher);
+            computation.Compute(gradients, task.Continues, _pusher);
             _pusher.PushLosses(gradients);
             return new JobResult.Computed(_context.Time.GetElapsedTime(began));
         });
@@ -396,6 +408,9 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 break;
             case JobResult.Computed computed:
                 state.Computed(computed.Took);
+                break;
+            case JobResult.ComputedAhead ahead:
+                state.ComputedAhead(ahead.Took);
                 break;
             case JobResult.Evaluated evaluated:
                 state.Evaluated(evaluated.Part);
@@ -449,6 +464,8 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         public sealed record Opened : JobResult;
 
         public sealed record Computed(TimeSpan Took) : JobResult;
+
+        public sealed record ComputedAhead(TimeSpan Took) : JobResult;
 
         public sealed record Evaluated(MetricsPart Part) : JobResult;
     }

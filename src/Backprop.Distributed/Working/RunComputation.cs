@@ -79,30 +79,54 @@ internal sealed class RunComputation : IDisposable
         }
     }
 
-    /// <summary>The pending weights are the replica; not while anything is computed.</summary>
+    /// <summary>The pending weights are the replica; not while anything is computed. What was
+    /// computed ahead with them stands.</summary>
     public void TakeReplica() => (_replica, Pending) = (Pending, _replica);
 
     /// <summary>Computes gradients.</summary>
     /// <param name="gradients">Says step and range; overwritten.</param>
+    /// <param name="continues">Whether to go on with what was computed ahead of the step.</param>
     /// <param name="listener">Hears of each layer.</param>
-    /// <remarks>It begins when the whole replica is there. To begin with the first layers whose
-    /// pieces have come is a matter of this method and of <see cref="TakeReplica"/>.</remarks>
-    public void Compute(KeptGradients gradients, ILayerGradientListener listener)
+    public void Compute(KeptGradients gradients, bool continues, ILayerGradientListener listener)
     {
         GradientSet set = gradients.Set;
-        long step = gradients.Step;
-        var rows = new MicroBatches(_loader.GlobalRows(step), Plan.MicroBatches);
-        _loader.Load(
-            step, rows.Start(set.FirstMicroBatch), rows.Start(set.EndMicroBatch), _batch);
-        _executor.UseWeights(_replica);
-        _executor.ComputeGradients(
-            _batch, new StepWork(Plan.Seed, step, rows), set, listener);
+        StepWork work = WorkOf(gradients.Step);
+        if (!continues)
+        {
+            Begin(work, set.FirstMicroBatch, set.EndMicroBatch, _replica);
+        }
+
+        _executor.ComputeGradients(_batch, work, set, listener);
+    }
+
+    /// <summary>Begins a step with as much of the pending weights as are here. Other pieces of them
+    /// may be written meanwhile.</summary>
+    public void ComputeAhead(WorkerTask task)
+    {
+        StepWork work = WorkOf(task.Version);
+        MicroBatchRange range = task.Range;
+        if (!task.Continues)
+        {
+            Begin(work, range.First, range.End, Pending);
+        }
+
+        _executor.ForwardAhead(_batch, work, range.First, range.End, task.EndView);
     }
 
     /// <summary>Evaluates the replica on evaluation micro-batches of the validation part.</summary>
     public MetricsPart Evaluate(MicroBatchRange range) => _evaluator.EvaluatePart(
         Plan.Validation ?? throw new InvalidOperationException("there is no validation part"),
         range.First, range.End, _replica);
+
+    private StepWork WorkOf(long step) => new(
+        Plan.Seed, step, new MicroBatches(_loader.GlobalRows(step), Plan.MicroBatches));
+
+    private void Begin(in StepWork work, int first, int end, AlignedBuffer weights)
+    {
+        MicroBatches rows = work.MicroBatches;
+        _loader.Load(work.Step, rows.Start(first), rows.Start(end), _batch);
+        _executor.UseWeights(weights);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -29,8 +29,23 @@ public interface IComputeBackend : IDisposable
     Network Network { get; }
 
     /// <summary>Computes with these weights from now on; they are read, never written, and must not
-    /// change during a call.</summary>
+    /// change during a call, but for views that <see cref="ForwardAhead"/> is not told of yet.
+    /// </summary>
     void UseWeights(AlignedBuffer weights);
+
+    /// <summary>Begins a step before all of its weights are there: forward through the leading
+    /// layers, whose parameters are views [0, <paramref name="endView"/>) of the layout. No other
+    /// weights count. To be called again, with the same step, as more views come; then
+    /// <see cref="ComputeGradients"/> goes on from there, and gives the same bits as if it had done
+    /// all of it. <see cref="UseWeights"/> and <see cref="Evaluate"/> forget what was begun.
+    /// </summary>
+    /// <param name="batch">The rows of the micro-batches, in order; to stay as they are.</param>
+    /// <param name="work">The step and the global batch.</param>
+    /// <param name="firstMicroBatch">The first micro-batch.</param>
+    /// <param name="endMicroBatch">One past the last micro-batch.</param>
+    /// <param name="endView">One past the last view that may be read.</param>
+    void ForwardAhead(
+        Batch batch, in StepWork work, int firstMicroBatch, int endMicroBatch, int endView);
 
     /// <summary>Forward and backward over the rows of the micro-batches that
     /// <paramref name="gradients"/> covers.</summary>

@@ -25,6 +25,8 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
     private float* _input;
     private int _rows;
     private bool _backwardRan;
+    private BegunForward? _begun;
+    private int _nextNode;
 
     /// <summary>Allocates what computing <paramref name="network"/> takes.</summary>
     /// <param name="network">The network.</param>
@@ -70,6 +72,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
     {
         Network.Layout.CheckLength(weights);
         _weights = weights;
+        _begun = null;
     }
 
     /// <summary>A node's output in the last pass, [rows, outputs].</summary>
@@ -91,17 +94,49 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
     public ReadOnlySpan<float> RowLosses => _buffers.RowLosses.Span[.._rows];
 
     /// <inheritdoc/>
+    /// <exception cref="ArgumentException">Batch and micro-batches do not fit each other, the
+    /// network, or the executor's sizes; or there is no such view.</exception>
+    /// <exception cref="InvalidOperationException">There are no weights yet, or another step was
+    /// begun with them.</exception>
+    public void ForwardAhead(
+        Batch batch, in StepWork work, int firstMicroBatch, int endMicroBatch, int endView)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(endView);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(endView, Network.Layout.Views.Length);
+        var step = new BegunForward(batch, work, firstMicroBatch, endMicroBatch);
+        ReadOnlySpan<int> starts = GoOn(step);
+        _begun = step;
+        int end = _nextNode;
+        while (end < _plan.Nodes.Length && _plan.Nodes[end].EndView <= endView)
+        {
+            end++;
+        }
+
+        Forward(KeyOf(work), starts, batch.Samples, end);
+    }
+
+    /// <inheritdoc/>
     /// <exception cref="ArgumentException">Batch, work and gradients do not fit each other, the
     /// network, or the executor's sizes.</exception>
-    /// <exception cref="InvalidOperationException">There are no weights yet.</exception>
+    /// <exception cref="InvalidOperationException">There are no weights yet, or another step was
+    /// begun with them.</exception>
     public void ComputeGradients(
         Batch batch, in StepWork work, GradientSet gradients, ILayerGradientListener? listener)
     {
-        Begin(batch, readsTargets: true);
-        ReadOnlySpan<int> starts = CutRows(batch, work.MicroBatches, gradients);
+        if (work.MicroBatches.Count != gradients.MicroBatchCount)
+        {
+            throw new ArgumentException(
+                $"the step has {work.MicroBatches.GlobalRows:N0} rows in "
+                + $"{work.MicroBatches.Count:N0} micro-batches; the gradients are made for "
+                + $"{gradients.MicroBatchCount:N0}");
+        }
+
+        ReadOnlySpan<int> starts = GoOn(new BegunForward(
+            batch, work, gradients.FirstMicroBatch, gradients.EndMicroBatch));
+        _begun = null;
         ReadOnlySpan<NodeGradient> nodes = OpenNodes(gradients);
-        var key = new StepKey(work.Seed, work.Step, Training: true);
-        Forward(key, starts, batch.Samples);
+        StepKey key = KeyOf(work);
+        Forward(key, starts, batch.Samples, _plan.Nodes.Length);
         int outputs = Network.OutputShape.Count;
         _loss.Compute(
             _pool, OutputOf(_plan.OutputNode), batch.Targets.Pointer, _rows, outputs,
@@ -119,6 +154,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
     public void Evaluate(Batch batch, Span<float> outputs, Span<float> rowLosses)
     {
         Begin(batch, readsTargets: !rowLosses.IsEmpty);
+        _begun = null;
         int width = Network.OutputShape.Count;
         CheckDestination(outputs.Length, _rows * width, "outputs");
         if (!rowLosses.IsEmpty)
@@ -128,7 +164,9 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
 
         _starts[0] = 0;
         _starts[1] = _rows;
-        Forward(new StepKey(0, 0, Training: false), _starts.AsSpan(0, 2), batch.Samples);
+        Forward(
+            new StepKey(0, 0, Training: false), _starts.AsSpan(0, 2), batch.Samples,
+            _plan.Nodes.Length);
         float* computed = OutputOf(_plan.OutputNode);
         new ReadOnlySpan<float>(computed, outputs.Length).CopyTo(outputs);
         if (rowLosses.IsEmpty)
@@ -177,18 +215,40 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         _input = batch.Features.Pointer;
         _rows = batch.Rows;
         _backwardRan = false;
+        _nextNode = 0;
     }
 
-    // The first row of each micro-batch that the set covers, and the end of the last.
-    private ReadOnlySpan<int> CutRows(
-        Batch batch, MicroBatches microBatches, GradientSet gradients)
+    private static StepKey KeyOf(in StepWork work) => new(work.Seed, work.Step, Training: true);
+
+    // Goes on with the step that was begun, or begins it.
+    private ReadOnlySpan<int> GoOn(in BegunForward step)
     {
-        int first = gradients.FirstMicroBatch, end = gradients.EndMicroBatch;
-        if (microBatches.Count != gradients.MicroBatchCount || microBatches.GlobalRows < 1)
+        if (_begun is null)
+        {
+            Begin(step.Batch, readsTargets: true);
+            return CutRows(step);
+        }
+
+        if (_begun != step)
+        {
+            throw new InvalidOperationException(
+                $"step {_begun.Value.Work.Step} was begun, with other rows, before step "
+                + $"{step.Work.Step}");
+        }
+
+        return _starts.AsSpan(0, step.EndMicroBatch - step.FirstMicroBatch + 1);
+    }
+
+    // The first row of each micro-batch of the step, and the end of the last.
+    private ReadOnlySpan<int> CutRows(in BegunForward step)
+    {
+        MicroBatches microBatches = step.Work.MicroBatches;
+        int first = step.FirstMicroBatch, end = step.EndMicroBatch;
+        if (microBatches.GlobalRows < 1 || first < 0 || end < first || end > microBatches.Count)
         {
             throw new ArgumentException(
                 $"the step has {microBatches.GlobalRows:N0} rows in {microBatches.Count:N0} "
-                + $"micro-batches; the gradients are made for {gradients.MicroBatchCount:N0}");
+                + $"micro-batches; these are {first:N0} to {end:N0}");
         }
 
         if (end - first > _microBatchLosses.Length)
@@ -199,11 +259,11 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         }
 
         int rows = microBatches.Start(end) - microBatches.Start(first);
-        if (batch.Rows != rows)
+        if (step.Batch.Rows != rows)
         {
             throw new ArgumentException(
                 $"micro-batches {first} to {end} of {microBatches.GlobalRows:N0} rows have "
-                + $"{rows:N0} rows; the batch has {batch.Rows:N0}");
+                + $"{rows:N0} rows; the batch has {step.Batch.Rows:N0}");
         }
 
         for (int index = first; index <= end; index++)
@@ -243,13 +303,15 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         }
     }
 
-    private void Forward(in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples)
+    private void Forward(
+        in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples, int endNode)
     {
-        for (int index = 0; index < _plan.Nodes.Length; index++)
+        for (; _nextNode < endNode; _nextNode++)
         {
-            if (!_plan.Nodes[index].Layer.IsView)
+            Layer layer = _plan.Nodes[_nextNode].Layer;
+            if (!layer.IsView)
             {
-                _plan.Nodes[index].Layer.Forward(PassOf(index, key, starts, samples));
+                layer.Forward(PassOf(_nextNode, key, starts, samples));
             }
         }
     }
@@ -373,4 +435,8 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             throw new ArgumentException($"room for {length:N0} {what}, where {expected:N0} come");
         }
     }
+
+    // The step whose forward pass has begun, and the rows it is of.
+    private readonly record struct BegunForward(
+        Batch Batch, StepWork Work, int FirstMicroBatch, int EndMicroBatch);
 }

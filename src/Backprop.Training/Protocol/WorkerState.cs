@@ -23,6 +23,13 @@ public enum WorkerActivity
     /// <see cref="WorkerState.Computed"/>.</summary>
     Compute,
 
+    /// <summary>Begin step <see cref="WorkerTask.Version"/>, whose weights are still coming: read
+    /// the rows of <see cref="WorkerTask.Range"/>, and compute forward through the layers whose
+    /// parameters are views before <see cref="WorkerTask.EndView"/>, with the pending weights; then
+    /// <see cref="WorkerState.ComputedAhead"/>. Pieces that replace what is read may arrive
+    /// meanwhile; then what comes of it is not used.</summary>
+    ComputeAhead,
+
     /// <summary>Evaluate <see cref="WorkerTask.Range"/> of the validation part with the replica;
     /// then <see cref="WorkerState.Evaluated"/>.</summary>
     Evaluate,
@@ -36,8 +43,13 @@ public enum WorkerActivity
 /// <param name="Version">The replica's version: the step to compute, the version to evaluate.
 /// </param>
 /// <param name="Range">Micro-batches of the step, or of the evaluation.</param>
+/// <param name="EndView">One past the last view of the pending weights that may be read ahead.
+/// </param>
+/// <param name="Continues">Whether what was computed ahead of this step, with these micro-batches,
+/// stands: then it may be gone on with, and need not.</param>
 public readonly record struct WorkerTask(
-    WorkerActivity Activity, long Version, MicroBatchRange Range);
+    WorkerActivity Activity, long Version, MicroBatchRange Range, int EndView = 0,
+    bool Continues = false);
 
 /// <summary>What a worker does when something is late.</summary>
 /// <param name="PushAgain">Whether to push again all gradients and losses that it keeps.</param>
@@ -54,10 +66,16 @@ public sealed record WorkerResend(
 /// that does not go back, always of the same.</remarks>
 public sealed class WorkerState
 {
+    /// <summary>Multiply-adds of a forward pass that are worth a turn of the compute thread while
+    /// weights are still coming: one core takes some 100 microseconds for them, and waking the
+    /// thread may take as long.</summary>
+    public const long LeastWorkAhead = 2 << 20;
+
     private readonly RunId _run;
     private readonly RunDimensions _dimensions;
     private readonly NodeId _self;
-    private readonly bool[] _hasPiece;
+    private readonly PendingPieces _pending;
+    private readonly ForwardAhead _ahead;
     private readonly bool[] _isComputed;
     private readonly StepTimes _times = new();
     private readonly MedianWindow _microBatchTimes = new();
@@ -65,7 +83,6 @@ public sealed class WorkerState
     private WorkerDirective _directive;
     private WorkerPhase _phase = new WorkerPhase.Opening();
     private WorkerTask _underWay;
-    private int _pieces;
     private bool _isIdle;
     private EvaluationDone? _evaluation;
     private TimeSpan _stepBegan;
@@ -79,11 +96,16 @@ public sealed class WorkerState
     /// <param name="self">The worker.</param>
     /// <param name="directive">The first of its generation that has come.</param>
     /// <param name="now">The time.</param>
+    /// <param name="leastWorkAhead">Multiply-adds from which on a part of a forward pass is
+    /// computed before all weights are here.</param>
     /// <exception cref="ArgumentException">The directive does not fit the run; the message says
     /// why.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">No work is less than 1.</exception>
     public WorkerState(
-        RunId run, RunDimensions dimensions, NodeId self, WorkerDirective directive, TimeSpan now)
+        RunId run, RunDimensions dimensions, NodeId self, WorkerDirective directive, TimeSpan now,
+        long leastWorkAhead = LeastWorkAhead)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(leastWorkAhead, 1);
         if ((directive.Run != run
             ? $"it is of run {directive.Run}, not {run}"
             : directive.Refusal(dimensions)) is { } reason)
@@ -96,7 +118,8 @@ public sealed class WorkerState
         _self = self;
         _directive = directive;
         Plan = new SlicePlan(dimensions.Layout, directive.Servers.Length);
-        _hasPiece = new bool[Plan.Pieces.Length];
+        _pending = new PendingPieces(Plan);
+        _ahead = new ForwardAhead(dimensions, leastWorkAhead);
         _isComputed = new bool[dimensions.MicroBatches];
         _stepBegan = now;
         _nextLook = now + StepTimes.Floor;
@@ -115,7 +138,7 @@ public sealed class WorkerState
     public long Version { get; private set; } = -1;
 
     /// <summary>The version that pieces are gathered of; −1: of none.</summary>
-    public long PendingVersion { get; private set; } = -1;
+    public long PendingVersion => _pending.Version;
 
     /// <summary>When to call <see cref="Look"/>, if nothing else happens before.</summary>
     public TimeSpan NextLook => _nextLook;
@@ -129,12 +152,14 @@ public sealed class WorkerState
         _ when _underWay.Activity != WorkerActivity.None =>
             $"{_underWay.Activity} {_underWay.Range} at version {_underWay.Version}",
         _ when PendingVersion >= 0 =>
-            $"waits for version {PendingVersion}: {_pieces} of {_hasPiece.Length} pieces are here",
+            $"waits for version {PendingVersion}: {_pending.Count} of {Plan.Pieces.Length} pieces"
+                + " are here",
         _ when Version >= _directive.Lease.EndVersion => $"waits for a lease past {Version}",
         _ => $"waits for version {Version + 1}",
     };
 
-    private bool PendingIsWhole => PendingVersion >= 0 && _pieces == _hasPiece.Length;
+    // The version that the replica has next, as far as can be told.
+    private long ComingVersion => PendingVersion >= 0 ? PendingVersion : Version + 1;
 
     private bool Follows =>
         _phase is WorkerPhase.Observing
@@ -185,7 +210,7 @@ public sealed class WorkerState
             return verdict;
         }
 
-        if (header.Piece < 0 || header.Piece >= _hasPiece.Length)
+        if (header.Piece < 0 || header.Piece >= Plan.Pieces.Length)
         {
             return ArrivalVerdict.OtherSlice;
         }
@@ -208,15 +233,14 @@ public sealed class WorkerState
 
         if (header.Version > PendingVersion)
         {
-            GatherPieces(header.Version);
+            _pending.Gather(header.Version);
         }
-        else if (_hasPiece[header.Piece])
+        else if (_pending.Has(header.Piece))
         {
             return ArrivalVerdict.Duplicate;
         }
 
-        _hasPiece[header.Piece] = true;
-        _pieces++;
+        _pending.Enter(header.Piece);
         return ArrivalVerdict.Entered;
     }
 
@@ -266,19 +290,37 @@ public sealed class WorkerState
         }
 
         Version = PendingVersion;
-        GatherPieces(-1);
+        _pending.Gather(-1);
         Array.Clear(_isComputed);
         BeginStep(now);
     }
 
     /// <summary>Micro-batches are computed and pushed.</summary>
-    /// <param name="took">How long it took.</param>
+    /// <param name="took">How long it took, without what was computed ahead.</param>
     public void Computed(TimeSpan took)
     {
-        MicroBatchRange range = _underWay.Range;
+        WorkerTask done = _underWay;
         End(WorkerActivity.Compute);
-        _isComputed.AsSpan(range.First, range.Count).Fill(true);
-        _microBatchTimes.Add(took / range.Count);
+        _isComputed.AsSpan(done.Range.First, done.Range.Count).Fill(true);
+        _microBatchTimes.Add(
+            (took + (done.Continues ? _ahead.Took : TimeSpan.Zero)) / done.Range.Count);
+        _ahead.Abandon();
+    }
+
+    /// <summary>A step has begun, as far as was asked for.</summary>
+    /// <param name="took">How long this part took: nothing is waited for in it.</param>
+    public void ComputedAhead(TimeSpan took)
+    {
+        WorkerTask done = _underWay;
+        End(WorkerActivity.ComputeAhead);
+        if (done.Version == ComingVersion)
+        {
+            _ahead.Add(done, took);
+        }
+        else
+        {
+            _ahead.Abandon();
+        }
     }
 
     /// <summary>An evaluation is done.</summary>
@@ -309,7 +351,7 @@ public sealed class WorkerState
 
         bool isComputing = _underWay.Activity == WorkerActivity.Compute;
         _nextLook = now + Patience;
-        if (!Follows || isComputing || PendingIsWhole)
+        if (!Follows || isComputing || _pending.IsWhole)
         {
             return null;
         }
@@ -348,12 +390,7 @@ public sealed class WorkerState
         var requests = ImmutableArray.CreateBuilder<(int, PiecesRequest)>();
         for (int slice = 0; slice < Plan.SliceCount; slice++)
         {
-            int first = Plan.FirstPiece(slice);
-            ImmutableArray<int> missing =
-            [
-                .. Enumerable.Range(first, Plan.FirstPiece(slice + 1) - first)
-                    .Where(piece => !_hasPiece[piece]),
-            ];
+            ImmutableArray<int> missing = _pending.MissingOf(slice);
             if (!missing.IsEmpty)
             {
                 requests.Add((
@@ -403,26 +440,54 @@ public sealed class WorkerState
             return default;
         }
 
-        if (PendingIsWhole)
+        if (_pending.IsWhole)
         {
             return new WorkerTask(WorkerActivity.TakeReplica, PendingVersion, MicroBatchRange.None);
         }
 
-        if (_phase is not WorkerPhase.Whole || _isIdle)
+        if (_phase is not WorkerPhase.Whole)
         {
             return default;
         }
 
+        WorkerTask task = _isIdle ? default : ChooseAtVersion();
+        _isIdle = task.Activity == WorkerActivity.None;
+        return _isIdle ? ChooseAhead() : task;
+    }
+
+    // Something else than what was begun overwrites it: rows and outputs of layers have one place.
+    private WorkerTask ChooseAtVersion()
+    {
         if (_directive.Evaluation is { Range.Count: > 0 } evaluation
             && evaluation.Version == Version && _evaluation?.Request != evaluation)
         {
+            _ahead.Abandon();
             return new WorkerTask(WorkerActivity.Evaluate, Version, evaluation.Range);
         }
 
         MicroBatchRange range = NextRange();
-        _isIdle = range.Count == 0;
-        return _isIdle ? default : new WorkerTask(WorkerActivity.Compute, Version, range);
+        if (range.Count == 0)
+        {
+            return default;
+        }
+
+        bool continues = _ahead.IsOf(Version, range);
+        if (!continues)
+        {
+            _ahead.Abandon();
+        }
+
+        return new WorkerTask(WorkerActivity.Compute, Version, range, Continues: continues);
     }
+
+    // Once a piece of a later version is here, nothing of this step is missing anywhere; before, it
+    // may still be asked for, and is then computed instead of what was begun.
+    private WorkerTask ChooseAhead() =>
+        ComingVersion >= _directive.Lease.EndVersion || _directive.Assigned.Count == 0
+        || (_directive.Evaluation is { Range.Count: > 0 } evaluation
+            && evaluation.Version == ComingVersion)
+            ? default
+            : _ahead.Next(ComingVersion, _directive.Assigned, _pending.EndView);
 
     // The first of the micro-batches wanted in this step that are not computed yet, with as many
     // after it as stand together.
@@ -461,13 +526,6 @@ public sealed class WorkerState
         }
 
         return new MicroBatchRange(first, end);
-    }
-
-    private void GatherPieces(long version)
-    {
-        PendingVersion = version;
-        Array.Clear(_hasPiece);
-        _pieces = 0;
     }
 
     private void BeginStep(TimeSpan now)

@@ -34,6 +34,7 @@ internal sealed class TestNode
             Models = new ModelsInMemory(),
             Data = data ?? new DataSourceOpener(),
             MemoryLimitBytes = memoryLimitBytes,
+            LeastWorkAhead = 1,
             Patience = patience ?? new NodePatience
             {
                 Progress = TimeSpan.Zero,

@@ -141,6 +141,7 @@ public sealed class NetworkExecutorTests
         Assert.Equal(0, Allocations.OfSteadyState(() =>
         {
             listener.Seen.Clear();
+            executor.ForwardAhead(trial.Batch, trial.Work, 0, 5, endView: 2);
             executor.ComputeGradients(trial.Batch, trial.Work, gradients, listener);
             executor.Evaluate(trial.Batch, outputs, rowLosses: []);
         }));
@@ -400,6 +401,86 @@ public sealed class NetworkExecutorTests
 
         // Two layers of 4 outputs, each with a gradient, and a loss: 17 floats a row.
         Assert.Equal(17 * 4 * 100, NetworkExecutor.BufferBytes(network, 100, maxMicroBatches: 8));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Forward_in_parts_as_weights_come_gives_the_bits_of_all_at_once(int threads)
+    {
+        using var trial = NewTrial(EveryLayer, microBatches: 3, threads);
+        (float[] expected, double lossSum) = trial.ComputeAll();
+        ParameterLayout layout = trial.Network.Layout;
+        using var weights = new AlignedBuffer(layout.Length);
+        weights.Span.Fill(float.NaN);
+        using NetworkExecutor executor = trial.NewExecutor();
+        executor.UseWeights(weights);
+        executor.ForwardAhead(trial.Batch, trial.Work, 0, 3, endView: 0);
+        for (int view = 0; view < layout.Views.Length; view++)
+        {
+            // One view is copied while forward goes through the layers before it.
+            int start = layout.Views[view].Offset, length = layout.Views[view].Length;
+            var copy = new Thread(() => trial.Weights.Span.Slice(start, length)
+                .CopyTo(weights.Span[start..]));
+            copy.Start();
+            executor.ForwardAhead(trial.Batch, trial.Work, 0, 3, endView: view);
+            copy.Join();
+        }
+
+        using var gradients = new GradientSet(layout, 0, 3, 3);
+        executor.ComputeGradients(trial.Batch, trial.Work, gradients, listener: null);
+        Assert.Equal(expected, gradients.Gradient(0).Span.ToArray());
+        Assert.Equal(lossSum, gradients.LossSum(0));
+    }
+
+    [Fact]
+    public void What_was_begun_is_forgotten_with_other_weights_or_an_evaluation()
+    {
+        using var trial = NewTrial(EveryLayer, microBatches: 3);
+        (float[] expected, _) = trial.ComputeAll();
+        using NetworkExecutor executor = trial.NewExecutor();
+        using var others = new AlignedBuffer(trial.Network.Layout.Length);
+        using var gradients = new GradientSet(trial.Network.Layout, 0, 3, 3);
+        Begin();
+        executor.UseWeights(trial.Weights);
+        AssertComputesAll();
+        Begin();
+        var outputs = new float[Rows * trial.Network.OutputShape.Count];
+        executor.Evaluate(trial.Batch, outputs, rowLosses: []);
+        executor.UseWeights(trial.Weights);
+        AssertComputesAll();
+
+        void Begin()
+        {
+            executor.UseWeights(others);
+            executor.ForwardAhead(trial.Batch, trial.Work, 0, 3, endView: 4);
+        }
+
+        void AssertComputesAll()
+        {
+            executor.ComputeGradients(trial.Batch, trial.Work, gradients, listener: null);
+            Assert.Equal(expected, gradients.Gradient(0).Span.ToArray());
+        }
+    }
+
+    [Fact]
+    public void Another_step_than_the_one_begun_is_refused()
+    {
+        using var trial = NewTrial(EveryLayer, microBatches: 3);
+        using NetworkExecutor executor = trial.NewExecutor();
+        using var gradients = new GradientSet(trial.Network.Layout, 0, 3, 3);
+        executor.ForwardAhead(trial.Batch, trial.Work, 0, 3, endView: 2);
+        StepWork other = trial.Work with { Step = 4 };
+        Assert.Throws<InvalidOperationException>(
+            () => executor.ForwardAhead(trial.Batch, other, 0, 3, endView: 2));
+        Assert.Throws<InvalidOperationException>(
+            () => executor.ComputeGradients(trial.Batch, other, gradients, listener: null));
+        int views = trial.Network.Layout.Views.Length;
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => executor.ForwardAhead(trial.Batch, trial.Work, 0, 3, views + 1));
+        executor.UseWeights(trial.Weights);
+        Assert.Throws<ArgumentException>(
+            () => executor.ForwardAhead(trial.Batch, trial.Work, 0, 4, endView: 0));
     }
 
     private static Trial NewTrial(LayerDefinition[] layers, int microBatches, int threads = 1) =>

@@ -59,6 +59,8 @@ internal sealed class InMemoryCluster : IDisposable
     /// <summary>Called before each message: to let something happen.</summary>
     public Action? OnStep { get; set; }
 
+    public int StepsGoneOnWith => _workers.Values.Sum(worker => worker.StepsGoneOnWith);
+
     public long LeastVersion => Versions().DefaultIfEmpty().Min();
 
     private DateTimeOffset Now => DateTimeOffset.UnixEpoch + Network.Now;

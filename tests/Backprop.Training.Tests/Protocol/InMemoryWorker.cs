@@ -19,6 +19,7 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
     private readonly Evaluator _evaluator;
     private readonly List<GradientSet> _computed = [];
     private AlignedBuffer _replica, _pending;
+    private bool _layersAhead;
 
     public InMemoryWorker(InMemoryCluster cluster, NodeId self, WorkerDirective directive)
     {
@@ -38,10 +39,14 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
         _replica = new AlignedBuffer(_plan.Network.Layout.Length);
         _pending = new AlignedBuffer(_plan.Network.Layout.Length);
         State = new WorkerState(
-            cluster.Run, RunDimensions.Of(_plan), self, directive, cluster.Network.Now);
+            cluster.Run, RunDimensions.Of(_plan), self, directive, cluster.Network.Now,
+            leastWorkAhead: 1);
     }
 
     public WorkerState State { get; }
+
+    /// <summary>Steps that were gone on with, after layers had been computed ahead.</summary>
+    public int StepsGoneOnWith { get; private set; }
 
     public DirectiveVerdict Receive(WorkerDirective next)
     {
@@ -138,6 +143,10 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
                 Compute(task);
                 State.Computed(TimeSpan.FromMilliseconds(1));
                 break;
+            case WorkerActivity.ComputeAhead:
+                ComputeAhead(task);
+                State.ComputedAhead(TimeSpan.FromMilliseconds(1));
+                break;
             case WorkerActivity.Evaluate:
                 State.Evaluated(_evaluator.EvaluatePart(
                     _plan.Validation!, task.Range.First, task.Range.End, _replica));
@@ -152,16 +161,33 @@ internal sealed class InMemoryWorker : ILayerGradientListener, IDisposable
 
     private void Compute(WorkerTask task)
     {
-        var rows = new MicroBatches(_loader.GlobalRows(task.Version), _plan.MicroBatches);
-        _loader.Load(
-            task.Version, rows.Start(task.Range.First), rows.Start(task.Range.End), _batch);
         var gradients = new GradientSet(
             _plan.Network.Layout, task.Range.First, task.Range.End, _plan.MicroBatches);
         _computed.Add(gradients);
-        _executor.UseWeights(_replica);
-        _executor.ComputeGradients(
-            _batch, new StepWork(_plan.Seed, task.Version, rows), gradients, this);
+        StepsGoneOnWith += task.Continues && _layersAhead ? 1 : 0;
+        _layersAhead = false;
+        _executor.ComputeGradients(_batch, Begin(task, _replica), gradients, this);
         PushLosses(gradients);
+    }
+
+    private void ComputeAhead(WorkerTask task)
+    {
+        _executor.ForwardAhead(
+            _batch, Begin(task, _pending), task.Range.First, task.Range.End, task.EndView);
+        _layersAhead = task.EndView > 0;
+    }
+
+    private StepWork Begin(WorkerTask task, AlignedBuffer weights)
+    {
+        var rows = new MicroBatches(_loader.GlobalRows(task.Version), _plan.MicroBatches);
+        if (!task.Continues)
+        {
+            _loader.Load(
+                task.Version, rows.Start(task.Range.First), rows.Start(task.Range.End), _batch);
+            _executor.UseWeights(weights);
+        }
+
+        return new StepWork(_plan.Seed, task.Version, rows);
     }
 
     private void Send(int slice, Action<InMemoryServer> deliver) =>

@@ -58,6 +58,7 @@ public sealed class ProtocolEqualityTests
         cluster.RunToEnd();
 
         AssertIsOracle(cluster);
+        Assert.True(cluster.StepsGoneOnWith > 0, "no step began while its weights were coming");
     }
 
     [Fact]
