@@ -2,6 +2,7 @@ using Backprop.Data;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Persistence;
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Digests;
 using Backprop.Training.Specification;
 
 namespace Backprop.Console;
@@ -28,7 +29,8 @@ internal static class FailureReport
                 ? mistakes[0]
                 : List("the node's configuration has " + mistakes.Length + " mistakes:", mistakes)),
         MistakeException or InvalidDatasetException => (ExitCode.Mistake, failure.Message),
-        CheckpointException or StateDatabaseException => (ExitCode.Failure, failure.Message),
+        CheckpointException or StateDatabaseException or DigestException =>
+            (ExitCode.Failure, failure.Message),
         FileNotFoundException { FileName: string file } =>
             (ExitCode.Mistake, $"there is no file '{file}'"),
         DirectoryNotFoundException => (ExitCode.Mistake, failure.Message),

@@ -1,4 +1,5 @@
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Digests;
 
 namespace Backprop.Training;
 
@@ -9,17 +10,20 @@ internal sealed class RunClock
     private readonly TimeProvider _time;
     private readonly RunState _run;
     private readonly CheckpointPolicy? _policy;
+    private readonly IDigestLog? _digests;
     private readonly TimeSpan _before;
     private readonly long _started;
     private long _savedAt;
     private long _savedStep;
     private long _savedEpochs;
 
-    public RunClock(TimeProvider time, RunState run, CheckpointPolicy? policy)
+    public RunClock(
+        TimeProvider time, RunState run, CheckpointPolicy? policy, IDigestLog? digests)
     {
         _time = time;
         _run = run;
         _policy = policy;
+        _digests = digests;
         _before = run.Elapsed;
         _started = _savedAt = time.GetTimestamp();
         _savedStep = run.Step;
@@ -54,11 +58,16 @@ internal sealed class RunClock
         {
             Save(_policy.Store);
         }
+        else
+        {
+            _digests?.Flush();
+        }
     }
 
     private void Save(ICheckpointStore store)
     {
         _run.Elapsed = Elapsed;
+        _digests?.Flush();
         store.Save(_run.Borrow());
         _savedAt = _time.GetTimestamp();
         _savedStep = _run.Step;

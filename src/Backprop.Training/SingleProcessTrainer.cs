@@ -5,6 +5,7 @@ using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Digests;
 using Backprop.Training.Metrics;
 using Backprop.Training.Stopping;
 
@@ -32,6 +33,7 @@ public sealed class SingleProcessTrainer : IDisposable
     private readonly PieceSums[] _sums;
     private readonly ErrorSplittingComparison? _comparison;
     private readonly RunState _run;
+    private SliceDigest? _digest;
 
     /// <summary>Allocates everything that the run needs, and makes the initial weights.</summary>
     /// <param name="plan">What to train, on what, how.</param>
@@ -66,6 +68,9 @@ public sealed class SingleProcessTrainer : IDisposable
     /// next step.</summary>
     public AlignedBuffer FinalWeights => _run.FinalWeights;
 
+    /// <summary>Where the digest of every version is kept; null: none are taken.</summary>
+    public IDigestLog? Digests { get; init; }
+
     private long StepsPerEpoch => _step.Loader.StepsPerEpoch;
 
     private long TotalSteps => Math.Min(
@@ -85,11 +90,14 @@ public sealed class SingleProcessTrainer : IDisposable
     /// <param name="checkpoints">When and where to keep checkpoints; null: never.</param>
     /// <param name="cancellation">Interrupts between two steps.</param>
     /// <exception cref="CheckpointException">A checkpoint could not be kept.</exception>
+    /// <exception cref="DigestException">A version is not the one that <see cref="Digests"/> has on
+    /// record.</exception>
     public TrainingResult Run(
         ITrainingObserver observer, CheckpointPolicy? checkpoints,
         CancellationToken cancellation)
     {
-        var clock = new RunClock(_time, _run, checkpoints);
+        var clock = new RunClock(_time, _run, checkpoints, Digests);
+        BeginDigests();
         while (_run.Ended is null && !cancellation.IsCancellationRequested)
         {
             _run.Ended = TrainStep(observer) ?? EndEpochIfDue(observer, clock);
@@ -137,11 +145,27 @@ public sealed class SingleProcessTrainer : IDisposable
             step, LearningRate(step), _plan.Clipping.ScaleFor(norm),
             _step.Work.MicroBatches.NonEmptyCount);
         _update.Apply(
-            update, _step.Gradient, _run.Weights, _run.OptimizerState, _run.NextWeights);
+            update, _step.Gradient, _run.Weights, _run.OptimizerState, _run.NextWeights, _digest);
         _run.Advance(_step.LossSum, rows);
         observer.OnStep(new StepReport(
             step, step / StepsPerEpoch, _step.LossSum / rows, update.LearningRate, norm, rows));
+        if (_digest is not null)
+        {
+            Digests!.Record(_run.Step, _digest.Total);
+        }
+
         return null;
+    }
+
+    // The weights to begin with are held against the record as well: a checkpoint may be damaged
+    // in ways that its own digest does not see.
+    private void BeginDigests()
+    {
+        if (Digests is not null)
+        {
+            _digest = new SliceDigest(0, _plan.Network.Layout.BlockCount);
+            Digests.Record(_run.Step, VersionDigest.Of(0, _run.Weights.Span));
+        }
     }
 
     // The epoch ends with its last step, or where a limit cuts it short.

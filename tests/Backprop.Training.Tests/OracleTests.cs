@@ -6,6 +6,7 @@ using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Digests;
 using Backprop.Training.Tests.Checkpoints;
 
 namespace Backprop.Training.Tests;
@@ -124,10 +125,14 @@ public sealed class OracleTests
 
     internal static TrainingResult Train(
         TrainingPlan plan, int threads, RecordingObserver? observer = null,
-        CheckpointPolicy? checkpoints = null, Checkpoint? resumeFrom = null)
+        CheckpointPolicy? checkpoints = null, Checkpoint? resumeFrom = null,
+        IDigestLog? digests = null)
     {
         using var pool = new ComputePool(threads);
-        using var trainer = new SingleProcessTrainer(plan, pool, new ManualTime());
+        using var trainer = new SingleProcessTrainer(plan, pool, new ManualTime())
+        {
+            Digests = digests,
+        };
         using var own = new RecordingObserver();
         observer ??= own;
         if (resumeFrom is not null)

@@ -240,6 +240,7 @@ internal sealed class NodeHost : IAsyncDisposable
         StateConfiguration state = _node.State;
         var checkpoints = new CheckpointPieces(_system, state.Patience, TimeProvider.System);
         var files = new StoredFiles(_system, state.Patience, TimeProvider.System);
+        var digests = new StoredDigests(_system, state.Patience, TimeProvider.System);
         NodeRoles roles = _node.Member.Roles;
         var context = new NodeContext
         {
@@ -280,6 +281,7 @@ internal sealed class NodeHost : IAsyncDisposable
             {
                 Membership = membership,
                 Checkpoints = checkpoints,
+                Digests = digests,
             }));
             _api = await ApiServer.StartAsync(
                 _node.Api.Host, _node.Api.Port,

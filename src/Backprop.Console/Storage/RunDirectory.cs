@@ -33,6 +33,10 @@ internal sealed class RunDirectory : IDisposable
     /// <summary>The specification that the run was started with.</summary>
     public string SpecificationFile => System.IO.Path.Combine(Path, "run.conf");
 
+    /// <summary>The digests of the versions that one process, or an embedded cluster, made.
+    /// </summary>
+    public string DigestsFile => System.IO.Path.Combine(Path, DigestFile.Name);
+
     /// <summary>Where the coordinator and the parameter servers of an embedded cluster keep what
     /// they need to go on.</summary>
     public string StateDirectory => System.IO.Path.Combine(Path, "state");

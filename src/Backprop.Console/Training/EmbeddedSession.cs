@@ -8,6 +8,7 @@ using Backprop.Distributed.Embedded;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Training;
+using Backprop.Training.Digests;
 using Backprop.Training.Ensembles;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -23,6 +24,8 @@ internal sealed class EmbeddedSession : ITrainingSession
 
     // A pause waits for one step and one checkpoint.
     private static readonly TimeSpan s_mostForPause = TimeSpan.FromMinutes(2);
+
+    private static readonly TimeSpan s_mostForDigests = TimeSpan.FromSeconds(30);
 
     private readonly RunSpecification _specification;
     private readonly TrainArguments _arguments;
@@ -111,7 +114,36 @@ internal sealed class EmbeddedSession : ITrainingSession
         }
 
         await WriteResultsAsync(cluster, view.Model!, result, cancellation);
-        return new TrainingOutcome(_specification.Name, ResultOf(result), resumedAt, []);
+        ImmutableArray<string> warnings = _specification.Digests
+            ? await WriteDigestsAsync(cluster, run, view.Summary.Version, cancellation)
+            : [];
+        return new TrainingOutcome(_specification.Name, ResultOf(result), resumedAt, warnings);
+    }
+
+    // The last ones may still be on their way to the database.
+    private async Task<ImmutableArray<string>> WriteDigestsAsync(
+        EmbeddedCluster cluster, RunId run, long version, CancellationToken cancellation)
+    {
+        long began = _time.GetTimestamp();
+        while (true)
+        {
+            var digests = new MemoryStream();
+            digests.Write(DigestFormat.Header);
+            await foreach (ReadOnlyMemory<byte> chunk in
+                cluster.Digests.ReadAsync(run, 0, cancellation))
+            {
+                digests.Write(chunk.Span);
+            }
+
+            bool isWhole = DigestFormat.CountIn(digests.Length) > version;
+            if (isWhole || _time.GetElapsedTime(began) > s_mostForDigests)
+            {
+                DurableFile.Write(_directory.DigestsFile, digests.WriteTo);
+                return isWhole ? [] : ["the digests of the last steps were not stored in time"];
+            }
+
+            await Task.Delay(s_look, _time, cancellation);
+        }
     }
 
     // What one process has left here would be passed over, or overwritten.

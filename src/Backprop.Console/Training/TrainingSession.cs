@@ -62,6 +62,7 @@ internal sealed class TrainingSession : ITrainingSession
                 _directory.CheckpointDirectory(member, Members), Kept)),
         ];
         Checkpoint?[] checkpoints = TakeUp(stores);
+        var digests = new DigestFile?[Members];
         try
         {
             DurableFile.WriteText(_directory.SpecificationFile, _specification.ResolvedText);
@@ -70,7 +71,8 @@ internal sealed class TrainingSession : ITrainingSession
             using var trainer = new EnsembleTrainer(planned.Plan, Members, pool, _time);
             EnsembleResult result = trainer.Run(
                 member => new MemberRun(
-                    BeginMember(), PolicyOf(stores[member]), checkpoints[member]),
+                    BeginMember(), PolicyOf(stores[member]), checkpoints[member],
+                    digests[member] = OpenDigests(member, checkpoints[member])),
                 cancellation);
             WriteResults(trainer, result);
             return new TrainingOutcome(
@@ -79,7 +81,20 @@ internal sealed class TrainingSession : ITrainingSession
         finally
         {
             Array.ForEach(checkpoints, checkpoint => checkpoint?.Dispose());
+            Array.ForEach(digests, file => file?.Dispose());
         }
+    }
+
+    // A run that starts has no record yet; one that goes on is held to what it has.
+    private DigestFile? OpenDigests(int member, Checkpoint? checkpoint)
+    {
+        string directory = _directory.CheckpointDirectory(member, Members);
+        if (checkpoint is null)
+        {
+            DigestFile.Delete(directory);
+        }
+
+        return _specification.Digests ? DigestFile.Open(directory) : null;
     }
 
     private int Kept => IsDefault ? _node.Checkpoint.Keep : Math.Max(

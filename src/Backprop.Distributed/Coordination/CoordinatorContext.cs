@@ -12,6 +12,9 @@ public sealed class CoordinatorContext
     /// <summary>Where checkpoints lie, to delete those that are needed no longer.</summary>
     public required CheckpointPieces Checkpoints { get; init; }
 
+    /// <summary>Where the digests of versions lie.</summary>
+    public required StoredDigests Digests { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -41,6 +44,9 @@ public sealed record CoordinatorPatience
     /// <summary>A run that is over is shown for so long before its journal has to be read again.
     /// </summary>
     public TimeSpan Afterwards { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Between two times that digests are stored, and after a failure of that.</summary>
+    public TimeSpan Digests { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>After a journal's failure, before the first new start.</summary>
     public TimeSpan FirstRestart { get; init; } = TimeSpan.FromSeconds(1);

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 
@@ -31,6 +32,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private readonly CoordinationPlan _plan;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _ending = new();
+    private readonly DigestKeeper _digests;
     private RegisteredRun _registered;
     private ImmutableDictionary<NodeId, AvailableNode> _nodes =
         ImmutableDictionary<NodeId, AvailableNode>.Empty;
@@ -53,6 +55,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         _registered = registered;
         _plan = plan;
         _registry = registry;
+        _digests = new DigestKeeper(context, plan, Self, _ending.Token);
     }
 
     /// <inheritdoc/>
@@ -134,6 +137,12 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             case Deleted deleted:
                 EndDeleting(deleted);
                 break;
+            case DigestReport report when report.Run == _plan.Run:
+                Take(report);
+                break;
+            case not null when DigestKeeper.IsMine(message):
+                EndKeeping(message);
+                break;
             default:
                 Unhandled(message);
                 break;
@@ -191,6 +200,23 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             : []));
     }
 
+    private void Take(DigestReport report)
+    {
+        if (_digests.Take(report, _run!.State.Generation, Sender) is { } difference)
+        {
+            _log.Error("Run {0}: {1}", _plan.Run, difference);
+            Take(new CoordinatorInput.DigestsDiffer(report.Generation, difference));
+        }
+    }
+
+    private void EndKeeping(object message)
+    {
+        if (_digests.End(message) is { } failure)
+        {
+            _log.Warning("Run {0}: {1}", _plan.Run, failure);
+        }
+    }
+
     private void Control(RunControl control)
     {
         IActorRef user = Sender;
@@ -215,6 +241,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private void Proceed()
     {
         DeleteSuperfluous();
+        _digests.Proceed(Now, _run!.State.Newest?.Version ?? 0);
         if (_run!.State.Phase is not RunPhase.Concluding concluding)
         {
             return;

@@ -72,6 +72,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                 .WithFallback(SerializationConfiguration.Config).WithFallback(Logging));
         var checkpoints = new CheckpointPieces(_system, StoragePatience.Default, options.Time);
         Files = new StoredFiles(_system, StoragePatience.Default, options.Time);
+        Digests = new StoredDigests(_system, StoragePatience.Default, options.Time);
         var builder = new Builder(_system, options, checkpoints, Files);
         AvailableNode[] nodes =
         [
@@ -95,6 +96,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             {
                 Membership = membership,
                 Checkpoints = checkpoints,
+                Digests = Digests,
                 Time = options.Time,
             }),
             "coordinator");
@@ -106,6 +108,9 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
     /// <summary>The trained models.</summary>
     public StoredFiles Files { get; }
+
+    /// <summary>The digests of the runs' versions.</summary>
+    public StoredDigests Digests { get; }
 
     /// <summary>Asks the coordinator.</summary>
     public ICoordinatorClient Client { get; }

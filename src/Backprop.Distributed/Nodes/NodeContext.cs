@@ -72,6 +72,9 @@ public sealed record NodePatience
     /// <summary>How long the part of a run that is over still answers.</summary>
     public TimeSpan Afterwards { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>Between two reports of the digests of a slice's versions.</summary>
+    public TimeSpan Digests { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>Between two reports of a run's progress.</summary>
     public TimeSpan Progress { get; init; } = TimeSpan.FromMilliseconds(300);
 }

@@ -64,6 +64,10 @@ internal sealed record WireKind(
             Wire.RunEvent.Parser, EventMessages.FromWire),
         Of("IN", MaxControlBytes, NodeQuestions.ToWire,
             Wire.Introduction.Parser, NodeQuestions.FromWire),
+        Of("DR", MaxControlBytes, DigestMessages.ToWire,
+            Wire.DigestReport.Parser, DigestMessages.FromWire),
+        Of("DT", MaxControlBytes, DigestMessages.ToWire,
+            Wire.DigestsTaken.Parser, DigestMessages.FromWire),
         Of("GE", MaxControlBytes, RegistryMessages.ToWire,
             Wire.RegistryEvent.Parser, RegistryMessages.FromWire),
     ];

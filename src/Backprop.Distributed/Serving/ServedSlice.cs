@@ -5,6 +5,7 @@ using Backprop.Distributed.Nodes;
 using Backprop.Engine;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Threading;
+using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Serving;
@@ -19,6 +20,7 @@ internal sealed class ServedSlice
     private readonly RunHash _hash;
     private readonly SliceGuard _guard;
     private readonly SumsGathering _gathering;
+    private readonly SliceDigest? _digest;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
     private SliceMemory? _memory;
     private Broadcasting? _broadcasting;
@@ -39,11 +41,20 @@ internal sealed class ServedSlice
         _guard = new SliceGuard(
             State.Plan, State.Slice, directive.Generation, run.Dimensions.MicroBatches);
         _gathering = new SumsGathering(_guard.Sums);
+        if (run.Specification.Digests)
+        {
+            _digest = new SliceDigest(
+                State.Plan.FirstBlock(State.Slice), State.Plan.FirstBlock(State.Slice + 1));
+        }
+
         Inbox = context.Links.Register(RunPart.Slice, _hash, _guard, wake);
     }
 
     /// <summary>Decides.</summary>
     public SliceState State { get; }
+
+    /// <summary>The digests that the coordinator is still to be told.</summary>
+    public DigestBacklog Digests { get; } = new();
 
     /// <summary>What has arrived.</summary>
     public RunInbox Inbox { get; }
@@ -96,6 +107,11 @@ internal sealed class ServedSlice
     public void Opened()
     {
         State.Opened(_context.Now);
+        if (_digest is not null)
+        {
+            Digests.Enter(State.Version, Memory.DigestOfWeights());
+        }
+
         SendVersion();
     }
 
@@ -159,9 +175,13 @@ internal sealed class ServedSlice
         }
 
         WaitsForLinks = false;
-        Memory.Apply(State.Update, next);
+        Memory.Apply(State.Update, next, _digest);
         State.Applied(_context.Now);
         SendVersion();
+        if (_digest is not null)
+        {
+            Digests.Enter(State.Version, _digest.Total);
+        }
     }
 
     /// <summary>Goes on with broadcasts that links had no room for.</summary>

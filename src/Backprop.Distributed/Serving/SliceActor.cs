@@ -5,6 +5,7 @@ using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
@@ -99,6 +100,9 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
                 break;
             case Saved saved when saved.Slice == _slice && _isSaved:
                 EndSaving(saved);
+                break;
+            case DigestsTaken taken when taken.Generation == _slice?.State.Directive.Generation:
+                _slice.Digests.Taken(taken.EndVersion);
                 break;
             case ReceiveTimeout when _slice is null or { State.Phase: SlicePhase.Closed }:
                 Context.Stop(Self);
@@ -390,6 +394,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
             return;
         }
 
+        TellDigests(slice);
         if (slice.State.TryTakeStatus(out ServerStatus? status))
         {
             _coordinator.Tell(status);
@@ -404,6 +409,21 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
             _coordinator.Tell(new StepProgress(
                 _id, state.Directive.Generation, state.Version, step.Loss, step.GradientNorm,
                 step.Time.TotalSeconds));
+        }
+    }
+
+    // Before the status that shows a lease's end, since a run may end by that.
+    private void TellDigests(ServedSlice slice)
+    {
+        SliceState state = slice.State;
+        bool stands = state.Version >= state.Directive.Lease.EndVersion
+            || state.Phase is SlicePhase.Closed;
+        if (slice.Digests.TryReport(
+            _context.Now, _context.Patience.Digests, stands, out long first,
+            out ImmutableArray<VersionDigest> digests))
+        {
+            _coordinator.Tell(new DigestReport(
+                _id, state.Directive.Generation, _context.Node, state.Slice, first, digests));
         }
     }
 

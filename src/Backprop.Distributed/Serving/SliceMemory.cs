@@ -2,6 +2,7 @@ using Backprop.Distributed.Persistence;
 using Backprop.Engine;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Threading;
+using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Serving;
@@ -118,11 +119,16 @@ internal sealed class SliceMemory
     }
 
     /// <summary>Writes the next version, which becomes that of now.</summary>
-    public void Apply(in UpdateStep step, SharedWeights next)
+    public void Apply(in UpdateStep step, SharedWeights next, IBlockListener? listener)
     {
-        _update.Apply(step, Gradient.Gradient, Weights.Current.Buffer, _state, next.Buffer);
+        _update.Apply(
+            step, Gradient.Gradient, Weights.Current.Buffer, _state, next.Buffer, listener);
         Weights.Advance(next);
     }
+
+    /// <summary>The digest of the version of now.</summary>
+    public VersionDigest DigestOfWeights() =>
+        VersionDigest.Of(_update.FirstBlock, Weights.Current.Buffer.Span);
 
     /// <summary>Lets go of everything; what is being read from a checkpoint or saved into one is
     /// freed when that has ended.</summary>

@@ -20,6 +20,17 @@ public sealed record UpdateRules(Optimizer Optimizer, Penalty Penalty, Clipping 
 public readonly record struct UpdateStep(
     long Step, float LearningRate, float GradientScale, int MicroBatches);
 
+/// <summary>Hears of new weights while the processor still has them in its cache.</summary>
+public interface IBlockListener
+{
+    /// <summary>A block of the next version is written. Called by each of the threads that
+    /// compute, for different blocks at once.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="weights">The block's weights with the padding between tensors, which is zero.
+    /// </param>
+    void OnBlock(int block, ReadOnlySpan<float> weights);
+}
+
 /// <summary>
 /// The update of a slice, a run of whole parameter blocks: all of them in one process, a server's
 /// share in a cluster. It is elementwise, so neither the cut into slices nor the number of threads
@@ -127,15 +138,17 @@ public sealed class ParameterUpdate
     /// <param name="state">[<see cref="StateLength"/>], updated; all zero before step 0.</param>
     /// <param name="newWeights">[<see cref="Length"/>], overwritten; may be
     /// <paramref name="weights"/>. Padding is left alone.</param>
+    /// <param name="listener">Hears of each block as it is written; null: nobody does.</param>
     public void Apply(
         in UpdateStep step, AlignedBuffer gradient, AlignedBuffer weights, AlignedBuffer state,
-        AlignedBuffer newWeights)
+        AlignedBuffer newWeights, IBlockListener? listener = null)
     {
         CheckLength(gradient, Length, nameof(gradient));
         CheckLength(weights, Length, nameof(weights));
         CheckLength(state, StateLength, nameof(state));
         CheckLength(newWeights, Length, nameof(newWeights));
-        var body = new Application(this, step, gradient, weights, state, newWeights);
+        var body = new Application(
+            this, step, gradient, weights, state, newWeights, listener);
         _pool.Run(ref body, Parts);
     }
 
@@ -196,15 +209,31 @@ public sealed class ParameterUpdate
 
     private readonly unsafe struct Application(
         ParameterUpdate update, UpdateStep step, AlignedBuffer gradient, AlignedBuffer weights,
-        AlignedBuffer state, AlignedBuffer newWeights) : IParallelBody
+        AlignedBuffer state, AlignedBuffer newWeights, IBlockListener? listener) : IParallelBody
     {
         public void Run(int part, int parts)
         {
-            update.PiecesOf(part, parts, out int first, out int end);
-            for (int piece = first; piece < end; piece++)
+            int blocks = update.EndBlock - update.FirstBlock;
+            int end = update.FirstBlock + ComputePool.PartStart(blocks, part + 1, parts);
+            for (int block = update.FirstBlock + ComputePool.PartStart(blocks, part, parts);
+                block < end; block++)
             {
-                Advance(update._pieces.All[piece]);
+                int endPiece = update._pieces.FirstOfBlock(block + 1);
+                for (int piece = update._pieces.FirstOfBlock(block); piece < endPiece; piece++)
+                {
+                    Advance(update._pieces.All[piece]);
+                }
+
+                listener?.OnBlock(block, NewWeightsOf(block));
             }
+        }
+
+        private ReadOnlySpan<float> NewWeightsOf(int block)
+        {
+            int start = (block - update.FirstBlock) * ParameterLayout.BlockLength;
+            return new ReadOnlySpan<float>(
+                newWeights.Pointer + start,
+                Math.Min(ParameterLayout.BlockLength, update.Length - start));
         }
 
         private void Advance(in ParameterPiece piece)

@@ -4,6 +4,7 @@ using Backprop.Engine;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Digests;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Training.Ensembles;
@@ -23,9 +24,11 @@ public sealed record EnsembleResult(
 /// <param name="Checkpoints">When and where to keep its checkpoints; null: never.</param>
 /// <param name="ResumeFrom">Where it stands already; null: it starts. The caller disposes it.
 /// </param>
+/// <param name="Digests">Where the digests of its versions are kept; null: none are taken. The
+/// caller disposes it.</param>
 public sealed record MemberRun(
     ITrainingObserver Observer, CheckpointPolicy? Checkpoints = null,
-    Checkpoint? ResumeFrom = null);
+    Checkpoint? ResumeFrom = null, IDigestLog? Digests = null);
 
 /// <summary>
 /// Trains one plan with several seeds, one after the other, on the same parts of the data, and
@@ -105,7 +108,10 @@ public sealed class EnsembleTrainer : IDisposable
     private TrainingResult TrainMember(
         int member, MemberRun run, CancellationToken cancellation)
     {
-        using var trainer = new SingleProcessTrainer(PlanOf(member), _pool, _time);
+        using var trainer = new SingleProcessTrainer(PlanOf(member), _pool, _time)
+        {
+            Digests = run.Digests,
+        };
         if (run.ResumeFrom is { } checkpoint)
         {
             trainer.Resume(checkpoint);

@@ -128,9 +128,13 @@ public sealed record RunSpecification
     /// <summary>How many workers of a cluster share it.</summary>
     public required WorkersSpecification Workers { get; init; }
 
+    /// <summary>Whether the digest of every version is kept.</summary>
+    public required bool Digests { get; init; }
+
     /// <summary>The specification as text, a line a key, in an order and a spelling of its own:
-    /// what a checkpoint belongs to. The keys of <see cref="Checkpoint"/> and
-    /// <see cref="Workers"/> are left out, since they do not change the result.</summary>
+    /// what a checkpoint belongs to. The keys of <see cref="Checkpoint"/>,
+    /// <see cref="Workers"/> and <see cref="Digests"/> are left out, since they do not change the
+    /// result.</summary>
     public required string CanonicalText { get; init; }
 
     /// <summary>The specification as one text of HOCON that stands alone: what it includes is in

@@ -81,6 +81,46 @@ public sealed class TrainCommandTests : IDisposable
     }
 
     [Fact]
+    public void An_interrupted_run_leaves_the_digests_of_one_that_was_not()
+    {
+        Train("undisturbed");
+        Interrupt("run", () => HasCheckpoint("run", 60));
+        CommandRun.Succeeds("train", _moons, "--output", _scratch["run"], "--resume");
+
+        byte[] digests = File.ReadAllBytes(_scratch["undisturbed/digests.bin"]);
+        Assert.Equal(16 + (161 * 16), digests.Length);
+        Assert.Equal(digests, File.ReadAllBytes(_scratch["run/digests.bin"]));
+    }
+
+    [Fact]
+    public void A_run_that_does_not_come_to_its_recorded_digests_again_stops_at_the_step()
+    {
+        Interrupt("run", () => HasCheckpoint("run", 60));
+        using (FileStream file = File.OpenWrite(_scratch["run/digests.bin"]))
+        {
+            // The digest of version 150, wherever the run was interrupted.
+            file.Position = 16 + (150 * 16);
+            file.WriteByte(1);
+        }
+
+        CommandRun.Fails(
+            ExitCode.Failure, "step 149 has not made the weights that are on record",
+            "train", _moons, "--output", _scratch["run"], "--resume");
+        Assert.False(File.Exists(_scratch["run/model.bpm"]));
+    }
+
+    [Fact]
+    public void No_digests_are_taken_where_the_specification_says_so()
+    {
+        string without = _scratch.Write(
+            "without.conf", Specifications.Moons + "\ndigests = false");
+        CommandRun.Succeeds("train", without, "--output", _scratch["without"]);
+
+        Assert.False(File.Exists(_scratch["without/digests.bin"]));
+        Assert.Equal(Train("undisturbed"), CommandRun.Weights(_scratch["without"]));
+    }
+
+    [Fact]
     public void A_run_interrupted_before_its_first_step_can_be_resumed()
     {
         Assert.Equal(ExitCode.Interrupted, Interrupt("run", () => true).ExitCode);

@@ -2,6 +2,7 @@ using Backprop.Data.Sources;
 using Backprop.Distributed.Nodes;
 using Backprop.Engine.Threading;
 using Backprop.Training;
+using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 using Backprop.Training.Specification;
@@ -37,6 +38,8 @@ internal static class TestRun
     private static readonly PlannedRun s_planned =
         RunPlanner.Plan(Read(Specification), new DataSourceOpener(), long.MaxValue);
 
+    private static readonly List<VersionDigest> s_digests = [];
+
     private static readonly Lazy<TrainingResult> s_oracle = new(Train);
 
     public static RunId Id { get; } = new("tiny-1");
@@ -46,6 +49,17 @@ internal static class TestRun
     public static RunSetup Setup { get; } = new(Id, Specification, s_planned.Outline);
 
     public static TrainingResult Oracle => s_oracle.Value;
+
+    /// <summary>The digests of the versions that a single process makes, from version 0 on.
+    /// </summary>
+    public static IReadOnlyList<VersionDigest> Digests
+    {
+        get
+        {
+            _ = s_oracle.Value;
+            return s_digests;
+        }
+    }
 
     public static CoordinationOptions Options { get; } = new()
     {
@@ -67,8 +81,24 @@ internal static class TestRun
     private static TrainingResult Train()
     {
         using var pool = new ComputePool(1);
-        using var trainer = new SingleProcessTrainer(Plan, pool, TimeProvider.System);
+        using var trainer = new SingleProcessTrainer(Plan, pool, TimeProvider.System)
+        {
+            Digests = new DigestList(),
+        };
         return trainer.Run(new SilentObserver(), null, CancellationToken.None);
+    }
+
+    private sealed class DigestList : IDigestLog
+    {
+        public void Record(long version, VersionDigest digest)
+        {
+            Assert.Equal(s_digests.Count, version);
+            s_digests.Add(digest);
+        }
+
+        public void Flush()
+        {
+        }
     }
 
     private sealed class SilentObserver : ITrainingObserver

@@ -7,6 +7,7 @@ using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Engine;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Digests;
 using Backprop.Training;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
@@ -208,6 +209,10 @@ internal static class RecordSamples
             new NodeDescription(
                 s_worker, NodeRoles.Worker, new LinkAddress("c", 2), "1.0", 4, "x86-64"),
             WantsAnswer: true),
+        new DigestReport(
+            s_run, new Generation(2), s_server, 1, 40,
+            [new VersionDigest(1), new VersionDigest(UInt128.MaxValue)]),
+        new DigestsTaken(s_run, new Generation(2), 42),
         new FilePiece("model/xor-1", 1, new byte[] { 1, 2, 3 }),
     ];
 

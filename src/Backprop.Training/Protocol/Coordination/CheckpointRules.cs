@@ -90,6 +90,14 @@ internal static class CheckpointRules
         return null;
     }
 
+    /// <summary>Lets go of one that holds what comes of a doubtful version; null: none does.
+    /// </summary>
+    public static CheckpointRetired? RetireDoubtful(
+        RunCoordination run, long version, DateTimeOffset now) =>
+        run.State.Newest is { } newest && newest.Version >= version
+            ? new CheckpointRetired(now, newest.Version)
+            : null;
+
     /// <summary>Where the run stands at a version.</summary>
     public static TrainingPosition PositionAt(
         RunCoordination run, long version, StopDecision? ended, DateTimeOffset now)

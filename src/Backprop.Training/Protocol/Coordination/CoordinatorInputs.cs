@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Training.Digests;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Training.Protocol.Coordination;
@@ -52,6 +53,12 @@ public abstract record CoordinatorInput
     /// <param name="Checkpoint">The checkpoint that holds them.</param>
     /// <param name="Reason">Why, in words.</param>
     public sealed record ExaminationFailed(long Checkpoint, string Reason) : CoordinatorInput;
+
+    /// <summary>A version was computed again, and came to other bits than before.</summary>
+    /// <param name="Generation">The generation that computed it again.</param>
+    /// <param name="Difference">The version, and both digests.</param>
+    public sealed record DigestsDiffer(Generation Generation, DigestDifference Difference)
+        : CoordinatorInput;
 
     /// <summary>The user wants the run to pause: it saves a checkpoint and lets go of its nodes.
     /// </summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Training.Digests;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Training.Protocol.Coordination;
@@ -46,6 +47,10 @@ public sealed record Observations
     /// <summary>The last speculation of the generation; null: there was none.</summary>
     public SpeculationRound? Speculation { get; init; }
 
+    /// <summary>A version that the generation has made otherwise than an earlier one did; null:
+    /// none.</summary>
+    public DigestDifference? Disputed { get; init; }
+
     /// <summary>With an input taken in, or unchanged with the reason why not.</summary>
     public (Observations Next, string? Refusal) Take(
         CoordinationPlan plan, CoordinatorState state, CoordinatorInput input)
@@ -62,6 +67,10 @@ public sealed record Observations
                 refusal = StaleOf(plan, state, status.Run, status.Generation, status.Seen)
                     ?? RefusalOf(plan, status);
                 return refusal is null ? (With(status), null) : (this, refusal);
+            case CoordinatorInput.DigestsDiffer(var generation, var difference):
+                return state.Open?.Number == generation
+                    ? (this with { Disputed = difference }, null)
+                    : (this, $"{generation} is over, in which {difference}");
             default:
                 return (this, null);
         }
@@ -75,6 +84,7 @@ public sealed record Observations
             Workers = Workers.Clear(),
             Evaluation = null,
             Speculation = null,
+            Disputed = null,
         }
         : this;
 

@@ -54,6 +54,12 @@ internal sealed class PhaseRules
 
     private RunEvent? EndOf(RunGeneration open)
     {
+        if (_observed.Disputed is { } difference)
+        {
+            return CheckpointRules.RetireDoubtful(_run, difference.Version, _now) as RunEvent
+                ?? new GenerationEnded(_now, difference.ToString(), IsFailure: true);
+        }
+
         foreach (NodeId server in open.Servers)
         {
             if (!_observed.HasServer(server))

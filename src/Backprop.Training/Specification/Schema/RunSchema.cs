@@ -157,11 +157,17 @@ internal static class RunSchema
             + "any. The result does not depend on it.", [MinWorkers, MaxWorkers], BindWorkers),
         WorkersSpecification.Default, "any number", "how many workers of a cluster share the run");
 
+    private static readonly Key<bool> Digests = Key.Optional(
+        "digests", Kinds.Boolean, true, "true",
+        "whether a digest of the weights is kept for every step, so that it can be told later "
+        + "whether a step made the same weights; the result does not depend on it");
+
     public static Section<RunSpecification> Run { get; } = new(
         "run", "A whole run.",
         [
             Name, Seed, Data, Model, Loss, Optimizer, Schedule, Penalty, Clip, Backward, BatchSize,
             MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers,
+            Digests,
         ],
         Bind);
 
@@ -197,6 +203,7 @@ internal static class RunSchema
             Ensemble = keys.Get(Ensemble),
             Checkpoint = keys.Get(Checkpoint),
             Workers = keys.Get(Workers),
+            Digests = keys.Get(Digests),
             CanonicalText = "",
             ResolvedText = "",
         };
