@@ -16,6 +16,9 @@ internal static class Program
             case ["links"]:
                 LinkTable.Print();
                 return 0;
+            case ["digests"]:
+                DigestTable.Print();
+                return 0;
             case ["cluster"]:
                 ClusterTable.Print();
                 return 0;

@@ -20,6 +20,7 @@ internal static class BackpropCommandLine
             DescribeCommand.Create(environment),
             GradcheckCommand.Create(environment),
             ExplainCommand.Create(environment),
+            ReplayCommand.Create(environment),
             NodeCommand.Create(environment),
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),

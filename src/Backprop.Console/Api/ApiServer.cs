@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
 using Microsoft.AspNetCore.Builder;
@@ -18,11 +19,13 @@ namespace Backprop.Console.Api;
 /// <summary>What the API is served with.</summary>
 /// <param name="Coordinator">Answers the requests.</param>
 /// <param name="ReadFile">Reads a stored file, piece by piece.</param>
+/// <param name="Checkpoints">Where checkpoints lie.</param>
+/// <param name="Digests">Where the digests of versions lie.</param>
 /// <param name="Unready">Why this node cannot serve at the moment, in words; null: it can.</param>
 internal sealed record ApiBackend(
     ICoordinatorClient Coordinator,
     Func<StoredFile, CancellationToken, IAsyncEnumerable<ReadOnlyMemory<byte>>> ReadFile,
-    Func<string?> Unready);
+    CheckpointPieces Checkpoints, StoredDigests Digests, Func<string?> Unready);
 
 /// <summary>The cluster's HTTP API, as <c>docs/http-api.md</c> has it: a request is a question to
 /// the coordinator, and every refusal is a problem of RFC 9457.</summary>
@@ -139,6 +142,7 @@ internal sealed class ApiServer : IAsyncDisposable
                         backend, new CoordinatorRequest.ControlRun(run, control), cancellation)));
         }
 
+        ReplayRoutes.Map(runs, backend);
         application.MapGet("/api/v1/cluster", (CancellationToken cancellation) => AnswerAsync(
             backend, new CoordinatorRequest.ShowCluster(), cancellation));
     }
@@ -199,12 +203,20 @@ internal sealed class ApiServer : IAsyncDisposable
                 $"run {run} has no trained model yet: {view.Summary.Reason}");
         }
 
-        response.ContentType = "application/octet-stream";
         response.ContentLength = model.Bytes;
         response.Headers.ETag = $"\"{model.Sha256}\"";
+        return await SendAsync(backend.ReadFile(model, cancellation), response, cancellation);
+    }
+
+    /// <summary>Answers with bytes, piece by piece.</summary>
+    public static async Task<IResult> SendAsync(
+        IAsyncEnumerable<ReadOnlyMemory<byte>> pieces, HttpResponse response,
+        CancellationToken cancellation)
+    {
+        response.ContentType = "application/octet-stream";
         try
         {
-            await foreach (ReadOnlyMemory<byte> piece in backend.ReadFile(model, cancellation))
+            await foreach (ReadOnlyMemory<byte> piece in pieces.WithCancellation(cancellation))
             {
                 await response.Body.WriteAsync(piece, cancellation);
             }
@@ -218,7 +230,8 @@ internal sealed class ApiServer : IAsyncDisposable
         return Results.Empty;
     }
 
-    private static async Task<IResult> WithRun(string id, Func<RunId, Task<IResult>> answer)
+    /// <summary>Answers about a run, if that can be its name.</summary>
+    public static async Task<IResult> WithRun(string id, Func<RunId, Task<IResult>> answer)
     {
         var run = new RunId(id);
         return run.IsValid
@@ -230,7 +243,8 @@ internal sealed class ApiServer : IAsyncDisposable
         ApiBackend backend, CoordinatorRequest request, CancellationToken cancellation) =>
         ResultOf(await backend.Coordinator.AskAsync(request, cancellation));
 
-    private static IResult ResultOf(CoordinatorAnswer answer) => answer switch
+    /// <summary>What the coordinator has answered, as HTTP says it.</summary>
+    public static IResult ResultOf(CoordinatorAnswer answer) => answer switch
     {
         CoordinatorAnswer.Submitted submitted => Results.Created(
             $"/api/v1/runs/{submitted.Id}", new SubmittedRun(submitted.Id)),
@@ -250,7 +264,8 @@ internal sealed class ApiServer : IAsyncDisposable
         _ => StatusCodes.Status503ServiceUnavailable,
     };
 
-    private static IResult Problem(int status, string detail) =>
+    /// <summary>A refusal.</summary>
+    public static IResult Problem(int status, string detail) =>
         Results.Problem(detail, statusCode: status);
 }
 

@@ -6,7 +6,10 @@ using System.Text.Json;
 using Backprop.Console.Api;
 using Backprop.Console.Storage;
 using Backprop.Distributed.Coordination;
+using Backprop.Distributed.Persistence;
+using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Console.Client;
 
@@ -98,6 +101,46 @@ internal sealed class ApiClient : IDisposable
             }
         });
         return wanted;
+    }
+
+    /// <summary>What it takes to compute a version of a run again.</summary>
+    public Task<ReplaySource> ReplayAsync(
+        RunId run, long version, CancellationToken cancellation) =>
+        GetAsync<ReplaySource>($"api/v1/runs/{run}/replay?version={version}", cancellation);
+
+    /// <summary>The digests of a run's versions, as <c>digests.bin</c> has them.</summary>
+    public async Task<byte[]> DigestsAsync(RunId run, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, $"api/v1/runs/{run}/digests"),
+            cancellation);
+        return await response.Content.ReadAsByteArrayAsync(cancellation);
+    }
+
+    /// <summary>Fills buffers from a checkpoint.</summary>
+    /// <exception cref="CheckpointException">It came damaged.</exception>
+    public async Task RestoreAsync(
+        RunId run, CheckpointManifest manifest, SliceContent destination,
+        CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(
+                HttpMethod.Get, $"api/v1/runs/{run}/checkpoints/{manifest.Version}"),
+            cancellation);
+        await using Stream content = await response.Content.ReadAsStreamAsync(cancellation);
+        foreach (CheckpointPart part in manifest.Parts)
+        {
+            var piece = new byte[destination.Cut.BytesOf(part.FirstBlock, part.EndBlock)];
+            await content.ReadExactlyAsync(piece, cancellation);
+            if (CheckpointPiece.DigestOf(piece) != part.Sha256)
+            {
+                throw new CheckpointException(
+                    $"the checkpoint of version {manifest.Version} came damaged: blocks"
+                    + $" {part.FirstBlock} to {part.EndBlock - 1} do not match their SHA-256");
+            }
+
+            destination.CopyIn(part.FirstBlock, part.EndBlock, piece);
+        }
     }
 
     /// <summary>The run that a user means: by its name, by how that begins, or the latest.

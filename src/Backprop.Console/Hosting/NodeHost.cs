@@ -285,7 +285,8 @@ internal sealed class NodeHost : IAsyncDisposable
             }));
             _api = await ApiServer.StartAsync(
                 _node.Api.Host, _node.Api.Port,
-                new ApiBackend(CoordinatorSeat.Reach(_system), files.ReadAsync, Unready),
+                new ApiBackend(
+                    CoordinatorSeat.Reach(_system), files.ReadAsync, checkpoints, digests, Unready),
                 cancellation);
         }
     }

@@ -33,8 +33,7 @@ internal sealed class CheckpointFiles : ICheckpointStore
     /// <inheritdoc/>
     public void Save(Checkpoint checkpoint)
     {
-        string step = checkpoint.Header.Position.Step.ToString("D12", CultureInfo.InvariantCulture);
-        string path = Path.Combine(_directory, Prefix + step + Extension);
+        string path = Path.Combine(_directory, NameOf(checkpoint.Header.Position.Step));
         try
         {
             DurableFile.Write(path, checkpoint.WriteTo);
@@ -80,6 +79,28 @@ internal sealed class CheckpointFiles : ICheckpointStore
                 "no checkpoint can be read: " + string.Join("; ", damage));
     }
 
+    /// <summary>The newest whole checkpoint at or before a step; null: there is none. Nothing is
+    /// changed by it, so that the run may train meanwhile. The caller disposes it.</summary>
+    public Checkpoint? LoadAtOrBefore(long step)
+    {
+        string last = Path.Combine(_directory, NameOf(step));
+        foreach (string file in NewestFirst().Where(
+            file => string.CompareOrdinal(file, last) <= 0))
+        {
+            try
+            {
+                using FileStream stream = File.OpenRead(file);
+                return Checkpoint.ReadFrom(stream);
+            }
+            catch (Exception failure) when (failure is CheckpointException or IOException)
+            {
+                // It is damaged, or the run has let go of it: the one before does as well.
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Deletes every checkpoint: the run starts anew.</summary>
     public void DeleteAll()
     {
@@ -90,6 +111,9 @@ internal sealed class CheckpointFiles : ICheckpointStore
 
         DeletePartial();
     }
+
+    private static string NameOf(long step) =>
+        Prefix + step.ToString("D12", CultureInfo.InvariantCulture) + Extension;
 
     // What a process left that was killed while it wrote.
     private void DeletePartial()

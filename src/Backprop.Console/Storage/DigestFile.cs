@@ -57,6 +57,22 @@ internal sealed class DigestFile : IDigestLog, IDisposable
         }
     }
 
+    /// <summary>All digests of a directory's file, by version; none: there is no such file. The run
+    /// may train meanwhile.</summary>
+    /// <exception cref="IOException">It cannot be read, or is another program's.</exception>
+    public static VersionDigest[] ReadAll(string directory)
+    {
+        string path = Path.Combine(directory, Name);
+        if (!File.Exists(path))
+        {
+            return [];
+        }
+
+        using var file = new FileStream(
+            path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        return ReadAll(file);
+    }
+
     /// <summary>All digests of a file, by version.</summary>
     /// <exception cref="IOException">It cannot be read, or is another program's.</exception>
     public static VersionDigest[] ReadAll(Stream file)

@@ -11,6 +11,9 @@ internal sealed class RunDirectory : IDisposable
     private const int LockedElsewhereOnLinux = 11;
     private const int LockedElsewhereOnMac = 35;
 
+    /// <summary>The name of the specification's copy.</summary>
+    public const string SpecificationName = "run.conf";
+
     private readonly bool _isNew;
     private readonly FileStream _lock;
 
@@ -31,7 +34,7 @@ internal sealed class RunDirectory : IDisposable
     public string SummaryFile => System.IO.Path.Combine(Path, "summary.json");
 
     /// <summary>The specification that the run was started with.</summary>
-    public string SpecificationFile => System.IO.Path.Combine(Path, "run.conf");
+    public string SpecificationFile => System.IO.Path.Combine(Path, SpecificationName);
 
     /// <summary>The digests of the versions that one process, or an embedded cluster, made.
     /// </summary>
@@ -95,10 +98,14 @@ internal sealed class RunDirectory : IDisposable
     /// its checkpoints; made if it is not there.</summary>
     public string CheckpointDirectory(int member, int members)
     {
-        string directory = members == 1 ? Path : System.IO.Path.Combine(Path, $"member-{member}");
+        string directory = MemberDirectory(Path, member, members);
         Directory.CreateDirectory(directory);
         return directory;
     }
+
+    /// <summary>Where one of the networks of a run's directory keeps its checkpoints.</summary>
+    public static string MemberDirectory(string path, int member, int members) =>
+        members == 1 ? path : System.IO.Path.Combine(path, $"member-{member}");
 
     /// <summary>Lets the directory go; one that was made for nothing is removed.</summary>
     public void Dispose()

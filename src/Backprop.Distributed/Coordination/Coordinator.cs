@@ -129,6 +129,9 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             case CoordinatorRequest.ShowRun show:
                 Show(show);
                 break;
+            case CoordinatorRequest.ShowReplay replay:
+                Show(replay);
+                break;
             case CoordinatorRequest.ControlRun control:
                 Control(control);
                 break;
@@ -164,17 +167,39 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         }
         else
         {
-            RunSeat seat = SeatOf(run);
-            seat.ShownAt = Now;
-            if (seat.Trouble is { } trouble)
-            {
-                Sender.Tell(new CoordinatorAnswer.Refused(RefusalKind.Unavailable, trouble));
-            }
-            else
-            {
-                // One that has just begun to read its journal answers once it has.
-                seat.Actor.Forward(show);
-            }
+            Forward(show, run);
+        }
+    }
+
+    private void Show(CoordinatorRequest.ShowReplay replay)
+    {
+        if (State.Find(replay.Run) is not { } run)
+        {
+            Sender.Tell(NoSuchRun(replay.Run));
+        }
+        else if (run.Outline is null)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} has not begun: {OutliningReason(run.Id)}"));
+        }
+        else
+        {
+            Forward(replay, run);
+        }
+    }
+
+    private void Forward(CoordinatorRequest request, RegisteredRun run)
+    {
+        RunSeat seat = SeatOf(run);
+        seat.ShownAt = Now;
+        if (seat.Trouble is { } trouble)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(RefusalKind.Unavailable, trouble));
+        }
+        else
+        {
+            // One that has just begun to read its journal answers once it has.
+            seat.Actor.Forward(request);
         }
     }
 

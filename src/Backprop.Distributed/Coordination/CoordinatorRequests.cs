@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using Backprop.Distributed.Nodes;
 using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Distributed.Coordination;
 
@@ -31,6 +33,12 @@ public abstract record CoordinatorRequest
     /// <param name="Run">Which.</param>
     /// <param name="Control">How.</param>
     public sealed record ControlRun(RunId Run, RunControl Control) : CoordinatorRequest;
+
+    /// <summary>What it takes to compute a version of a run again. Answered by
+    /// <see cref="CoordinatorAnswer.Replay"/>.</summary>
+    /// <param name="Run">Which run.</param>
+    /// <param name="Version">Which version of its weights.</param>
+    public sealed record ShowReplay(RunId Run, long Version) : CoordinatorRequest;
 
     /// <summary>The cluster's nodes. Answered by <see cref="CoordinatorAnswer.Cluster"/>.</summary>
     public sealed record ShowCluster : CoordinatorRequest;
@@ -65,6 +73,12 @@ public abstract record CoordinatorAnswer
 
     /// <summary>One run.</summary>
     public sealed record Run(RunView View) : CoordinatorAnswer;
+
+    /// <summary>What it takes to compute a version again.</summary>
+    /// <param name="Setup">The run.</param>
+    /// <param name="From">The newest checkpoint at or before the version; its position is without
+    /// the epochs' reports. Null: there is none, and one begins with the first weights.</param>
+    public sealed record Replay(RunSetup Setup, CheckpointManifest? From) : CoordinatorAnswer;
 
     /// <summary>It is done.</summary>
     public sealed record Done : CoordinatorAnswer;

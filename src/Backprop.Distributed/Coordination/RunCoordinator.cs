@@ -125,6 +125,12 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             case CoordinatorRequest.ShowRun:
                 Sender.Tell(new CoordinatorAnswer.Run(View()));
                 break;
+            case CoordinatorRequest.ShowReplay replay:
+                Sender.Tell(new CoordinatorAnswer.Replay(
+                    _registered.Setup!,
+                    _run!.State.Checkpoints.LastOrDefault(
+                        kept => kept.Version <= replay.Version)));
+                break;
             case CoordinatorRequest.ControlRun request:
                 Control(request.Control);
                 break;

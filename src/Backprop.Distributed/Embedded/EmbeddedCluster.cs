@@ -70,10 +70,10 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         _system = ActorSystem.Create(
             ClusterName, NodeDispatchers.Config.WithFallback(options.Persistence)
                 .WithFallback(SerializationConfiguration.Config).WithFallback(Logging));
-        var checkpoints = new CheckpointPieces(_system, StoragePatience.Default, options.Time);
+        Checkpoints = new CheckpointPieces(_system, StoragePatience.Default, options.Time);
         Files = new StoredFiles(_system, StoragePatience.Default, options.Time);
         Digests = new StoredDigests(_system, StoragePatience.Default, options.Time);
-        var builder = new Builder(_system, options, checkpoints, Files);
+        var builder = new Builder(_system, options, Checkpoints, Files);
         AvailableNode[] nodes =
         [
             .. Enumerable.Range(1, options.ParameterServers)
@@ -95,7 +95,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             Coordination.Coordinator.Props(new CoordinatorContext
             {
                 Membership = membership,
-                Checkpoints = checkpoints,
+                Checkpoints = Checkpoints,
                 Digests = Digests,
                 Time = options.Time,
             }),
@@ -108,6 +108,9 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
     /// <summary>The trained models.</summary>
     public StoredFiles Files { get; }
+
+    /// <summary>The pieces of checkpoints.</summary>
+    public CheckpointPieces Checkpoints { get; }
 
     /// <summary>The digests of the runs' versions.</summary>
     public StoredDigests Digests { get; }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
 using Akka.Actor;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
@@ -72,6 +73,21 @@ public sealed class CheckpointPieces
         }
     }
 
+    /// <summary>Reads the contents of parts, one after the other.</summary>
+    /// <exception cref="CheckpointException">A piece is missing, damaged, or could not be loaded.
+    /// </exception>
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(
+        RunId run, long version, ImmutableArray<CheckpointPart> parts,
+        [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        foreach (CheckpointPart part in parts)
+        {
+            CheckpointPiece piece = await LoadAsync(run, version, part, null, cancellation)
+                .ConfigureAwait(false);
+            yield return piece.Content;
+        }
+    }
+
     /// <summary>Deletes all that was ever saved of a version: of a checkpoint that a newer commit
     /// has made superfluous, or of one that was begun and never committed.</summary>
     /// <exception cref="CheckpointException">It could not be deleted.</exception>
@@ -116,7 +132,7 @@ public sealed class CheckpointPieces
             NumberOf(piece.Part), piece, cancellation);
 
     private async Task<CheckpointPiece> LoadAsync(
-        RunId run, long version, CheckpointPart part, PieceCut cut,
+        RunId run, long version, CheckpointPart part, PieceCut? cut,
         CancellationToken cancellation)
     {
         string what = Describe(run, version, part);
@@ -125,7 +141,8 @@ public sealed class CheckpointPieces
             .ConfigureAwait(false)
             ?? throw new CheckpointException($"{what} is missing in the database");
         if (found is not CheckpointPiece piece || piece.Part != part
-            || piece.Content.Length != cut.BytesOf(part.FirstBlock, part.EndBlock)
+            || (cut is not null
+                && piece.Content.Length != cut.BytesOf(part.FirstBlock, part.EndBlock))
             || CheckpointPiece.DigestOf(piece.Content.Span) != part.Sha256)
         {
             throw new CheckpointException(

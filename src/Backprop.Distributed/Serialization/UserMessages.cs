@@ -39,6 +39,14 @@ internal static class UserMessages
                 Control = (Wire.RunControl)(1 + (int)control.Control),
             },
         },
+        CoordinatorRequest.ShowReplay replay => new Wire.CoordinatorRequest
+        {
+            ShowReplay = new Wire.ShowReplay
+            {
+                Run = replay.Run.Value,
+                Version = replay.Version,
+            },
+        },
         CoordinatorRequest.ShowCluster =>
             new Wire.CoordinatorRequest { ShowCluster = new Wire.ShowCluster() },
         _ => throw new SerializationException($"{request.GetType()} is not in nodes.proto"),
@@ -58,6 +66,9 @@ internal static class UserMessages
                 new CoordinatorRequest.ControlRun(
                     ProtocolParts.Run(message.ControlRun.Run),
                     WireChecks.Enum<RunControl>((int)message.ControlRun.Control - 1, "control")),
+            Wire.CoordinatorRequest.RequestOneofCase.ShowReplay =>
+                new CoordinatorRequest.ShowReplay(
+                    ProtocolParts.Run(message.ShowReplay.Run), message.ShowReplay.Version),
             Wire.CoordinatorRequest.RequestOneofCase.ShowCluster =>
                 new CoordinatorRequest.ShowCluster(),
             _ => throw new SerializationException("a request of a later version"),
@@ -75,6 +86,15 @@ internal static class UserMessages
                 return new Wire.CoordinatorAnswer { Runs = list };
             case CoordinatorAnswer.Run run:
                 return new Wire.CoordinatorAnswer { Run = ToWire(run.View) };
+            case CoordinatorAnswer.Replay replay:
+                return new Wire.CoordinatorAnswer
+                {
+                    Replay = new Wire.Replay
+                    {
+                        Setup = NodeQuestions.ToWire(replay.Setup),
+                        From = replay.From is { } from ? ResultMessages.ToWire(from) : null,
+                    },
+                };
             case CoordinatorAnswer.Done:
                 return new Wire.CoordinatorAnswer { Done = new Wire.Done() };
             case CoordinatorAnswer.Cluster cluster:
@@ -103,6 +123,9 @@ internal static class UserMessages
                     message.Runs.All, RegistryState.MaxRuns, "runs", RegistryMessages.FromWire)),
             Wire.CoordinatorAnswer.AnswerOneofCase.Run =>
                 new CoordinatorAnswer.Run(FromWire(message.Run)),
+            Wire.CoordinatorAnswer.AnswerOneofCase.Replay => new CoordinatorAnswer.Replay(
+                NodeQuestions.FromWire(message.Replay.Setup),
+                message.Replay.From is { } from ? ResultMessages.FromWire(from) : null),
             Wire.CoordinatorAnswer.AnswerOneofCase.Done => new CoordinatorAnswer.Done(),
             Wire.CoordinatorAnswer.AnswerOneofCase.Cluster =>
                 new CoordinatorAnswer.Cluster(FromWire(message.Cluster)),

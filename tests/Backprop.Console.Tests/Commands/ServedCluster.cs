@@ -50,7 +50,9 @@ internal sealed class ServedCluster : IAsyncDisposable
         ServedCluster? served = null;
         ApiServer api = await ApiServer.StartAsync(
             "127.0.0.1", 0,
-            new ApiBackend(cluster.Client, cluster.Files.ReadAsync, () => served?.Unready),
+            new ApiBackend(
+                cluster.Client, cluster.Files.ReadAsync, cluster.Checkpoints, cluster.Digests,
+                () => served?.Unready),
             CancellationToken.None);
         served = new ServedCluster(cluster, api);
         return served;

@@ -100,7 +100,7 @@ public sealed class TrainCommandTests : IDisposable
         {
             // The digest of version 150, wherever the run was interrupted.
             file.Position = 16 + (150 * 16);
-            file.WriteByte(1);
+            file.Write([1, .. new byte[15]]);
         }
 
         CommandRun.Fails(

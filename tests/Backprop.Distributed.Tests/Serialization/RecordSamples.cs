@@ -224,6 +224,8 @@ internal static class RecordSamples
         new CoordinatorRequest.ShowRun(s_run),
         new CoordinatorRequest.ControlRun(s_run, RunControl.Resume),
         new CoordinatorRequest.ShowCluster(),
+        new CoordinatorRequest.ShowReplay(s_run, 21),
+        new CoordinatorAnswer.Replay(Setup, Manifest),
         new CoordinatorAnswer.Submitted(s_run),
         new CoordinatorAnswer.Runs([Summary]),
         new CoordinatorAnswer.Run(new RunView

@@ -1,0 +1,94 @@
+using Backprop.Engine;
+using Backprop.Engine.Gradients;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Networks;
+using Backprop.Engine.Optimizers;
+using Backprop.Engine.Threading;
+
+namespace Backprop.Benchmarks;
+
+/// <summary>A whole training step of the MLP 784-512-512-10: forward, loss, backward, update, on a
+/// batch that is already there.</summary>
+internal sealed class TrainingStep : IDisposable
+{
+    public const int Features = 784;
+    public const int Hidden = 512;
+    public const int Classes = 10;
+
+    private readonly NetworkExecutor _executor;
+    private readonly ParameterUpdate _update;
+    private readonly Optimizer _optimizer;
+    private readonly MicroBatches _microBatches;
+    private readonly Batch _batch;
+    private readonly AlignedBuffer _weights;
+    private readonly AlignedBuffer _state;
+    private readonly GradientSet _gradients;
+    private readonly PieceSums[] _sums;
+    private long _step;
+
+    /// <summary>Makes the network and the batch.</summary>
+    public TrainingStep(Optimizer optimizer, int rows, int microBatches, ComputePool pool)
+    {
+        var relu = new ReluDefinition();
+        Network network = Network.Build(
+            Shape.Of(Features),
+            [
+                new DenseDefinition(Hidden) { Activation = relu },
+                new DenseDefinition(Hidden) { Activation = relu },
+                new DenseDefinition(Classes),
+            ]);
+        ParameterLayout layout = Layout = network.Layout;
+        _optimizer = optimizer;
+        _microBatches = new MicroBatches(rows, microBatches);
+        _executor = new NetworkExecutor(
+            network, new SoftmaxCrossEntropy(), rows, microBatches, pool);
+        _update = new ParameterUpdate(
+            layout, 0, layout.BlockCount,
+            new UpdateRules(optimizer, Penalty.None, Clipping.None), pool);
+        _weights = new AlignedBuffer(layout.Length);
+        network.InitializeWeights(1, _weights);
+        _state = new AlignedBuffer(_update.StateLength);
+        _gradients = new GradientSet(layout, 0, microBatches, microBatches);
+        _sums = new PieceSums[_update.PieceCount];
+        _batch = new Batch(rows, Features, 1) { Rows = rows };
+        for (int i = 0; i < _batch.Features.Length; i++)
+        {
+            _batch.Features.Span[i] = i * 2654435761u % 1001 / 1000f;
+        }
+
+        for (int row = 0; row < rows; row++)
+        {
+            _batch.Targets.Span[row] = row % Classes;
+            _batch.Samples[row] = row;
+        }
+    }
+
+    /// <summary>The network's parameters.</summary>
+    public ParameterLayout Layout { get; }
+
+    /// <summary>One step.</summary>
+    /// <param name="listener">Hears of the new weights.</param>
+    public void Run(IBlockListener? listener = null)
+    {
+        _executor.UseWeights(_weights);
+        _executor.ComputeGradients(
+            _batch, new StepWork(1, _step, _microBatches), _gradients, listener: null);
+        AlignedBuffer gradient = _gradients.Gradient(0);
+        _update.Prepare(_weights, measureWeights: false, gradient, _sums);
+        _update.Apply(
+            new UpdateStep(_step, _optimizer.LearningRate, 1, _microBatches.Count), gradient,
+            _weights, _state, _weights, listener);
+        _step++;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _executor.Dispose();
+        _gradients.Dispose();
+        _weights.Dispose();
+        _state.Dispose();
+        _batch.Dispose();
+    }
+}
