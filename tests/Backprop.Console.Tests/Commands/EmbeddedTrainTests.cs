@@ -33,7 +33,8 @@ public sealed class EmbeddedTrainTests : IDisposable
         }
 
         Assert.Equal(
-            File.ReadAllBytes($"{single}/digests.bin"), File.ReadAllBytes($"{cluster}/digests.bin"));
+            File.ReadAllBytes($"{single}/digests.bin"),
+            File.ReadAllBytes($"{cluster}/digests.bin"));
         Assert.Equal(
             CommandRun.Succeeds("evaluate", $"{single}/model.bpm", "--data", _iris).Output,
             CommandRun.Succeeds("evaluate", $"{cluster}/model.bpm", "--data", _iris).Output);

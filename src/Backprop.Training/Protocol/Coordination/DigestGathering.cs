@@ -38,7 +38,8 @@ public sealed class DigestGathering(RunGeneration generation)
         }
 
         if (report.Digests.IsDefaultOrEmpty || report.Digests.Length > DigestBacklog.MaxReported
-            || report.FirstVersion < generation.Origin.Version || report.EndVersion > totalSteps + 1)
+            || report.FirstVersion < generation.Origin.Version
+            || report.EndVersion > totalSteps + 1)
         {
             return $"digests of versions from {report.FirstVersion}, which are none of the run's";
         }
