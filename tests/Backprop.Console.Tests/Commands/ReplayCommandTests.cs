@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Backprop.Console.Tests.Commands;
 
 /// <summary><c>backprop replay</c>: steps are computed again, and a record that is wrong is found.
@@ -104,7 +106,7 @@ public sealed class ReplayCommandTests : IDisposable
         CommandRun replay = await AwaitRecord(cluster);
 
         Assert.Equal((ExitCode.Done, ""), (replay.ExitCode, replay.Error));
-        Assert.StartsWith("moons-1: from the checkpoint of version 140", replay.Output);
+        Assert.StartsWith($"moons-1: from the {StartOf(cluster, 140)}\n", replay.Output);
         Assert.Contains("20 same, 0 different, 0 not on record", replay.Output);
         Assert.Contains(
             "from the first weights", cluster.Run("replay", "latest", "--step", "1").Output);
@@ -130,6 +132,18 @@ public sealed class ReplayCommandTests : IDisposable
 
     private void Train() =>
         CommandRun.Succeeds("train", _moons, "--output", _scratch["run"]);
+
+    // An epoch that ends while a checkpoint is still being saved has none of its own.
+    private static string StartOf(ServedCluster cluster, int step)
+    {
+        int[] before =
+        [
+            .. Regex.Matches(cluster.Run("checkpoints", "moons-1").Output, "^[0-9]+ ",
+                RegexOptions.Multiline).Select(match => int.Parse(match.Value))
+                .Where(version => version <= step),
+        ];
+        return before.Length == 0 ? "first weights" : $"checkpoint of version {before.Max()}";
+    }
 
     // The last digests are stored a moment after the run is over.
     private static async Task<CommandRun> AwaitRecord(ServedCluster cluster)
