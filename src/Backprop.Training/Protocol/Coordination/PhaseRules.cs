@@ -239,10 +239,19 @@ internal sealed class PhaseRules
     private TrainingPosition PositionHere(long version) =>
         CheckpointRules.PositionAt(_run, version, null, _now);
 
-    private NonFiniteStop? NonFinite(RunGeneration open) => open.Servers
-        .Select(server => _observed.Servers.GetValueOrDefault(server)?.NonFinite)
-        .OfType<NonFiniteStop>()
-        .MinBy(found => found.LastGoodVersion);
+    // Where servers are to go back by one, those that are behind make the version first: going back
+    // leaves the optimizer's state as the step has made it.
+    private NonFiniteStop? NonFinite(RunGeneration open)
+    {
+        ServerStatus?[] statuses =
+            [.. open.Servers.Select(server => _observed.Servers.GetValueOrDefault(server))];
+        ServerStatus? found = statuses.Where(status => status?.NonFinite is not null)
+            .MinBy(status => status!.NonFinite!.LastGoodVersion);
+        return found?.NonFinite?.LastGoodVersion == found?.Version
+            || statuses.All(status => status?.Version >= found!.Version)
+            ? found?.NonFinite
+            : null;
+    }
 
     private RunEvent? Evaluate(RunGeneration open, RunPhase.Evaluating evaluating)
     {
@@ -268,19 +277,28 @@ internal sealed class PhaseRules
     }
 
     // Whoever is computing goes on; others join while there is room.
-    private ImmutableArray<NodeId> Computing(RunGeneration open)
-    {
-        ImmutableArray<NodeId> whole = _observed.WholeWorkers();
-        return
+    private ImmutableArray<NodeId> Computing(RunGeneration open) =>
+        Choose(open, _observed.WholeWorkers());
+
+    // A coordinator that has just taken over has not heard of those who compute: they go on.
+    private ImmutableArray<NodeId> ComputingStill(RunGeneration open) => Choose(
+        open,
         [
-            .. whole.OrderByDescending(node => open.Assigned.Any(entry => entry.Worker == node))
-                .ThenBy(node => node).Take(Options.MaxWorkers).Order(),
-        ];
-    }
+            .. _observed.WholeWorkers(),
+            .. _observed.PresentWorkers().Where(node =>
+                !_observed.Workers.ContainsKey(node)
+                && open.Assigned.Any(entry => entry.Worker == node)),
+        ]);
+
+    private ImmutableArray<NodeId> Choose(RunGeneration open, ImmutableArray<NodeId> workers) =>
+    [
+        .. workers.OrderByDescending(node => open.Assigned.Any(entry => entry.Worker == node))
+            .ThenBy(node => node).Take(Options.MaxWorkers).Order(),
+    ];
 
     private RunEvent? Staff(RunGeneration open)
     {
-        ImmutableArray<NodeId> workers = Computing(open);
+        ImmutableArray<NodeId> workers = ComputingStill(open);
         if (workers.Length < Options.MinWorkers)
         {
             return new RunPaused(
