@@ -5,6 +5,7 @@ using Backprop.Data;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
 using Backprop.Training;
+using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
 namespace Backprop.Console.Commands;
@@ -64,6 +65,13 @@ internal static class DescribeCommand
         if (run.Specification.Ensemble is EnsembleSpecification ensemble)
         {
             yield return Line("ensemble", $"{ensemble.Seeds} networks");
+        }
+
+        if (run.Specification.Transport.Gradients == ElementEncoding.Bf16)
+        {
+            yield return Line(
+                "transport",
+                "bf16 gradients in a cluster: inexact, the result depends on it");
         }
 
         yield return Line(

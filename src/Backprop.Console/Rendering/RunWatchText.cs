@@ -46,6 +46,11 @@ internal static class RunWatchText
         RunSummaryView summary = view.Summary;
         yield return $"{summary.Id}  {Standing(summary.Standing)}";
         yield return Plain(summary.Reason);
+        foreach (string note in view.Notes)
+        {
+            yield return note;
+        }
+
         if (view.StepsPerEpoch == 0)
         {
             yield break;

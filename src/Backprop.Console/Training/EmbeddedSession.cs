@@ -330,6 +330,6 @@ internal sealed class EmbeddedSession : ITrainingSession
             : 0,
         WeightsSha256 = "",
         StateSha256 = "",
-        Notes = [],
+        Notes = ClusterRules.NotesOf(_specification),
     };
 }

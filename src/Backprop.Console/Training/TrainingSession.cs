@@ -6,6 +6,7 @@ using Backprop.Engine.Threading;
 using Backprop.Training;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Ensembles;
+using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
 namespace Backprop.Console.Training;
@@ -56,6 +57,13 @@ internal sealed class TrainingSession : ITrainingSession
     public TrainingOutcome Run(CancellationToken cancellation)
     {
         using PlannedRun planned = SpecificationFile.Plan(_specification);
+        if (_specification.Transport.Gradients != ElementEncoding.Fp32)
+        {
+            _warnings.Add(
+                "transport.gradients is for clusters: in one process no gradient travels, and none"
+                + " is rounded");
+        }
+
         CheckpointFiles[] stores =
         [
             .. Enumerable.Range(0, Members).Select(member => new CheckpointFiles(

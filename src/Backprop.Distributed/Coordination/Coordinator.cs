@@ -308,6 +308,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         Happenings = [],
         Result = null,
         Model = null,
+        Notes = [],
     };
 
     // --- Runs whose data nobody has looked at yet.

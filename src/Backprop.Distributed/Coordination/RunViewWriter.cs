@@ -39,6 +39,7 @@ internal static class RunViewWriter
             Happenings = happenings,
             Result = (state.Phase as RunPhase.Completed)?.Result,
             Model = registered.Model,
+            Notes = run.Plan.Notes,
         };
     }
 

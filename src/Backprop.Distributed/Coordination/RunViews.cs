@@ -102,6 +102,9 @@ public sealed record RunView
 
     /// <summary>The trained model; null: it has not completed.</summary>
     public required StoredFile? Model { get; init; }
+
+    /// <summary>What whoever looks at it should know, a sentence each.</summary>
+    public required ImmutableArray<string> Notes { get; init; }
 }
 
 /// <summary>A worker's part of a run.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Backprop.Engine;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Links;
 
@@ -20,9 +21,31 @@ public sealed class Arrival : IDisposable
     /// <summary>What has arrived.</summary>
     public ref readonly FrameHeader Header => ref _header;
 
-    /// <summary>The payload of a piece: [<see cref="FrameHeader.ElementCount"/>].</summary>
+    /// <summary>The payload of a piece that travels as it is:
+    /// [<see cref="FrameHeader.ElementCount"/>].</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
-    public ReadOnlySpan<float> Elements => Memory[..Header.ElementCount];
+    /// <exception cref="InvalidOperationException">It is encoded otherwise.</exception>
+    public ReadOnlySpan<float> Elements
+    {
+        get
+        {
+            RequireEncoding(ElementEncoding.Fp32);
+            return Memory[..Header.ElementCount];
+        }
+    }
+
+    /// <summary>The payload of a piece that travels as bfloat16 numbers:
+    /// [<see cref="FrameHeader.ElementCount"/>].</summary>
+    /// <exception cref="ObjectDisposedException">It was disposed.</exception>
+    /// <exception cref="InvalidOperationException">It is encoded otherwise.</exception>
+    public ReadOnlySpan<ushort> RoundedElements
+    {
+        get
+        {
+            RequireEncoding(ElementEncoding.Bf16);
+            return MemoryMarshal.Cast<float, ushort>(Memory)[..Header.ElementCount];
+        }
+    }
 
     /// <summary>The payload, little-endian; aligned to a float at least.</summary>
     /// <exception cref="ObjectDisposedException">It was disposed.</exception>
@@ -72,6 +95,14 @@ public sealed class Arrival : IDisposable
         _start = start;
         Completion = completion;
         _source = source;
+    }
+
+    private void RequireEncoding(ElementEncoding encoding)
+    {
+        if (Header.Encoding != encoding)
+        {
+            throw new InvalidOperationException($"the elements are {Header.Encoding}");
+        }
     }
 
     /// <summary>Frees the buffer of its own; it is not used again.</summary>

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using Backprop.Engine.Gradients;
+using Backprop.Engine.Numerics;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Links;
 
@@ -50,6 +52,10 @@ public readonly record struct FrameHeader
     /// credit the small frames granted.</summary>
     public int Offset { get; init; }
 
+    /// <summary>How the elements of a push are written; those of a broadcast always as they are.
+    /// </summary>
+    public ElementEncoding Encoding { get; init; }
+
     /// <summary>Bytes of the payload.</summary>
     public int PayloadBytes { get; init; }
 
@@ -61,22 +67,28 @@ public readonly record struct FrameHeader
         _ => FrameLane.Control,
     };
 
-    /// <summary>fp32 elements of a push or a broadcast.</summary>
-    public int ElementCount => PayloadBytes / sizeof(float);
+    /// <summary>Elements of a push or a broadcast.</summary>
+    public int ElementCount => PayloadBytes / ElementBytes;
+
+    private int ElementBytes =>
+        Encoding == ElementEncoding.Bf16 ? Bfloat16.Bytes : sizeof(float);
 
     /// <summary>The header of a piece of a tree node's gradient.</summary>
     public static FrameHeader Push(
-        RunHash run, long generation, long step, TreeNode node, int piece, int offset, int length)
+        RunHash run, long generation, long step, TreeNode node, int piece, int offset, int length,
+        ElementEncoding encoding = ElementEncoding.Fp32)
         => new()
         {
             Type = FrameType.Push,
+            Encoding = encoding,
             Run = run,
             Generation = generation,
             Step = step,
             Node = node,
             Piece = piece,
             Offset = offset,
-            PayloadBytes = checked(length * sizeof(float)),
+            PayloadBytes = checked(
+                length * (encoding == ElementEncoding.Bf16 ? Bfloat16.Bytes : sizeof(float))),
         };
 
     /// <summary>The header of a piece of a version of the weights.</summary>
@@ -135,7 +147,7 @@ public readonly record struct FrameHeader
         };
 
     /// <summary>What is wrong with this header whatever the run, or null.</summary>
-    public string? Mistake() => LengthMistake() ?? PlaceMistake();
+    public string? Mistake() => EncodingMistake() ?? LengthMistake() ?? PlaceMistake();
 
     /// <summary>Writes the header.</summary>
     /// <param name="payloadCrc">CRC-32C of the payload; that of nothing is 0.</param>
@@ -144,7 +156,7 @@ public readonly record struct FrameHeader
     {
         Span<byte> bytes = destination[..Bytes];
         bytes[0] = (byte)Type;
-        bytes[1] = 0;
+        bytes[1] = (byte)Encoding;
         bytes[2] = 0;
         bytes[3] = (byte)Node.Level;
         BinaryPrimitives.WriteInt32LittleEndian(bytes[4..], Node.Index);
@@ -176,9 +188,9 @@ public readonly record struct FrameHeader
             return "the frame's header does not match its checksum";
         }
 
-        if (source[1] != 0 || source[2] != 0)
+        if (source[2] != 0)
         {
-            return "the frame's reserved bytes are not zero";
+            return "the frame's reserved byte is not zero";
         }
 
         ulong length = BinaryPrimitives.ReadUInt64LittleEndian(source[48..]);
@@ -190,6 +202,7 @@ public readonly record struct FrameHeader
         header = new FrameHeader
         {
             Type = (FrameType)source[0],
+            Encoding = (ElementEncoding)source[1],
             Node = new TreeNode(source[3], BinaryPrimitives.ReadInt32LittleEndian(source[4..])),
             Run = new RunHash(BinaryPrimitives.ReadUInt128LittleEndian(source[8..])),
             Generation = BinaryPrimitives.ReadInt64LittleEndian(source[24..]),
@@ -201,11 +214,18 @@ public readonly record struct FrameHeader
         return header.Mistake();
     }
 
+    private string? EncodingMistake() =>
+        Encoding == ElementEncoding.Fp32
+        || (Encoding == ElementEncoding.Bf16 && Type == FrameType.Push)
+            ? null
+            : $"a {Type} frame whose elements are encoded as {Encoding}";
+
     private string? LengthMistake()
     {
         (int least, int most, int unit) = Type switch
         {
-            FrameType.Push or FrameType.Broadcast => (sizeof(float), MaxPieceBytes, sizeof(float)),
+            FrameType.Push or FrameType.Broadcast =>
+                (ElementBytes, MaxPieceBytes / sizeof(float) * ElementBytes, ElementBytes),
             FrameType.Loss => (sizeof(double), sizeof(double), sizeof(double)),
             FrameType.BlockSums => (sizeof(double), MaxSmallBytes, sizeof(double)),
             FrameType.RequestPieces => (sizeof(int), MaxSmallBytes, sizeof(int)),

@@ -3,8 +3,8 @@ namespace Backprop.Distributed.Links;
 /// <summary>What a frame carries. The numbers are the wire's and never change.</summary>
 public enum FrameType : byte
 {
-    /// <summary>A piece of a tree node's gradient, fp32; a <see cref="FrameLane.Bulk"/>
-    /// frame.</summary>
+    /// <summary>A piece of a tree node's gradient, fp32 or bf16; a
+    /// <see cref="FrameLane.Bulk"/> frame.</summary>
     Push = 1,
 
     /// <summary>A piece of a version of the weights, fp32; a <see cref="FrameLane.Bulk"/>

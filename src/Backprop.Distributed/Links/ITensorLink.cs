@@ -20,7 +20,8 @@ public interface ITensorLink : IDisposable
     /// <param name="buffer">Where the piece's elements are. They must stay as they are until
     /// <paramref name="completion"/> hears of this frame, which it does exactly once if the frame
     /// was queued, and never if it was not.</param>
-    /// <param name="start">The first of the elements in the buffer.</param>
+    /// <param name="start">Where in the buffer the first of the elements is, in floats, however
+    /// they are encoded.</param>
     /// <param name="completion">Told when the elements are no longer needed.</param>
     /// <exception cref="ArgumentException">The header is no header of such a frame, or the elements
     /// are not in the buffer.</exception>

@@ -10,11 +10,12 @@ internal static class SendChecks
     public static void Piece(in FrameHeader header, AlignedBuffer buffer, int start)
     {
         Header(header, FrameLane.Bulk);
-        if (start < 0 || header.ElementCount > buffer.Length - start)
+        if (start < 0
+            || header.PayloadBytes > (buffer.Length - (long)start) * sizeof(float))
         {
             throw new ArgumentException(
-                $"elements {start} to {(long)start + header.ElementCount} of a buffer of"
-                + $" {buffer.Length}",
+                $"{header.PayloadBytes} bytes from float {start} on of a buffer of"
+                + $" {buffer.Length} floats",
                 nameof(start));
         }
     }

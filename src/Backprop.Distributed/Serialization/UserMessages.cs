@@ -12,6 +12,7 @@ internal static class UserMessages
     private const int MaxHappenings = 10_000;
     private const int MaxCheckpoints = 100_000;
     private const int MaxWarnings = 1_000;
+    private const int MaxNotes = 1_000;
 
     public static Wire.CoordinatorRequest ToWire(CoordinatorRequest request) => request switch
     {
@@ -198,6 +199,7 @@ internal static class UserMessages
             AtTicks = WireChecks.ToTicks(happening.At),
             Text = WireChecks.ToReason(happening.Text),
         }));
+        message.Notes.Add(view.Notes.Select(WireChecks.ToReason));
         return message;
     }
 
@@ -232,6 +234,7 @@ internal static class UserMessages
                 ? ResultMessages.FromWire(result) with { History = history }
                 : null,
             Model = message.Model is { } model ? ResultMessages.FromWire(model) : null,
+            Notes = WireChecks.List(message.Notes, MaxNotes, "notes", WireChecks.FromReason),
         };
     }
 

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Engine;
+using Backprop.Engine.Numerics;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Threading;
 using Backprop.Training.Digests;
@@ -22,6 +23,7 @@ internal sealed class ServedSlice
     private readonly SumsGathering _gathering;
     private readonly SliceDigest? _digest;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
+    private readonly float[] _widened;
     private SliceMemory? _memory;
     private Broadcasting? _broadcasting;
 
@@ -39,7 +41,8 @@ internal sealed class ServedSlice
         _hash = RunHash.Of(run.Setup.Run.Value);
         State = new SliceState(run.Plan, context.Node, directive, context.Now);
         _guard = new SliceGuard(
-            State.Plan, State.Slice, directive.Generation, run.Dimensions.MicroBatches);
+            State.Plan, State.Slice, directive.Generation, run.Dimensions.MicroBatches,
+            run.Specification.Transport);
         _gathering = new SumsGathering(_guard.Sums);
         if (run.Specification.Digests)
         {
@@ -47,6 +50,9 @@ internal sealed class ServedSlice
                 State.Plan.FirstBlock(State.Slice), State.Plan.FirstBlock(State.Slice + 1));
         }
 
+        _widened = run.Specification.Transport.Gradients == ElementEncoding.Fp32
+            ? []
+            : new float[SlicePlan.MaxPieceLength];
         Inbox = context.Links.Register(RunPart.Slice, _hash, _guard, wake);
     }
 
@@ -252,8 +258,20 @@ internal sealed class ServedSlice
         if (State.EnterGradient(header, frame.ElementCount) == ArrivalVerdict.Entered)
         {
             Memory.Gradient.Enter(
-                State, frame.Piece, frame.Node.FirstMicroBatch, arrival.Elements);
+                State, frame.Piece, frame.Node.FirstMicroBatch, ElementsOf(arrival));
         }
+    }
+
+    private ReadOnlySpan<float> ElementsOf(Arrival arrival)
+    {
+        if (arrival.Header.Encoding == ElementEncoding.Fp32)
+        {
+            return arrival.Elements;
+        }
+
+        Span<float> widened = _widened.AsSpan(0, arrival.Header.ElementCount);
+        Bfloat16.Widen(arrival.RoundedElements, widened);
+        return widened;
     }
 
     private void TakeLoss(Arrival arrival)

@@ -2,13 +2,15 @@ using Backprop.Distributed.Links;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Optimizers;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Serving;
 
 /// <summary>Decides on links' threads what frames a slice takes, before there is memory for them:
 /// those of its generation that lie in it and are exactly as long as they must be.</summary>
 internal sealed class SliceGuard(
-    SlicePlan plan, int slice, Generation generation, int microBatches) : IFrameGuard
+    SlicePlan plan, int slice, Generation generation, int microBatches,
+    TransportSpecification transport) : IFrameGuard
 {
     private readonly TreeNode _root = GradientTree.Root(microBatches);
     private readonly int[] _sums = SumsOf(plan);
@@ -54,6 +56,9 @@ internal sealed class SliceGuard(
             ? FrameVerdict.Refuse(
                 $"a push of {header.ElementCount} elements at {header.Offset}, where piece"
                 + $" {piece.Index} has {piece.Length} at {piece.Offset}")
+            : header.Encoding != transport.OfGradient(piece) ? FrameVerdict.Refuse(
+                $"a push of piece {piece.Index} as {header.Encoding}, where the run has"
+                + $" {transport.OfGradient(piece)}")
             : !IsInTree(header.Node) ? NotInTree(header)
             : header.Step < Version ? FrameVerdict.Drop("the step is over")
             : FrameVerdict.Accept;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Backprop.Distributed.Links;
+using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Networks;
 using Backprop.Training.Protocol;
@@ -37,6 +38,7 @@ internal sealed class GradientPusher(LinkHub links) : ILayerGradientListener
                 layer = views[view].LayerIndex;
                 foreach (Piece piece in computed.Target.Plan.PiecesOfLayer(layer))
                 {
+                    computed.Finish(piece);
                     Push(computed, piece);
                 }
             }
@@ -144,13 +146,14 @@ internal sealed class GradientPusher(LinkHub links) : ILayerGradientListener
     private SendResult Send(KeptGradients gradients, int node, in Piece piece)
     {
         PushTarget target = gradients.Target;
+        AlignedBuffer source = gradients.SourceOf(
+            node, piece, out ElementEncoding encoding, out int start);
         var header = FrameHeader.Push(
             target.Run, target.Generation.Value, gradients.Step, gradients.Set.Nodes[node],
-            piece.Index, piece.Offset, piece.Length);
+            piece.Index, piece.Offset, piece.Length, encoding);
         gradients.Hold(piece.Slice);
         SendResult result = links.TrySend(
-            target.Servers[piece.Slice], header, gradients.Set.Gradient(node), piece.Offset,
-            gradients);
+            target.Servers[piece.Slice], header, source, start, gradients);
         if (result != SendResult.Queued)
         {
             gradients.Release(piece.Slice);

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Networks;
 using Backprop.Training.Protocol;
@@ -10,10 +12,12 @@ namespace Backprop.Distributed.Working;
 /// </summary>
 /// <param name="layout">The flat vector.</param>
 /// <param name="microBatches">Micro-batches of a global batch.</param>
+/// <param name="gradients">How gradients travel.</param>
 /// <param name="memoryLimitBytes">What all gradients together may take.</param>
 /// <param name="released">Called, on a thread of a link, when a link has one piece less.</param>
 internal sealed class GradientStore(
-    ParameterLayout layout, int microBatches, long memoryLimitBytes, Action released)
+    ParameterLayout layout, int microBatches, ElementEncoding gradients, long memoryLimitBytes,
+    Action released)
 {
     /// <summary>Sets of one range: that of the step at hand, one that links are late with, and one
     /// to compute into.</summary>
@@ -21,42 +25,46 @@ internal sealed class GradientStore(
 
     private readonly List<KeptGradients> _all = [];
 
+    // Of what is rounded for the way, one vector more, of half the bytes.
+    private readonly int _roundedLength = gradients == ElementEncoding.Bf16
+        ? layout.Length / KeptGradients.RoundedToAFloat
+        : 0;
+
     /// <summary>Those of the step at hand.</summary>
     public IEnumerable<KeptGradients> Kept => _all.Where(one => one.IsKept);
 
     /// <summary>Buffers for a range; false: links are late with too many.</summary>
     /// <exception cref="InsufficientMemoryException">There is no memory for them.</exception>
-    public bool TryTake(MicroBatchRange range, [NotNullWhen(true)] out KeptGradients? gradients)
+    public bool TryTake(MicroBatchRange range, [NotNullWhen(true)] out KeptGradients? taken)
     {
         int ofRange = 0;
-        gradients = null;
+        taken = null;
         foreach (KeptGradients one in _all)
         {
             if (one.Set.FirstMicroBatch == range.First && one.Set.EndMicroBatch == range.End)
             {
                 ofRange++;
-                gradients = one.IsFree ? one : gradients;
+                taken = one.IsFree ? one : taken;
             }
         }
 
-        if (gradients is null && ofRange < MostOfARange)
+        if (taken is null && ofRange < MostOfARange)
         {
             FreeOthers(range);
             RequireMemory(range);
-            gradients = new KeptGradients(
-                new GradientSet(layout, range.First, range.End, microBatches), released);
-            _all.Add(gradients);
+            taken = Allocate(range);
+            _all.Add(taken);
         }
 
-        return gradients is not null;
+        return taken is not null;
     }
 
     /// <summary>The step is over: its gradients are needed no longer.</summary>
     public void LetGo()
     {
-        foreach (KeptGradients gradients in _all)
+        foreach (KeptGradients one in _all)
         {
-            gradients.IsKept = false;
+            one.IsKept = false;
         }
     }
 
@@ -73,11 +81,20 @@ internal sealed class GradientStore(
         _all.Clear();
     }
 
+    private KeptGradients Allocate(MicroBatchRange range)
+    {
+        var set = new GradientSet(layout, range.First, range.End, microBatches);
+        ImmutableArray<AlignedBuffer> rounded = _roundedLength == 0
+            ? []
+            : [.. set.Nodes.Select(_ => new AlignedBuffer(_roundedLength))];
+        return new KeptGradients(set, rounded, released);
+    }
+
     private void RequireMemory(MicroBatchRange range)
     {
         int nodes = GradientTree.Cover(range.First, range.End, microBatches).Count;
         long vectors = nodes + _all.Sum(one => (long)one.Set.Nodes.Count);
-        long bytes = vectors * layout.Length * sizeof(float);
+        long bytes = vectors * (layout.Length + _roundedLength) * sizeof(float);
         if (bytes > memoryLimitBytes)
         {
             throw new InsufficientMemoryException(
@@ -96,7 +113,7 @@ internal sealed class GradientStore(
             if (one.IsFree
                 && (one.Set.FirstMicroBatch != range.First || one.Set.EndMicroBatch != range.End))
             {
-                one.Set.Dispose();
+                one.Dispose();
                 _all.RemoveAt(i);
             }
         }

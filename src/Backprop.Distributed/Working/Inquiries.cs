@@ -89,7 +89,8 @@ internal sealed class Inquiries(NodeContext context)
         return (
             new FinalExamination(
                 manifest.Version, WeightsDigest.OfWeights(layout, final),
-                WeightsDigest.OfState(layout, weights, state), validation, test, []),
+                WeightsDigest.OfState(layout, weights, state), validation, test,
+                ClusterRules.NotesOf(known.Specification)),
             model);
     }
 

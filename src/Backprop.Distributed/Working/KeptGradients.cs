@@ -1,7 +1,11 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using Backprop.Distributed.Links;
+using Backprop.Engine;
 using Backprop.Engine.Gradients;
+using Backprop.Engine.Numerics;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Working;
 
@@ -10,15 +14,24 @@ namespace Backprop.Distributed.Working;
 /// <param name="Generation">The generation.</param>
 /// <param name="Servers">The servers in the order of their slices.</param>
 /// <param name="Plan">How the vector is cut.</param>
+/// <param name="Transport">How pieces travel.</param>
 internal sealed record PushTarget(
-    RunHash Run, Generation Generation, ImmutableArray<NodeId> Servers, SlicePlan Plan);
+    RunHash Run, Generation Generation, ImmutableArray<NodeId> Servers, SlicePlan Plan,
+    TransportSpecification Transport);
 
 /// <summary>The gradients of a range of micro-batches, which links may still be sending: they may
 /// be written again when they are no longer kept and no link has any of them.</summary>
 /// <param name="set">The gradients.</param>
+/// <param name="rounded">What they are sent from where they travel rounded, two to a float: a
+/// buffer a node; none: they are sent from where they lie.</param>
 /// <param name="released">Called, on a thread of a link, when a link has one piece less.</param>
-internal sealed class KeptGradients(GradientSet set, Action released) : ISendCompletion
+internal sealed class KeptGradients(
+    GradientSet set, ImmutableArray<AlignedBuffer> rounded, Action released)
+    : ISendCompletion, IDisposable
 {
+    /// <summary>Rounded elements in the place of a float.</summary>
+    public const int RoundedToAFloat = sizeof(float) / Bfloat16.Bytes;
+
     private int[] _bySlice = [];
     private int _underWay;
 
@@ -49,6 +62,47 @@ internal sealed class KeptGradients(GradientSet set, Action released) : ISendCom
         if (_bySlice.Length != target.Servers.Length)
         {
             _bySlice = new int[target.Servers.Length];
+        }
+    }
+
+    /// <summary>A piece of every node is final: where it travels rounded, it is rounded.</summary>
+    public void Finish(in Piece piece)
+    {
+        if (Target.Transport.OfGradient(piece) == ElementEncoding.Fp32)
+        {
+            return;
+        }
+
+        for (int node = 0; node < rounded.Length; node++)
+        {
+            Bfloat16.Round(
+                set.Gradient(node).Span.Slice(piece.Offset, piece.Length),
+                MemoryMarshal.Cast<float, ushort>(rounded[node].Span)
+                    .Slice(piece.Offset, piece.Length));
+        }
+    }
+
+    /// <summary>Where a node's piece is sent from.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="piece">The piece.</param>
+    /// <param name="encoding">How it is encoded there.</param>
+    /// <param name="start">Where it begins, in floats.</param>
+    public AlignedBuffer SourceOf(
+        int node, in Piece piece, out ElementEncoding encoding, out int start)
+    {
+        encoding = Target.Transport.OfGradient(piece);
+        bool isRounded = encoding == ElementEncoding.Bf16;
+        start = isRounded ? piece.Offset / RoundedToAFloat : piece.Offset;
+        return isRounded ? rounded[node] : set.Gradient(node);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        set.Dispose();
+        foreach (AlignedBuffer buffer in rounded)
+        {
+            buffer.Dispose();
         }
     }
 

@@ -162,7 +162,9 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             return;
         }
 
-        _target = new PushTarget(_hash, directive.Generation, directive.Servers, _state.Plan);
+        _target = new PushTarget(
+            _hash, directive.Generation, directive.Servers, _state.Plan,
+            _run!.Specification.Transport);
         _inbox = _context.Links.Register(
             RunPart.Replica, _hash, new ReplicaGuard(_state.Plan, directive.Generation), _wake);
     }
@@ -344,8 +346,8 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     {
         KnownRun run = _run!;
         _gradients ??= new GradientStore(
-            run.Dimensions.Layout, run.Dimensions.MicroBatches, _context.MemoryLimitBytes,
-            OnReleased);
+            run.Dimensions.Layout, run.Dimensions.MicroBatches,
+            run.Specification.Transport.Gradients, _context.MemoryLimitBytes, OnReleased);
         _seat ??= new ComputeSeat(_context, run);
         Post(state, _ => new JobResult.Opened());
     }

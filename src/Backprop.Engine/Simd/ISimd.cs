@@ -84,6 +84,14 @@ public unsafe interface ISimd<TVector>
     /// <summary>The significand of a positive normal float, in [1, 2).</summary>
     static abstract TVector Significand(TVector a);
 
+    /// <summary>Writes <see cref="Lanes"/> bfloat16 numbers: each lane rounded to the nearest, ties
+    /// to even, by integer operations alone; a NaN becomes a quiet NaN of the same sign, what is
+    /// too large an infinity.</summary>
+    static abstract void StoreBfloat16(TVector value, ushort* destination);
+
+    /// <summary>Reads <see cref="Lanes"/> bfloat16 numbers: every one is a float.</summary>
+    static abstract TVector LoadBfloat16(ushort* source);
+
     /// <summary>Asks for the cache line at <paramref name="address"/>; may do nothing.</summary>
     static abstract void Prefetch(float* address);
 }

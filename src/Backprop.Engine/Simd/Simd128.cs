@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Backprop.Engine.Numerics;
 
 namespace Backprop.Engine.Simd;
 
@@ -165,6 +166,26 @@ public readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Significand(Vector128<float> a) =>
         ((a.AsInt32() & Vector128.Create(SignificandBits)) | Vector128.Create(ExponentBias << 23))
         .AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(Vector128<float> value, ushort* destination)
+    {
+        Vector128<uint> bits = value.AsUInt32();
+        Vector128<uint> rounded =
+            bits + Vector128.Create(Bfloat16.BelowHalf) + ((bits >> 16) & Vector128<uint>.One);
+        Vector128<uint> quiet = bits | Vector128.Create(Bfloat16.QuietBit);
+        Vector128<uint> halves = Vector128.ConditionalSelect(
+            Vector128.Equals(value, value).AsUInt32(), rounded, quiet) >> 16;
+        Vector128.Narrow(halves, halves).GetLower().Store(destination);
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadBfloat16(ushort* source)
+    {
+        return (Vector128.WidenLower(Vector64.Load(source).ToVector128Unsafe()) << 16).AsSingle();
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

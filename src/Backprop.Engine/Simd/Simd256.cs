@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Backprop.Engine.Numerics;
 
 namespace Backprop.Engine.Simd;
 
@@ -165,6 +166,27 @@ public readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Significand(Vector256<float> a) =>
         ((a.AsInt32() & Vector256.Create(SignificandBits)) | Vector256.Create(ExponentBias << 23))
         .AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(Vector256<float> value, ushort* destination)
+    {
+        Vector256<uint> bits = value.AsUInt32();
+        Vector256<uint> rounded =
+            bits + Vector256.Create(Bfloat16.BelowHalf) + ((bits >> 16) & Vector256<uint>.One);
+        Vector256<uint> quiet = bits | Vector256.Create(Bfloat16.QuietBit);
+        Vector256<uint> halves = Vector256.ConditionalSelect(
+            Vector256.Equals(value, value).AsUInt32(), rounded, quiet) >> 16;
+        Vector128.Narrow(halves.GetLower(), halves.GetUpper()).Store(destination);
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadBfloat16(ushort* source)
+    {
+        (Vector128<uint> lower, Vector128<uint> upper) = Vector128.Widen(Vector128.Load(source));
+        return (Vector256.Create(lower, upper) << 16).AsSingle();
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Backprop.Engine.Numerics;
 
 namespace Backprop.Engine.Simd;
 
@@ -170,6 +171,27 @@ public readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Significand(Vector512<float> a) =>
         ((a.AsInt32() & Vector512.Create(SignificandBits)) | Vector512.Create(ExponentBias << 23))
         .AsSingle();
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(Vector512<float> value, ushort* destination)
+    {
+        Vector512<uint> bits = value.AsUInt32();
+        Vector512<uint> rounded =
+            bits + Vector512.Create(Bfloat16.BelowHalf) + ((bits >> 16) & Vector512<uint>.One);
+        Vector512<uint> quiet = bits | Vector512.Create(Bfloat16.QuietBit);
+        Vector512<uint> halves = Vector512.ConditionalSelect(
+            Vector512.Equals(value, value).AsUInt32(), rounded, quiet) >> 16;
+        Vector256.Narrow(halves.GetLower(), halves.GetUpper()).Store(destination);
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadBfloat16(ushort* source)
+    {
+        (Vector256<uint> lower, Vector256<uint> upper) = Vector256.Widen(Vector256.Load(source));
+        return (Vector512.Create(lower, upper) << 16).AsSingle();
+    }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Backprop.Engine.Numerics;
 
 namespace Backprop.Engine.Simd;
 
@@ -123,6 +124,22 @@ public readonly unsafe struct SimdScalar : ISimd<float>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Significand(float a) => BitConverter.Int32BitsToSingle(
         (BitConverter.SingleToInt32Bits(a) & SignificandBits) | (ExponentBias << 23));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreBfloat16(float value, ushort* destination)
+    {
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        uint rounded = float.IsNaN(value)
+            ? bits | Bfloat16.QuietBit
+            : bits + Bfloat16.BelowHalf + ((bits >> 16) & 1);
+        *destination = (ushort)(rounded >> 16);
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadBfloat16(ushort* source) =>
+        BitConverter.UInt32BitsToSingle((uint)*source << 16);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

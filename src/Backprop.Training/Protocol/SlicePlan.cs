@@ -9,8 +9,10 @@ namespace Backprop.Training.Protocol;
 /// <param name="Slice">The slice it lies in.</param>
 /// <param name="LayerIndex">The layer whose parameters it holds.</param>
 /// <param name="Offset">Its first element in the flat vector.</param>
-/// <param name="Length">Its elements, padding between views included.</param>
-public readonly record struct Piece(int Index, int Slice, int LayerIndex, int Offset, int Length)
+/// <param name="Length">Its elements, padding between views included: a multiple of 16.</param>
+/// <param name="IsOfStatistics">Whether its layer has running statistics.</param>
+public readonly record struct Piece(
+    int Index, int Slice, int LayerIndex, int Offset, int Length, bool IsOfStatistics)
 {
     /// <summary>One past its last element.</summary>
     public int End => Offset + Length;
@@ -103,8 +105,10 @@ public sealed class SlicePlan
         {
             int layer = views[first].LayerIndex;
             int end = first;
+            bool isOfStatistics = false;
             while (end < views.Length && views[end].LayerIndex == layer)
             {
+                isOfStatistics |= views[end].Declaration.Role == ParameterRole.Statistic;
                 end++;
             }
 
@@ -119,7 +123,8 @@ public sealed class SlicePlan
                 int pieceEnd = (int)Math.Min(
                     Math.Min(layerEnd, SliceStart(slice + 1)),
                     (long)offset + ((long)MaxPieceBlocks * Layout.BlockLength));
-                pieces.Add(new Piece(pieces.Count, slice, layer, offset, pieceEnd - offset));
+                pieces.Add(new Piece(
+                    pieces.Count, slice, layer, offset, pieceEnd - offset, isOfStatistics));
                 offset = pieceEnd;
             }
 

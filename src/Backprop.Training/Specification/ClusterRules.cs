@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Training.Specification;
@@ -21,6 +23,17 @@ public static class ClusterRules
             "a cluster counts checkpoints in epochs or time: use every-epochs or every"),
         _ => null,
     };
+
+    /// <summary>What whoever looks at such a run of a cluster should know, a sentence each.
+    /// </summary>
+    public static ImmutableArray<string> NotesOf(RunSpecification run) =>
+        run.Transport.Gradients == ElementEncoding.Bf16
+            ?
+            [
+                "inexact: gradients travel rounded to bf16 (transport.gradients), so the weights"
+                + " depend on how the cluster shared the micro-batches out",
+            ]
+            : [];
 
     /// <summary>How a cluster coordinates it.</summary>
     public static CoordinationOptions OptionsOf(RunSpecification run) => new()

@@ -71,6 +71,19 @@ public sealed record WorkersSpecification(int Min, int Max)
     public static WorkersSpecification Default { get; } = new(1, AssignmentPlanner.MaxWorkers);
 }
 
+/// <summary>How tensors travel between the nodes of a cluster.</summary>
+/// <param name="Gradients">How pushed gradients are written.</param>
+public sealed record TransportSpecification(ElementEncoding Gradients)
+{
+    /// <summary>What holds where nothing is said: everything travels as it is.</summary>
+    public static TransportSpecification Default { get; } = new(ElementEncoding.Fp32);
+
+    /// <summary>How a piece of a gradient is written. Running statistics are no gradients, though
+    /// they travel like them: their layers' pieces are few, and travel as they are.</summary>
+    public ElementEncoding OfGradient(in Piece piece) =>
+        piece.IsOfStatistics ? ElementEncoding.Fp32 : Gradients;
+}
+
 /// <summary>
 /// A run as its user wrote it, checked as far as it can be without its data. The reference of every
 /// key is docs/specification.md.
@@ -130,6 +143,9 @@ public sealed record RunSpecification
 
     /// <summary>Whether the digest of every version is kept.</summary>
     public required bool Digests { get; init; }
+
+    /// <summary>How its tensors travel between nodes.</summary>
+    public required TransportSpecification Transport { get; init; }
 
     /// <summary>The specification as text, a line a key, in an order and a spelling of its own:
     /// what a checkpoint belongs to. The keys of <see cref="Checkpoint"/>,

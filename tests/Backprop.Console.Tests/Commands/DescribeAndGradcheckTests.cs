@@ -19,6 +19,18 @@ public class DescribeAndGradcheckTests
     }
 
     [Fact]
+    public void Describe_says_what_makes_a_run_inexact()
+    {
+        using var scratch = new ScratchDirectory();
+        string rounded = scratch.Write(
+            "rounded.conf", Specifications.Moons + "\ntransport { gradients = bf16 }");
+
+        string text = CommandRun.Succeeds("describe", rounded).Output;
+
+        Assert.Contains("transport   bf16 gradients in a cluster: inexact", text);
+    }
+
+    [Fact]
     public void Gradcheck_finds_backpropagation_right_tensor_by_tensor()
     {
         string text = CommandRun.Succeeds("gradcheck", "hocon/runs/iris.conf").Output;

@@ -41,6 +41,29 @@ public sealed class EmbeddedTrainTests : IDisposable
     }
 
     [Fact]
+    public void Rounded_gradients_are_said_to_be_inexact_and_one_process_rounds_none()
+    {
+        string rounded = _scratch.Write(
+            "rounded.conf", File.ReadAllText(_iris) + "\ntransport { gradients = bf16 }");
+
+        CommandRun single = CommandRun.Of(
+            "train", rounded, "--output", _scratch["single"]);
+        string cluster = CommandRun.Succeeds(
+            "train", rounded, "--workers", "2", "--output", _scratch["cluster"]).Output;
+        CommandRun.Succeeds("train", _iris, "--output", _scratch["exact"]);
+
+        Assert.Equal(ExitCode.Done, single.ExitCode);
+        Assert.Contains("transport.gradients is for clusters", single.Error);
+        Assert.Equal(
+            CommandRun.Weights(_scratch["exact"]), CommandRun.Weights(_scratch["single"]));
+        Assert.Contains("inexact: gradients travel rounded to bf16", cluster);
+        Assert.Contains(
+            "inexact", CommandRun.Summary(_scratch["cluster"]).GetProperty("notes").ToString());
+        Assert.NotEqual(
+            CommandRun.Weights(_scratch["exact"]), CommandRun.Weights(_scratch["cluster"]));
+    }
+
+    [Fact]
     public void A_run_that_is_over_tells_its_result_again()
     {
         string[] command = ["train", _iris, "--workers", "1", "--output", _scratch["run"]];

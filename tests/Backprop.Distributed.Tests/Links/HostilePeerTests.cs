@@ -34,7 +34,9 @@ public sealed class HostilePeerTests : IDisposable
     {
         { "type", 0, 99, "99 is no type" },
         { "type of a handshake", 0, (byte)'B', "66 is no type" },
-        { "reserved", 1, 1, "reserved" },
+        { "reserved", 2, 1, "reserved" },
+        { "encoding", 1, 2, "a Push frame whose elements are encoded as 2" },
+        { "type of another encoding", 1, 0xFF, "encoded as 255" },
         { "level", 3, 17, "tree node" },
         { "node index", 6, 1, "tree node" },
         { "generation", 31, 0x80, "negative" },
@@ -58,6 +60,20 @@ public sealed class HostilePeerTests : IDisposable
         byte[] frame = RawPeer.Frame(LinkPair.PushOf(2), new byte[8]);
         frame[at] = value;
         AssertRefused(RawPeer.Resealed(frame), word, field);
+    }
+
+    [Theory]
+    [InlineData(0, 2, "a Broadcast frame whose elements are encoded as Bf16")]
+    [InlineData(0, 3, "a Loss frame whose elements are encoded as Bf16")]
+    [InlineData(0, 7, "a Heartbeat frame whose elements are encoded as Bf16")]
+    [InlineData(48, 3, "units of 2")]
+    [InlineData(48, 0, "2 to 524288")]
+    [InlineData(50, 8, "2 to 524288")]
+    public void A_frame_that_cannot_be_rounded_is_refused(int at, byte value, string word)
+    {
+        byte[] frame = RawPeer.Frame(LinkPair.RoundedPushOf(2), new byte[4]);
+        frame[at] = value;
+        AssertRefused(RawPeer.Resealed(frame), word, word);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Backprop.Distributed.Links;
 using Backprop.Engine;
 using Backprop.Engine.Gradients;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Tests.Links;
 
@@ -55,6 +56,9 @@ internal sealed class LinkPair : IDisposable
 
     public static FrameHeader PushOf(int length, long step = 0, int piece = 0) =>
         FrameHeader.Push(Run, 1, step, new TreeNode(0, 3), piece, 0, length);
+
+    public static FrameHeader RoundedPushOf(int length) => FrameHeader.Push(
+        Run, 1, 0, new TreeNode(0, 3), 0, 0, length, ElementEncoding.Bf16);
 
     public void Dial() =>
         Dialled = Dialler.Dial(Listening.Address, DiallerOwner, DiallerOwner);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.InMemory;
 using Backprop.Distributed.Links.Tcp;
@@ -57,6 +58,33 @@ public abstract class TransportContractTests
         }
 
         Assert.Equal((header, true), pair.DiallerOwner.WaitReleased());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4_099)]
+    [InlineData(262_144)]
+    public void A_rounded_piece_takes_half_the_bytes_and_arrives_as_it_was_sent(int length)
+    {
+        using LinkPair pair = Joined();
+        AlignedBuffer numbers = pair.Numbers(16 + ((length + 1) / 2));
+        FrameHeader header = LinkPair.RoundedPushOf(length);
+        Assert.Equal(2 * length, header.PayloadBytes);
+
+        Assert.Equal(
+            SendResult.Queued, pair.Dialled.TrySend(header, numbers, 16, pair.DiallerOwner));
+
+        using (Arrival arrival = pair.ListenerOwner.WaitArrival())
+        {
+            Assert.Equal(header, arrival.Header);
+            Assert.True(arrival.RoundedElements.SequenceEqual(
+                MemoryMarshal.Cast<float, ushort>(numbers.Span[16..])[..length]));
+            Assert.Throws<InvalidOperationException>(() => arrival.Elements.Length);
+        }
+
+        Assert.Equal((header, true), pair.DiallerOwner.WaitReleased());
+        Assert.Throws<ArgumentException>(
+            () => pair.Dialled.TrySend(header, numbers, 17, pair.DiallerOwner));
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.Tcp;
 using Backprop.Engine;
 using Backprop.Engine.Gradients;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Tests.Links;
 
@@ -29,6 +30,28 @@ public sealed class WireFormatTests
         Assert.Equal(header, read);
         Assert.Equal(Crc32C.Of([0, 0, 128, 63, 0, 0, 0, 64]), crc);
     }
+
+    [Fact]
+    public void A_rounded_push_has_these_bytes()
+    {
+        FrameHeader header = FrameHeader.Push(
+            LinkPair.Run, 0x1122, 0x3344556677, new TreeNode(2, 0x0ABC), 0x0D0E, 0x10203040, 2,
+            ElementEncoding.Bf16);
+        byte[] bytes = RawPeer.Frame(header, [128, 63, 0, 64]);
+        Assert.Equal(
+            "01010002bc0a00001106d9486d808711dcac46d01a1fe4d82211000000000000"
+                + "77665544330000000e0d00004030201004000000000000007643fb867d2b2a94"
+                + "803f0040",
+            Convert.ToHexStringLower(bytes));
+        Assert.Null(FrameHeader.Read(bytes, out FrameHeader read, out _));
+        Assert.Equal(header, read);
+        Assert.Equal(2, read.ElementCount);
+    }
+
+    [Fact]
+    public void The_encodings_have_these_numbers() => Assert.Equal(
+        [(0, "Fp32"), (1, "Bf16")],
+        Enum.GetValues<ElementEncoding>().Select(one => ((int)one, one.ToString())));
 
     [Fact]
     public void A_handshake_has_these_bytes()

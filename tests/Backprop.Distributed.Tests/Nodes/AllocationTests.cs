@@ -1,4 +1,5 @@
 using Backprop.Distributed.Nodes;
+using Backprop.Engine.Numerics;
 
 namespace Backprop.Distributed.Tests.Nodes;
 
@@ -7,12 +8,15 @@ namespace Backprop.Distributed.Tests.Nodes;
 public sealed class AllocationTests
 {
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_step_allocates_next_to_nothing_of_what_it_moves(bool overTcp)
+    [InlineData(false, "fp32")]
+    [InlineData(true, "fp32")]
+    [InlineData(true, "bf16")]
+    public async Task A_step_allocates_next_to_nothing_of_what_it_moves(
+        bool overTcp, string gradients)
     {
         RunSetup longEpochs = TestRun.SetupOf(
-            TestRun.Specification.Replace("samples = 90", "samples = 4800"));
+            TestRun.Specification.Replace("samples = 90", "samples = 4800")
+            + $"\ntransport {{ gradients = {gradients} }}");
         await using TestCluster cluster = TestCluster.Of(
             overTcp, servers: 2, workers: 2, setup: longEpochs);
         long before = await cluster.AwaitVersionAsync(10);
@@ -21,7 +25,8 @@ public sealed class AllocationTests
         allocated = GC.GetTotalAllocatedBytes(precise: true) - allocated;
 
         // Each worker pushes a whole vector at least, and gets one.
-        long moved = (after - before) * 2 * 2 * sizeof(float) * TestRun.Plan.Network.Layout.Length;
+        int bytesOfBoth = sizeof(float) + (gradients == "fp32" ? sizeof(float) : Bfloat16.Bytes);
+        long moved = (after - before) * 2 * bytesOfBoth * TestRun.Plan.Network.Layout.Length;
         Assert.InRange(allocated, 0, moved / 100);
     }
 }

@@ -22,6 +22,22 @@ public sealed class ReplicaActorTests
     }
 
     [Fact]
+    public async Task Where_the_run_says_so_gradients_are_rounded_and_statistics_are_not()
+    {
+        await using var servers = new ScriptedServers(
+            Some,
+            TestRun.Specification.Replace(
+                "{ dropout { rate = 0.2 } }", "{ batch-normalization {} }")
+                + "\ntransport { gradients = bf16 }");
+        await servers.OpenAsync();
+        for (long version = 0; version < 3; version++)
+        {
+            await servers.BroadcastAsync(version);
+            await servers.AwaitGradientsAsync(version, Some);
+        }
+    }
+
+    [Fact]
     public async Task A_newer_version_takes_its_place()
     {
         await using ScriptedServers servers = await ScriptedServers.BeginStepAsync(All);

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Backprop.Data.Batches;
+using Backprop.Data.Sources;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.InMemory;
 using Backprop.Distributed.Nodes;
@@ -7,10 +8,12 @@ using Backprop.Distributed.Persistence;
 using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Numerics;
 using Backprop.Engine.Threading;
 using Backprop.Training;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Tests.Nodes;
 
@@ -32,16 +35,21 @@ internal sealed class ScriptedServers : IAsyncDisposable
     private readonly SendCount _underWay = new();
     private readonly Dictionary<(long Step, TreeNode Node), float[]> _pushed = [];
     private readonly HashSet<(long Step, TreeNode Node, int Piece)> _pieces = [];
+    private readonly PlannedRun _planned;
     private readonly SlicePlan _plan;
     private WorkerDirective _directive;
     private WorkerStatus? _status;
     private bool _isAsked;
     private int _rowsBefore;
 
-    /// <summary>The worker observes.</summary>
+    /// <summary>A worker that knows of no run yet.</summary>
     /// <param name="assigned">Its micro-batches.</param>
-    public ScriptedServers(MicroBatchRange assigned)
+    /// <param name="specification">The run; null: the small one.</param>
+    public ScriptedServers(MicroBatchRange assigned, string? specification = null)
     {
+        RunSetup setup = TestRun.SetupOf(specification ?? TestRun.Specification);
+        _planned = RunPlanner.Plan(
+            TestRun.Read(setup.Specification), new DataSourceOpener(), long.MaxValue);
         var network = new InMemoryNetwork();
         var checkpoints = new CheckpointPieces(
             _system, StoragePatience.Default, TimeProvider.System);
@@ -58,7 +66,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
             .. _servers.Select(server => server.Hub.Register(
                 RunPart.Slice, _run, new EverythingGuard(), () => { })),
         ];
-        _plan = new SlicePlan(TestRun.Plan.Network.Layout, _servers.Length);
+        _plan = new SlicePlan(_planned.Plan.Network.Layout, _servers.Length);
         _directive = new WorkerDirective
         {
             Run = TestRun.Id,
@@ -70,7 +78,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
             Lease = new Lease(3, 0),
         };
         _coordinator = _system.ActorOf(Props.Create(() => new ScriptedCoordinator(
-            _worker.Worker, status => Volatile.Write(ref _status, status))));
+            _worker.Worker, setup, status => Volatile.Write(ref _status, status))));
 
         TestNode Make(string name, bool isMute) => new(
             _system, name, NodeRoles.Worker,
@@ -96,7 +104,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
         int rows = servers._rowsBefore;
         for (long version = 0; version <= step; version++)
         {
-            rows += RowsOf(version, assigned);
+            rows += servers.RowsOf(version, assigned);
         }
 
         await AwaitAsync(() => servers._data.RowsRead >= rows);
@@ -171,6 +179,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
         });
         for (int node = 0; node < expected.Nodes.Count; node++)
         {
+            RoundForTheWay(expected.Gradient(node).Span);
             Assert.Equal(
                 expected.Gradient(node).Span.ToArray(), _pushed[(step, expected.Nodes[node])]);
         }
@@ -187,6 +196,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
         Array.ForEach(_servers, server => server.Hub.Dispose());
         _worker.Hub.Dispose();
         _weights.ForEach(weights => weights.Dispose());
+        _planned.Dispose();
     }
 
     private static async Task AwaitAsync(Func<bool> isSo)
@@ -198,9 +208,9 @@ internal sealed class ScriptedServers : IAsyncDisposable
         }
     }
 
-    private static int RowsOf(long step, MicroBatchRange range)
+    private int RowsOf(long step, MicroBatchRange range)
     {
-        MicroBatches cut = RunDimensions.Of(TestRun.Plan).MicroBatchesOf(step);
+        MicroBatches cut = RunDimensions.Of(_planned.Plan).MicroBatchesOf(step);
         return cut.Start(range.End) - cut.Start(range.First);
     }
 
@@ -225,14 +235,14 @@ internal sealed class ScriptedServers : IAsyncDisposable
     {
         var weights = new AlignedBuffer(_plan.Layout.Length);
         _weights.Add(weights);
-        TestRun.Plan.Network.InitializeWeights(
+        _planned.Plan.Network.InitializeWeights(
             (ulong)((100 * _directive.Generation.Value) + version), weights);
         return weights;
     }
 
     private GradientSet Compute(long step, MicroBatchRange range)
     {
-        TrainingPlan plan = TestRun.Plan;
+        TrainingPlan plan = _planned.Plan;
         var loader = new BatchLoader(
             plan.Train, plan.Seed, plan.BatchSize, TargetReading.For(plan).Encoding, plan.Shuffle,
             plan.Augmentation);
@@ -248,6 +258,20 @@ internal sealed class ScriptedServers : IAsyncDisposable
         executor.ComputeGradients(
             batch, new StepWork(plan.Seed, step, cut), gradients, listener: null);
         return gradients;
+    }
+
+    // What arrives of a gradient.
+    private void RoundForTheWay(Span<float> gradient)
+    {
+        TransportSpecification transport = _planned.Specification.Transport;
+        foreach (Piece piece in _plan.Pieces.Where(
+            piece => transport.OfGradient(piece) == ElementEncoding.Bf16))
+        {
+            Span<float> elements = gradient.Slice(piece.Offset, piece.Length);
+            var rounded = new ushort[piece.Length];
+            Bfloat16.Round(elements, rounded);
+            Bfloat16.Widen(rounded, elements);
+        }
     }
 
     private void TakeArrivals()
@@ -279,7 +303,19 @@ internal sealed class ScriptedServers : IAsyncDisposable
             _pushed.Add((header.Step, header.Node), gradient);
         }
 
-        arrival.Elements.CopyTo(gradient.AsSpan(header.Offset));
+        Assert.Equal(
+            _planned.Specification.Transport.OfGradient(_plan.Pieces[header.Piece]),
+            header.Encoding);
+        Span<float> elements = gradient.AsSpan(header.Offset, header.ElementCount);
+        if (header.Encoding == ElementEncoding.Bf16)
+        {
+            Bfloat16.Widen(arrival.RoundedElements, elements);
+        }
+        else
+        {
+            arrival.Elements.CopyTo(elements);
+        }
+
         _pieces.Add((header.Step, header.Node, header.Piece));
     }
 
@@ -305,7 +341,8 @@ internal sealed class ScriptedServers : IAsyncDisposable
     {
         private WorkerDirective? _last;
 
-        public ScriptedCoordinator(IActorRef worker, Action<WorkerStatus> onStatus)
+        public ScriptedCoordinator(
+            IActorRef worker, RunSetup setup, Action<WorkerStatus> onStatus)
         {
             Receive<WorkerDirective>(directive =>
             {
@@ -314,7 +351,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
             });
             Receive<SetupRequest>(_ =>
             {
-                worker.Tell(TestRun.Setup);
+                worker.Tell(setup);
                 worker.Tell(_last);
             });
             Receive(onStatus);

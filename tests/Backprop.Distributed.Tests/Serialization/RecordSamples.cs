@@ -245,6 +245,7 @@ internal static class RecordSamples
             Happenings = [new HappeningView(s_at, "it begins")],
             Result = Result with { History = [Report] },
             Model = Model,
+            Notes = [],
         }),
         new CoordinatorAnswer.Done(),
         new CoordinatorAnswer.Cluster(new ClusterView(

@@ -54,6 +54,19 @@ public sealed class RecordSerializerTests : IDisposable
         Assert.Equal(File.ReadAllLines(GoldenFile()), lines);
     }
 
+    [Fact]
+    public void Notes_of_a_run_are_read_as_they_were_written()
+    {
+        var sample = (CoordinatorAnswer.Run)RecordSamples.All["CoordinatorAnswer.Run"];
+        var answer = new CoordinatorAnswer.Run(
+            sample.View with { Notes = ["it is inexact", "it is odd"] });
+
+        object read = _serializer.FromBinary(
+            _serializer.ToBinary(answer), _serializer.Manifest(answer));
+
+        Assert.Equal(StructuralText.Of(answer), StructuralText.Of(read));
+    }
+
     [Theory]
     [MemberData(nameof(Names))]
     public void What_is_read_is_what_was_written(string name)

@@ -2,6 +2,7 @@ using Backprop.Engine;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Training.Tests.Protocol;
 
@@ -15,6 +16,30 @@ public sealed class SlicePlanTests
             new DenseDefinition(300),
             new DenseDefinition(10),
         ]).Layout;
+
+    [Fact]
+    public void Pieces_of_layers_with_statistics_travel_as_they_are()
+    {
+        var plan = new SlicePlan(
+            Network.Build(
+                Shape.Of(784),
+                [
+                    new DenseDefinition(400), new BatchNormalizationDefinition(),
+                    new LayerNormalizationDefinition(), new DenseDefinition(10),
+                ]).Layout,
+            2);
+        var rounded = new TransportSpecification(ElementEncoding.Bf16);
+        Assert.All(plan.Pieces, piece =>
+        {
+            Assert.Equal(piece.LayerIndex == 1, piece.IsOfStatistics);
+            Assert.Equal(0, piece.Length % 16);
+            Assert.Equal(
+                piece.LayerIndex == 1 ? ElementEncoding.Fp32 : ElementEncoding.Bf16,
+                rounded.OfGradient(piece));
+            Assert.Equal(
+                ElementEncoding.Fp32, TransportSpecification.Default.OfGradient(piece));
+        });
+    }
 
     [Theory]
     [InlineData(1)]

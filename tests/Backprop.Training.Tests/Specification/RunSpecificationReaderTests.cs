@@ -3,6 +3,7 @@ using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
 namespace Backprop.Training.Tests.Specification;
@@ -102,6 +103,21 @@ public sealed class RunSpecificationReaderTests
         Assert.True(run.Data.Shuffle);
         Assert.Equal(CheckpointSpecification.Default, run.Checkpoint);
         Assert.Equal(WorkersSpecification.Default, run.Workers);
+        Assert.Equal(ElementEncoding.Fp32, run.Transport.Gradients);
+    }
+
+    [Fact]
+    public void What_gives_exactness_up_belongs_to_what_a_run_is()
+    {
+        RunSpecification rounded = RunSpecificationReader.Read(
+            Least + "\ntransport { gradients = bf16 }", "x.conf");
+        RunSpecification exact = RunSpecificationReader.Read(Least, "x.conf");
+        Assert.Equal(ElementEncoding.Bf16, rounded.Transport.Gradients);
+        Assert.Equal((false, true), (rounded.Digests, exact.Digests));
+        Assert.Contains("transport.gradients = bf16", rounded.CanonicalText);
+        Assert.NotEqual(exact.CanonicalText, rounded.CanonicalText);
+        Assert.Contains("inexact", Assert.Single(ClusterRules.NotesOf(rounded)));
+        Assert.Empty(ClusterRules.NotesOf(exact));
     }
 
     [Theory]
@@ -152,6 +168,12 @@ public sealed class RunSpecificationReaderTests
         "1 files of labels go with 2 of images")]
     [InlineData("epochs = 3", "epochs = 3, workers { min = 3, max = 2 }",
         "workers.max: a run cannot wait for 3 workers and take at most 2")]
+    [InlineData("epochs = 3", "epochs = 3, transport { gradients = fp16 }",
+        "transport.gradients: ")]
+    [InlineData("epochs = 3", "epochs = 3, digests = true, transport { gradients = bf16 }",
+        "digests: with transport.gradients = bf16 a step that is computed again")]
+    [InlineData("epochs = 3", "epochs = 3, transport { weights = bf16 }",
+        "transport.weights: unknown key")]
     [InlineData("epochs = 3", "epochs = 3, workers { max = 5000 }",
         "workers.max: expected an integer from 1 to 4096, found '5000'")]
     [InlineData("generated { xor {} }", "idx { images = \"https://h/a.gz\", labels = b }",

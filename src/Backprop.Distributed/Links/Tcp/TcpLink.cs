@@ -312,8 +312,7 @@ internal sealed class TcpLink : ITensorLink
         }
         else if (frame.Buffer is { } buffer)
         {
-            piece = MemoryMarshal.AsBytes(
-                buffer.Span.Slice(frame.Start, frame.Header.ElementCount));
+            piece = MemoryMarshal.AsBytes(buffer.Span[frame.Start..])[..frame.Header.PayloadBytes];
             frame.Header.Write(Crc32C.Of(piece), _staging.AsSpan(used));
             used += FrameHeader.Bytes;
         }

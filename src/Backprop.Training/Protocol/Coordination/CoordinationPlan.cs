@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Schedules;
 using Backprop.Training.Metrics;
@@ -24,6 +25,9 @@ public sealed record CoordinationPlan(
 {
     /// <summary>Numbers that the optimizer keeps for each parameter; for people.</summary>
     public int OptimizerStates { get; init; }
+
+    /// <summary>What whoever looks at the run should know, a sentence each.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
 
     /// <summary>That of a training plan.</summary>
     /// <exception cref="ArgumentException">An option is out of range; the message says which.
@@ -67,6 +71,7 @@ public sealed record CoordinationPlan(
             outputs, outline.Validation?.Count ?? 0, options)
         {
             OptimizerStates = run.Optimizer.StateCount,
+            Notes = ClusterRules.NotesOf(run),
         };
     }
 

@@ -158,16 +158,32 @@ internal static class RunSchema
         WorkersSpecification.Default, "any number", "how many workers of a cluster share the run");
 
     private static readonly Key<bool> Digests = Key.Optional(
-        "digests", Kinds.Boolean, true, "true",
+        "digests", Kinds.Boolean, true, "true, but false where gradients travel rounded",
         "whether a digest of the weights is kept for every step, so that it can be told later "
         + "whether a step made the same weights; the result does not depend on it");
+
+    private static readonly Key<ElementEncoding> Gradients = Key.Optional(
+        "gradients",
+        new WordKind<ElementEncoding>(
+            ("fp32", ElementEncoding.Fp32), ("bf16", ElementEncoding.Bf16)),
+        ElementEncoding.Fp32, "fp32",
+        "how workers send gradients to parameter servers; `bf16` halves the bytes and is inexact");
+
+    private static readonly Key<TransportSpecification> Transport = Key.Optional(
+        "transport", new Section<TransportSpecification>(
+            "transport", "How tensors travel between the nodes of a cluster. With `fp32` the "
+            + "result does not depend on the cluster. With `bf16` it does: each gradient that a "
+            + "worker sends is rounded to 8 bits of significand first, so that weights depend on "
+            + "which worker had which micro-batches, and differ from those of one process, which "
+            + "rounds nothing. Weights, losses and running statistics travel as they are.",
+            [Gradients], keys => new TransportSpecification(keys.Get(Gradients))),
+        TransportSpecification.Default, "exact", "how tensors travel between nodes of a cluster");
 
     public static Section<RunSpecification> Run { get; } = new(
         "run", "A whole run.",
         [
             Name, Seed, Data, Model, Loss, Optimizer, Schedule, Penalty, Clip, Backward, BatchSize,
-            MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers,
-            Digests,
+            MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers, Digests, Transport,
         ],
         Bind);
 
@@ -203,7 +219,8 @@ internal static class RunSchema
             Ensemble = keys.Get(Ensemble),
             Checkpoint = keys.Get(Checkpoint),
             Workers = keys.Get(Workers),
-            Digests = keys.Get(Digests),
+            Digests = BindDigests(keys),
+            Transport = keys.Get(Transport),
             CanonicalText = "",
             ResolvedText = "",
         };
@@ -247,6 +264,20 @@ internal static class RunSchema
         return new CheckpointSpecification(
             isSaid ? (int?)keys.Get(EveryEpochs) : 1, keys.Get(EverySteps), keys.Get(Every),
             keys.GetInt(Keep));
+    }
+
+    // What is computed again there is held against what was computed before.
+    private static bool BindDigests(KeyValues keys)
+    {
+        bool isExact = keys.Get(Transport).Gradients == ElementEncoding.Fp32;
+        if (!isExact && keys.Has(Digests) && keys.Get(Digests))
+        {
+            keys.Refuse(
+                Digests, "with transport.gradients = bf16 a step that is computed again may come "
+                + "to other weights, so that a digest says nothing; leave it out");
+        }
+
+        return isExact && keys.Get(Digests);
     }
 
     private static WorkersSpecification BindWorkers(KeyValues keys)
