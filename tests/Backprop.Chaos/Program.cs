@@ -6,11 +6,12 @@ using Backprop.Chaos.Schedules;
 Option<int> schedules = Number("--schedules", "Schedules to run", 50);
 Option<int> seed = Number("--seed", "The first one's seed; the others follow", 1);
 Option<int> faults = Number("--faults", "Faults in each", 22);
+Option<Schedule.Kind?> only = new("--only") { Description = "Nothing but this happens" };
 Option<bool> small = new("--small") { Description = "Clusters as the tests have them" };
 Option<bool> verbose = new("--verbose") { Description = "Says what happens meanwhile" };
 var command = new RootCommand("Faults on clusters of real processes, by seeded schedules")
 {
-    schedules, seed, faults, small, verbose,
+    schedules, seed, faults, only, small, verbose,
 };
 command.SetAction(async result =>
 {
@@ -22,8 +23,8 @@ command.SetAction(async result =>
     Console.WriteLine($"undisturbed: {undisturbed}");
     for (int i = 0; i < result.GetValue(schedules); i++)
     {
-        Schedule schedule =
-            Schedule.Of(result.GetValue(seed) + i, count, result.GetValue(small));
+        Schedule schedule = Schedule.Of(
+            result.GetValue(seed) + i, count, result.GetValue(small), result.GetValue(only));
         string place = Path.Combine(directory, $"seed-{schedule.Seed}");
         using var run = new ScheduleRun(
             schedule, specification, place, result.GetValue(verbose) ? Console.Out : null);

@@ -78,7 +78,7 @@ internal sealed class ClusterEntry(
     public Address AddressOf(NodeAddress address) => new(
         _cluster.SelfAddress.Protocol, _cluster.SelfAddress.System, address.Host, address.Port);
 
-    // Clusters do not merge: whoever founds one while others still are in the old one has lost them.
+    // Clusters do not merge: who founds one while others are in the old one has lost them.
     private async Task<Address[]> OthersAsync(CancellationToken cancellation)
     {
         (NodeId Node, Address Address)[] others =
@@ -131,7 +131,8 @@ internal sealed class ClusterEntry(
                 ? Answer.Gone
                 : Answer.Silent;
         }
-        catch (Exception silence) when (silence is OperationCanceledException or AskTimeoutException)
+        catch (Exception silence)
+            when (silence is OperationCanceledException or AskTimeoutException)
         {
             return Answer.Silent;
         }
@@ -172,7 +173,8 @@ internal sealed class ClusterEntry(
             : throw new IOException($"a member of the cluster was called '{one}'");
     }
 
-    private static string IncarnationOf(NodeId one) => one.Value[(one.Value.LastIndexOf('#') + 1)..];
+    private static string IncarnationOf(NodeId one) =>
+        one.Value[(one.Value.LastIndexOf('#') + 1)..];
 
     private static string PresenceName(string incarnation) => $"node-{incarnation}";
 

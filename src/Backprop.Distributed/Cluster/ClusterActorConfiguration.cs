@@ -67,6 +67,9 @@ public static class ClusterActorConfiguration
               }
               cluster {
                 roles = [{{roles}}]
+                # Fewer are no cluster: one that starts alone waits for the others.
+                role.{{NameOf(NodeRoles.Coordinator)}}.min-nr-of-members =
+                  {{(options.Coordinators / 2) + 1}}
                 downing-provider-class =
                   "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
                 run-coordinated-shutdown-when-down = on

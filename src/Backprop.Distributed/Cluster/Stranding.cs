@@ -7,8 +7,8 @@ namespace Backprop.Distributed.Cluster;
 /// <summary>
 /// Notices that this node is in a cluster of its own, without a coordinator, while there is one
 /// elsewhere: the coordinator could not reach the others when it started again, and founded a new
-/// cluster. Clusters do not merge, so whoever is stranded leaves its own and joins again. As long as
-/// no coordinator is to be found, nothing is given up: steps go on under the lease.
+/// cluster. Clusters do not merge, so whoever is stranded leaves its own and joins again. While no
+/// coordinator is to be found, nothing is given up: steps go on under the lease.
 /// </summary>
 public sealed class Stranding : UntypedActor, IWithTimers
 {

@@ -5,8 +5,8 @@ using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Distributed.Coordination;
 
-/// <summary>Something that a user, or a node, asks of the coordinator. Each is answered once it is durable; a
-/// request that is not answered in time may be repeated.</summary>
+/// <summary>Something that a user, or a node, asks of the coordinator. Each is answered once it is
+/// durable; a request that is not answered in time may be repeated.</summary>
 public abstract record CoordinatorRequest
 {
     private CoordinatorRequest()

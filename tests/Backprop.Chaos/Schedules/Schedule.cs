@@ -20,7 +20,8 @@ internal sealed record Schedule(
     private static readonly string[] s_widths =
         ["", "", "DOTNET_EnableAVX512", "DOTNET_EnableAVX2", "DOTNET_EnableHWIntrinsic"];
 
-    private enum Kind
+    /// <summary>What a fault may be.</summary>
+    public enum Kind
     {
         KillWorker,
         StopWorker,
@@ -42,7 +43,8 @@ internal sealed record Schedule(
     /// <param name="faults">Faults in it.</param>
     /// <param name="isSmall">Whether the cluster is to be small: every process takes seconds of
     /// computing to start.</param>
-    public static Schedule Of(int seed, int faults, bool isSmall)
+    /// <param name="only">Nothing but this happens; null: everything does.</param>
+    public static Schedule Of(int seed, int faults, bool isSmall, Kind? only = null)
     {
         var random = new Random(seed);
         int servers = 1 + random.Next(isSmall ? 2 : 3);
@@ -55,8 +57,10 @@ internal sealed record Schedule(
             seed, servers, workers, widths,
             [
                 .. Enumerable.Range(0, faults).Select(_ => new PlannedFault(
-                    random.Next(20, 90), TimeSpan.FromMilliseconds(random.Next(1_000, 4_000)),
-                    Next(random, servers, workers))),
+                    random.Next(20, 90),
+                    TimeSpan.FromMilliseconds(
+                        isSmall ? random.Next(1_000, 4_000) : random.Next(1_000, 15_000)),
+                    Next(random, servers, workers, only))),
             ]);
     }
 
@@ -81,7 +85,7 @@ internal sealed record Schedule(
         }
     }
 
-    private static Fault Next(Random random, int servers, int workers)
+    private static Fault Next(Random random, int servers, int workers, Kind? only)
     {
         int server = 1 + random.Next(servers);
         int worker = 1 + servers + random.Next(workers);
@@ -89,7 +93,7 @@ internal sealed record Schedule(
         int other = (any + 1 + random.Next(servers + workers)) % (1 + servers + workers);
         TimeSpan soon = TimeSpan.FromMilliseconds(random.Next(100, 2_000));
         TimeSpan away = TimeSpan.FromMilliseconds(random.Next(300, 4_000));
-        return PickKind(random) switch
+        return (only ?? PickKind(random)) switch
         {
             Kind.KillWorker => new Fault.Kill(worker, soon),
             Kind.StopWorker => new Fault.Stop(worker, away),

@@ -10,7 +10,8 @@ namespace Backprop.Training.Protocol.Coordination;
 /// <param name="IsWorker">Whether it has the role of a worker, and is granted to the run.</param>
 public readonly record struct ClusterNode(NodeId Node, bool IsServer, bool IsWorker)
 {
-    /// <summary>Whether it wants to leave: its slice is saved first, and it opens no other.</summary>
+    /// <summary>Whether it wants to leave: its slice is saved first, and it opens no other.
+    /// </summary>
     public bool IsLeaving { get; init; }
 }
 

@@ -6,7 +6,7 @@ namespace Backprop.Training.Protocol.Coordination;
 /// nothing more has to happen.</summary>
 internal sealed class PhaseRules
 {
-    // The assignment is made anew only if that makes steps so much shorter: at an epoch's end, where
+    // The assignment is made anew only if that makes steps so much shorter: at an epoch's end, when
     // training stands anyway, and within one.
     private const double WorthReassigning = 1.1;
     private const double WellWorthReassigning = 1.25;
@@ -291,8 +291,8 @@ internal sealed class PhaseRules
         return Rebalance(open, WorthReassigning) ?? new LeaseGranted(_now, NextLease()) as RunEvent;
     }
 
-    // Whoever is computing goes on, as does, for a while, whoever a new coordinator has not heard of
-    // yet; others join while there is room.
+    // Whoever is computing goes on; for a while, so does whoever a new coordinator has not heard of;
+    // others join while there is room.
     private ImmutableArray<NodeId> Computing(RunGeneration open)
     {
         bool isNew = _state.Term.Value > 1 && _now - _state.TookOverAt < s_firstWord;
@@ -338,7 +338,8 @@ internal sealed class PhaseRules
     }
 
     private RunResumed? Resume() =>
-        _state.IsPauseRequested || IsAnyLeaving || Computing(_state.Open!).Length >= Options.MinWorkers
+        _state.IsPauseRequested || IsAnyLeaving
+        || Computing(_state.Open!).Length >= Options.MinWorkers
             ? new RunResumed(_now, $"{Computing(_state.Open!).Length} workers are there")
             : null;
 
