@@ -26,7 +26,8 @@ internal static class ChaosSpecification
         ]
         loss = softmax-cross-entropy
         optimizer { adam { learning-rate = 0.001 } }
-        batch-size = 16, micro-batches = 8, epochs = {{2 + (faults * StepsPerFault / StepsPerEpoch)}}
+        batch-size = 16, micro-batches = 8
+        epochs = {{2 + (faults * StepsPerFault / StepsPerEpoch)}}
         checkpoint { every = 2s }
         """;
 

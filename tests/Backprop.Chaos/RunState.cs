@@ -64,9 +64,7 @@ internal sealed class RunApi(Uri address) : IDisposable
                     ? result.GetProperty("weightsSha256").GetString()
                     : null,
                 [
-                    .. view.GetProperty("happenings").EnumerateArray().Select(happening =>
-                        $"{happening.GetProperty("at").GetDateTimeOffset().ToLocalTime():HH:mm:ss.f}"
-                        + $" {happening.GetProperty("text").GetString()}"),
+                    .. view.GetProperty("happenings").EnumerateArray().Select(Describe),
                 ]);
         }
         catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
@@ -77,4 +75,10 @@ internal sealed class RunApi(Uri address) : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
+
+    private static string Describe(JsonElement happening)
+    {
+        DateTimeOffset at = happening.GetProperty("at").GetDateTimeOffset().ToLocalTime();
+        return $"{at:HH:mm:ss.f} {happening.GetProperty("text").GetString()}";
+    }
 }

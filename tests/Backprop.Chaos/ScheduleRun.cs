@@ -10,7 +10,8 @@ namespace Backprop.Chaos;
 /// <param name="Faults">Faults that were done to it.</param>
 /// <param name="Delays">After each fault: the time until the next new step was seen.</param>
 internal sealed record ScheduleOutcome(
-    string? Failure, string? Weights, int Faults, IReadOnlyList<(Fault Fault, TimeSpan? Delay)> Delays);
+    string? Failure, string? Weights, int Faults,
+    IReadOnlyList<(Fault Fault, TimeSpan? Delay)> Delays);
 
 /// <summary>Trains a run on a cluster of processes to which a schedule happens.</summary>
 internal sealed class ScheduleRun : IDisposable

@@ -8,7 +8,7 @@ internal enum LinkRule
     /// <summary>They arrive.</summary>
     Open,
 
-    /// <summary>They wait, and nobody is told: a machine that is off, a cable that is out.</summary>
+    /// <summary>They wait, and nobody is told: a machine is off, a cable is out.</summary>
     Black,
 
     /// <summary>Connections are closed, and new ones as well.</summary>

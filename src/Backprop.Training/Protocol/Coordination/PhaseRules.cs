@@ -291,7 +291,7 @@ internal sealed class PhaseRules
         return Rebalance(open, WorthReassigning) ?? new LeaseGranted(_now, NextLease()) as RunEvent;
     }
 
-    // Whoever is computing goes on; for a while, so does whoever a new coordinator has not heard of;
+    // Whoever is computing goes on, for a while also those whom a new coordinator has not heard of;
     // others join while there is room.
     private ImmutableArray<NodeId> Computing(RunGeneration open)
     {

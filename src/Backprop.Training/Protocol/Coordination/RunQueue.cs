@@ -294,7 +294,7 @@ public sealed record RunQueue
             left -= more;
         }
 
-        // Whoever had its turn and has too few now pauses, but keeps those that nobody else can use.
+        // One that had its turn and has too few now pauses, but keeps those of no use to others.
         for (int i = 0; i < Runs.Length; i++)
         {
             if (counts[i] == 0 && Runs[i].Standing == QueueStanding.Running)
