@@ -64,25 +64,19 @@ internal static class NodeCommand
     private static async Task<int> RunAsync(NodeConfiguration node, CommandEnvironment environment)
     {
         using Interruption interruption = environment.ListenForInterruption();
-        var ended = new TaskCompletionSource();
-        using CancellationTokenRegistration asked = interruption.Token.Register(ended.SetResult);
         try
         {
-            await using NodeHost host = await NodeHost.StartAsync(node, interruption.Token);
-            foreach (string line in host.Description)
+            TimeSpan deadline = node.Cluster.JoinDeadline;
+            while (await StayAsync(node, deadline, environment, interruption.Token) is { } ending)
             {
-                Write(environment, line);
-            }
+                if (!ending.MayReturn)
+                {
+                    throw new IOException(ending.Reason);
+                }
 
-            await host.JoinAsync(interruption.Token);
-            Write(environment, "ready");
-            await Task.WhenAny(host.MustEnd, ended.Task);
-            if (!ended.Task.IsCompleted)
-            {
-                throw new IOException(await host.MustEnd);
+                Write(environment, $"returning: {ending.Reason}");
+                deadline = node.Cluster.RejoinDeadline;
             }
-
-            Write(environment, "leaving");
         }
         catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
         {
@@ -91,6 +85,32 @@ internal static class NodeCommand
 
         Write(environment, "ended");
         return ExitCode.Done;
+    }
+
+    // From joining to leaving, or to the end that is returned.
+    private static async Task<NodeEnding?> StayAsync(
+        NodeConfiguration node, TimeSpan deadline, CommandEnvironment environment,
+        CancellationToken interrupted)
+    {
+        var ended = new TaskCompletionSource();
+        await using NodeHost host = await NodeHost.StartAsync(node, interrupted);
+        foreach (string line in host.Description)
+        {
+            Write(environment, line);
+        }
+
+        await host.JoinAsync(deadline, interrupted);
+        Write(environment, "ready");
+        await using CancellationTokenRegistration asked = interrupted.Register(ended.SetResult);
+        await Task.WhenAny(host.MustEnd, ended.Task);
+        if (!ended.Task.IsCompleted)
+        {
+            return await host.MustEnd;
+        }
+
+        Write(environment, "leaving");
+        await host.HandOverAsync();
+        return null;
     }
 
     private static void Write(CommandEnvironment environment, string line)

@@ -25,6 +25,7 @@ internal sealed record ClusterRecord(Uri Api, ClusterProcess[] Processes);
 /// parameter servers, with ports that the system chooses.</summary>
 internal sealed partial class DevelopmentCluster(string directory, CommandEnvironment environment)
 {
+    private const string CoordinatorName = "coordinator";
     private const int SigTerm = 15;
     private const int SigKill = 9;
 
@@ -56,7 +57,7 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         var processes = new List<ClusterProcess>();
         try
         {
-            ClusterProcess coordinator = Start("coordinator", "coordinator", null, 1);
+            ClusterProcess coordinator = Start(CoordinatorName, CoordinatorName, null, 1);
             processes.Add(coordinator);
             string log = AwaitReady(coordinator);
             string address = Field(log, "node").Split(' ')[0];
@@ -93,21 +94,29 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
     {
         ClusterProcess[] running =
             [.. (Find()?.Processes ?? []).Where(IsRunning).Reverse()];
-        Array.ForEach(running, process => Signal(process, SigTerm));
+
+        // The coordinator is needed by those who leave.
+        bool HasCoordinator(ClusterProcess process) => process.Name == CoordinatorName;
+        End([.. running.Where(process => !HasCoordinator(process))]);
+        End([.. running.Where(HasCoordinator)]);
+        File.Delete(RecordFile);
+        return running.Length;
+    }
+
+    private void End(ClusterProcess[] processes)
+    {
+        Array.ForEach(processes, process => Signal(process, SigTerm));
         long began = environment.Time.GetTimestamp();
-        while (running.Any(IsRunning)
+        while (processes.Any(IsRunning)
             && environment.Time.GetElapsedTime(began) < s_mostForEnd)
         {
             Thread.Sleep(s_look);
         }
 
-        foreach (ClusterProcess stubborn in running.Where(IsRunning))
+        foreach (ClusterProcess stubborn in processes.Where(IsRunning))
         {
             Signal(stubborn, SigKill);
         }
-
-        File.Delete(RecordFile);
-        return running.Length;
     }
 
     /// <summary>What is on record; null: there is no cluster here.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Akka.Actor;
@@ -24,40 +25,49 @@ namespace Backprop.Console.Hosting;
 internal sealed class NodeHost : IAsyncDisposable
 {
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan s_probe = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_coordinatorAnswer = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_coordinatorSilence = TimeSpan.FromSeconds(5);
 
     private readonly NodeConfiguration _node;
     private readonly string _host;
     private readonly ActorSystem _system;
     private readonly Cluster _cluster;
+    private readonly NodeId _id;
     private readonly LinkHub _links;
     private readonly StateOwnership? _ownership;
-    private readonly TaskCompletionSource<string> _mustEnd =
+    private readonly KnownMembers? _members;
+    private readonly ClusterEntry _entry;
+    private readonly ICoordinatorClient _coordinator;
+    private readonly TaskCompletionSource<NodeEnding> _mustEnd =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private ApiServer? _api;
 
     private NodeHost(
         NodeConfiguration node, string host, ActorSystem system, LinkHub links,
-        StateOwnership? ownership)
+        StateOwnership? ownership, ImmutableArray<NodeId>? known)
     {
         _node = node;
         _host = host;
         _system = system;
         _cluster = Cluster.Get(system);
+        _id = Membership.NodeOf(_cluster.SelfUniqueAddress);
         _links = links;
         _ownership = ownership;
+        _members = known is null ? null : new KnownMembers(node.State.Options);
+        _entry = new ClusterEntry(node, system, known ?? []);
+        _coordinator = CoordinatorSeat.Reach(system);
         _ = ownership?.Lost.ContinueWith(
-            lost => _mustEnd.TrySetResult(lost.Result), TaskScheduler.Default);
+            lost => End(lost.Result, mayReturn: false), TaskScheduler.Default);
         _ = system.WhenTerminated.ContinueWith(
-            _ => _mustEnd.TrySetResult(
+            _ => End(
                 "the node has been taken out of its cluster: it was unreachable for too long, or on"
-                + " the smaller side of a split"),
+                + " the smaller side of a split", mayReturn: true),
             TaskScheduler.Default);
     }
 
     /// <summary>Completes with the reason when the node cannot stay.</summary>
-    public Task<string> MustEnd => _mustEnd.Task;
+    public Task<NodeEnding> MustEnd => _mustEnd.Task;
 
     /// <summary>What it is, a line each.</summary>
     public IEnumerable<string> Description
@@ -111,9 +121,14 @@ internal sealed class NodeHost : IAsyncDisposable
                     node.State.Options, node.Cluster.Name, node.State.OpeningPatience,
                     cancellation)
                 : null;
+        ImmutableArray<NodeId>? known = null;
         ActorSystem system;
         try
         {
+            // With several coordinators, a new one finds the others where it is told to join.
+            known = ownership is not null && node.Cluster.Join.IsEmpty
+                ? await KnownMembers.ReadAsync(node.State.Options, cancellation)
+                : null;
             system = StartSystem(node, host);
         }
         catch when (ownership is not null)
@@ -122,18 +137,17 @@ internal sealed class NodeHost : IAsyncDisposable
             throw;
         }
 
-        UniqueAddress self = Cluster.Get(system).SelfUniqueAddress;
         var directory = new NodeDirectory();
-        NodeId id = Membership.NodeOf(self);
+        NodeId id = Membership.NodeOf(Cluster.Get(system).SelfUniqueAddress);
         var links = new LinkHub(
             id,
             new TcpTransport(
                 new LinkIdentity(node.Cluster.Name, id.Value, Version), node.Links.Options),
             directory, TimeProvider.System);
-        var started = new NodeHost(node, host, system, links, ownership);
+        var started = new NodeHost(node, host, system, links, ownership, known);
         try
         {
-            await started.StartActorsAsync(id, directory, cancellation);
+            await started.StartActorsAsync(directory, cancellation);
             return started;
         }
         catch
@@ -144,34 +158,40 @@ internal sealed class NodeHost : IAsyncDisposable
     }
 
     /// <summary>Joins the cluster, or founds it.</summary>
-    /// <exception cref="IOException">It could not, within the bound of the configuration.
-    /// </exception>
-    public async Task JoinAsync(CancellationToken cancellation)
+    /// <param name="deadline">Gives up after so long.</param>
+    /// <param name="cancellation">Before the next look.</param>
+    /// <exception cref="IOException">It could not.</exception>
+    public Task JoinAsync(TimeSpan deadline, CancellationToken cancellation) =>
+        _entry.JoinAsync(deadline, MustEnd, cancellation);
+
+    /// <summary>Hands over what the node does, so that nobody loses by its going; gives up when the
+    /// coordinator does not answer, or the time is up.</summary>
+    public async Task HandOverAsync()
     {
-        ClusterConfiguration cluster = _node.Cluster;
-        Address self = _cluster.SelfAddress;
-        Address[] seeds =
-        [
-            .. cluster.Join.Select(address => new Address(
-                self.Protocol, self.System, address.Host, address.Port)),
-        ];
-        _cluster.JoinSeedNodes(seeds.Length == 0 ? [self] : seeds);
         long began = TimeProvider.System.GetTimestamp();
-        while (_cluster.SelfMember.Status is not MemberStatus.Up)
+        long heard = began;
+        while (TimeProvider.System.GetElapsedTime(began) < _node.Member.ShutdownGrace
+            && TimeProvider.System.GetElapsedTime(heard) < s_coordinatorSilence
+            && _cluster.SelfMember.Status is MemberStatus.Up or MemberStatus.WeaklyUp
+            && !MustEnd.IsCompleted)
         {
-            if (MustEnd.IsCompleted)
+            using var limit = new CancellationTokenSource(s_coordinatorAnswer);
+            try
             {
-                throw new IOException(await MustEnd);
-            }
+                CoordinatorAnswer answer = await _coordinator.AskAsync(
+                    new CoordinatorRequest.LetGo(_id), limit.Token);
+                if (answer is CoordinatorAnswer.Done)
+                {
+                    return;
+                }
 
-            if (TimeProvider.System.GetElapsedTime(began) >= cluster.JoinDeadline)
+                heard = TimeProvider.System.GetTimestamp();
+                await Task.Delay(s_look);
+            }
+            catch (OperationCanceledException)
             {
-                throw new IOException(
-                    $"could not join cluster {cluster.Name} within"
-                    + $" {cluster.JoinDeadline.TotalSeconds:0} s: {await WhyNotAsync(cluster)}");
+                // It may be leaving as well.
             }
-
-            await Task.Delay(s_look, cancellation);
         }
     }
 
@@ -188,6 +208,11 @@ internal sealed class NodeHost : IAsyncDisposable
         // What has not stopped by then ends with the process.
         await Task.WhenAny(stopped, Task.Delay(_node.Member.ShutdownGrace));
         _links.Dispose();
+        if (_members is not null)
+        {
+            await _members.DisposeAsync();
+        }
+
         if (_ownership is not null)
         {
             await _ownership.DisposeAsync();
@@ -200,6 +225,8 @@ internal sealed class NodeHost : IAsyncDisposable
         {
             Host = host,
             Port = node.Member.Port,
+            BindHost = node.Member.BindHost.Length > 0 ? node.Member.BindHost : null,
+            BindPort = node.Member.BindPort,
             Roles = node.Member.Roles,
             Coordinators = node.Cluster.Coordinators,
             AcceptablePause = node.Cluster.AcceptablePause,
@@ -233,10 +260,9 @@ internal sealed class NodeHost : IAsyncDisposable
         }
     }
 
-    private async Task StartActorsAsync(
-        NodeId id, NodeDirectory directory, CancellationToken cancellation)
+    private async Task StartActorsAsync(NodeDirectory directory, CancellationToken cancellation)
     {
-        LinkAddress = _links.Listen(new LinkAddress(_host, _node.Links.Port));
+        LinkAddress = Listen();
         StateConfiguration state = _node.State;
         var checkpoints = new CheckpointPieces(_system, state.Patience, TimeProvider.System);
         var files = new StoredFiles(_system, state.Patience, TimeProvider.System);
@@ -244,7 +270,7 @@ internal sealed class NodeHost : IAsyncDisposable
         NodeRoles roles = _node.Member.Roles;
         var context = new NodeContext
         {
-            Node = id,
+            Node = _id,
             Links = _links,
             Threads = _node.EffectiveThreads,
             Checkpoints = checkpoints,
@@ -254,7 +280,7 @@ internal sealed class NodeHost : IAsyncDisposable
                 new FileCache(_node.Data.Cache, new HttpDownload(new HttpLimits()))),
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
         };
-        context.Hung += reason => _mustEnd.TrySetResult($"a computation hangs: {reason}");
+        context.Hung += reason => End($"a computation hangs: {reason}", mayReturn: false);
         if (roles.HasFlag(NodeRoles.ParameterServer))
         {
             _system.ActorOf(ParameterServer.Props(context), ParameterServer.Name);
@@ -271,10 +297,19 @@ internal sealed class NodeHost : IAsyncDisposable
                 new Introduction(
                     _node.Cluster.Name,
                     new NodeDescription(
-                        id, roles, LinkAddress, Version, context.Threads, Processor),
+                        _id, roles, LinkAddress, Version, context.Threads, Processor),
                     WantsAnswer: true),
-                directory, reason => _mustEnd.TrySetResult(reason)),
+                directory, reason => End(reason, mayReturn: false),
+                members => _members?.Keep(members)),
             Membership.Name);
+        _system.ActorOf(
+            EndedProcesses.Props(membership, _node.Cluster.Coordinators), EndedProcesses.Name);
+        _system.ActorOf(
+            Stranding.Props(
+                [.. _node.Cluster.Join.Select(_entry.AddressOf)], _node.Cluster.Coordinators,
+                reason => End(reason, mayReturn: true)),
+            Stranding.Name);
+        ClusterEntry.Announce(_system, _id);
         if (roles.HasFlag(NodeRoles.Coordinator))
         {
             CoordinatorSeat.Offer(_system, Coordinator.Props(new CoordinatorContext
@@ -286,39 +321,27 @@ internal sealed class NodeHost : IAsyncDisposable
             _api = await ApiServer.StartAsync(
                 _node.Api.Host, _node.Api.Port,
                 new ApiBackend(
-                    CoordinatorSeat.Reach(_system), files.ReadAsync, checkpoints, digests, Unready),
+                    _coordinator, files.ReadAsync, checkpoints, digests, Unready),
                 cancellation);
         }
+    }
+
+    private void End(string reason, bool mayReturn) =>
+        _mustEnd.TrySetResult(new NodeEnding(reason, mayReturn));
+
+    // Others are told the port at which they reach it.
+    private LinkAddress Listen()
+    {
+        LinksConfiguration links = _node.Links;
+        string host = _node.Member.BindHost.Length > 0 ? _node.Member.BindHost : _host;
+        LinkAddress bound = _links.Listen(
+            new LinkAddress(host, links.BindPort > 0 ? links.BindPort : links.Port));
+        return new LinkAddress(_host, links.BindPort > 0 ? links.Port : bound.Port);
     }
 
     private string? Unready() => _cluster.SelfMember.Status == MemberStatus.Up
         ? null
         : $"this node is {_cluster.SelfMember.Status.ToString().ToLowerInvariant()}, not up";
-
-    private static async Task<string> WhyNotAsync(ClusterConfiguration cluster)
-    {
-        var reasons = new List<string>();
-        foreach (NodeAddress address in cluster.Join)
-        {
-            using var limit = new CancellationTokenSource(s_probe);
-            using var probe = new TcpClient();
-            try
-            {
-                await probe.ConnectAsync(address.Host, address.Port, limit.Token);
-                reasons.Add($"{address} answers, but has not let this node in");
-            }
-            catch (SocketException failure)
-            {
-                reasons.Add($"{address}: {failure.Message}");
-            }
-            catch (OperationCanceledException)
-            {
-                reasons.Add($"{address} does not answer");
-            }
-        }
-
-        return string.Join("; ", reasons);
-    }
 
     private static IEnumerable<string> RoleNames(NodeRoles roles) =>
         new[] { NodeRoles.Coordinator, NodeRoles.ParameterServer, NodeRoles.Worker }

@@ -57,17 +57,23 @@ public static class ClusterActorConfiguration
                 }
               }
               remote.dot-netty.tcp {
-                hostname = "{{options.Host}}"
-                port = {{options.Port}}
+                hostname = "{{options.BindHost ?? options.Host}}"
+                port = {{(options.BindPort > 0 ? options.BindPort : options.Port)}}
+                public-hostname = "{{options.Host}}"
+                public-port = {{options.Port}}
                 maximum-frame-size = {{MaxFrameBytes}}b
                 send-buffer-size = {{2 * MaxFrameBytes}}b
                 receive-buffer-size = {{2 * MaxFrameBytes}}b
               }
               cluster {
                 roles = [{{roles}}]
+                # Fewer are no cluster: one that starts alone waits for the others.
+                role.{{NameOf(NodeRoles.Coordinator)}}.min-nr-of-members =
+                  {{(options.Coordinators / 2) + 1}}
                 downing-provider-class =
                   "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
                 run-coordinated-shutdown-when-down = on
+                allow-weakly-up-members = 1s
                 split-brain-resolver {
                   active-strategy = {{strategy}}
                   stable-after = {{Milliseconds(options.StableAfter)}}

@@ -12,6 +12,12 @@ public sealed record ClusterOptions
     /// <summary>For control messages; 0: any free one.</summary>
     public required int Port { get; init; }
 
+    /// <summary>Where it listens, if not at <see cref="Host"/>; null: there.</summary>
+    public string? BindHost { get; init; }
+
+    /// <summary>The port that it listens on; 0: <see cref="Port"/>.</summary>
+    public int BindPort { get; init; }
+
     /// <summary>What the node does, at least one thing.</summary>
     public required NodeRoles Roles { get; init; }
 

@@ -23,22 +23,32 @@ public sealed class Membership : UntypedActor, IWithTimers
     private const int MostWarnings = 20;
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(1);
 
+    // A member has so long to say who it is.
+    private static readonly TimeSpan s_introduction = TimeSpan.FromSeconds(5);
+
     private readonly Akka.Cluster.Cluster _cluster = Akka.Cluster.Cluster.Get(Context.System);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Introduction _self;
     private readonly NodeDirectory _directory;
     private readonly Action<string> _refused;
+    private readonly Action<ImmutableArray<NodeId>> _changed;
+    private readonly Dictionary<NodeId, long> _seenAt = [];
     private readonly HashSet<NodeId> _strangers = [];
+    private readonly HashSet<NodeId> _ended = [];
     private readonly List<string> _warnings = [];
     private IActorRef _coordinator = ActorRefs.Nobody;
     private ClusterEvent.CurrentClusterState _state = new();
+    private bool _wasComplete;
 
     /// <summary>Made by <see cref="Props"/>.</summary>
-    public Membership(Introduction self, NodeDirectory directory, Action<string> refused)
+    public Membership(
+        Introduction self, NodeDirectory directory, Action<string> refused,
+        Action<ImmutableArray<NodeId>> changed)
     {
         _self = self with { WantsAnswer = false };
         _directory = directory;
         _refused = refused;
+        _changed = changed;
         directory.Add(self.Node);
     }
 
@@ -50,9 +60,11 @@ public sealed class Membership : UntypedActor, IWithTimers
     /// <param name="directory">Is filled.</param>
     /// <param name="refused">Told, on an actor's thread, why an older node will not have this one
     /// in its cluster: the process had better leave and end.</param>
+    /// <param name="changed">Told, on an actor's thread, the members of now.</param>
     public static Props Props(
-        Introduction self, NodeDirectory directory, Action<string> refused) =>
-        Akka.Actor.Props.Create(() => new Membership(self, directory, refused))
+        Introduction self, NodeDirectory directory, Action<string> refused,
+        Action<ImmutableArray<NodeId>> changed) =>
+        Akka.Actor.Props.Create(() => new Membership(self, directory, refused, changed))
             .WithDispatcher(NodeDispatchers.Nodes);
 
     /// <summary>What a member is called.</summary>
@@ -82,8 +94,13 @@ public sealed class Membership : UntypedActor, IWithTimers
             case Introduction introduction:
                 Meet(introduction);
                 break;
+            case NodeEnded ended:
+                _ended.Add(ended.Node);
+                Tell();
+                break;
             case NodesRequest:
                 _coordinator = Sender;
+                Look();
                 Tell();
                 break;
             default:
@@ -111,17 +128,42 @@ public sealed class Membership : UntypedActor, IWithTimers
         }
 
         _strangers.IntersectWith(present);
+        _ended.IntersectWith(present);
         foreach (Member member in now.Members.Where(IsUnknown))
         {
             Context.ActorSelection(new RootActorPath(member.Address) / "user" / Name)
                 .Tell(_self with { WantsAnswer = true });
         }
 
+        NoteStrangers(now);
         if (isChanged)
+        {
+            _changed([.. now.Members.Select(one => NodeOf(one.UniqueAddress))]);
+        }
+
+        if (isChanged || (!_wasComplete && IsComplete))
         {
             Tell();
         }
     }
+
+    private void NoteStrangers(ClusterEvent.CurrentClusterState now)
+    {
+        HashSet<NodeId> unknown =
+            [.. now.Members.Where(IsUnknown).Select(one => NodeOf(one.UniqueAddress))];
+        foreach (NodeId known in _seenAt.Keys.Except(unknown).ToArray())
+        {
+            _seenAt.Remove(known);
+        }
+
+        foreach (NodeId stranger in unknown)
+        {
+            _seenAt.TryAdd(stranger, TimeProvider.System.GetTimestamp());
+        }
+    }
+
+    private bool IsComplete => _seenAt.Values.All(
+        seen => TimeProvider.System.GetElapsedTime(seen) >= s_introduction);
 
     private MemberStatus? StatusBefore(Member member) =>
         _state.Members.FirstOrDefault(one => one.Equals(member))?.Status;
@@ -156,6 +198,7 @@ public sealed class Membership : UntypedActor, IWithTimers
             {
                 Links = peer.Node.Links with { Host = member.Address.Host },
             });
+            _seenAt.Remove(peer.Node.Node);
             Tell();
         }
         else if (isOlder)
@@ -180,9 +223,16 @@ public sealed class Membership : UntypedActor, IWithTimers
         Tell();
     }
 
-    private void Tell() => _coordinator.Tell(new NodesAvailable(
-        _self.Cluster, _self.Node.Node,
-        [.. _state.Members.SelectMany(Available)], [.. _warnings]));
+    private void Tell()
+    {
+        _wasComplete = IsComplete;
+        _coordinator.Tell(new NodesAvailable(
+            _self.Cluster, _self.Node.Node,
+            [.. _state.Members.SelectMany(Available)], [.. _warnings])
+        {
+            IsComplete = _wasComplete,
+        });
+    }
 
     private IEnumerable<AvailableNode> Available(Member member)
     {
@@ -191,11 +241,14 @@ public sealed class Membership : UntypedActor, IWithTimers
             yield break;
         }
 
+        bool hasEnded = _ended.Contains(node.Node);
         bool isUnreachable = _state.Unreachable.Contains(member);
         yield return new AvailableNode(
             node, $"{member.Address.Host}:{member.Address.Port}",
-            isUnreachable ? "unreachable" : $"{member.Status}".ToLowerInvariant(),
-            member.Status is MemberStatus.Up or MemberStatus.WeaklyUp,
+            hasEnded ? "ended"
+                : isUnreachable ? "unreachable"
+                : $"{member.Status}".ToLowerInvariant(),
+            !hasEnded && member.Status is (MemberStatus.Up or MemberStatus.WeaklyUp),
             Reach(member, node, NodeRoles.ParameterServer, ParameterServer.Name),
             Reach(member, node, NodeRoles.Worker, Worker.Name));
     }

@@ -23,9 +23,10 @@ public sealed record NodeAddress(string Host, int Port)
 /// <param name="AcceptablePause">A node may be silent for so long before it is suspected.</param>
 /// <param name="StableAfter">Suspected nodes are taken out after so long without a change.</param>
 /// <param name="JoinDeadline">A node gives up if it could not join for so long.</param>
+/// <param name="RejoinDeadline">The same, for one that was in the cluster before.</param>
 public sealed record ClusterConfiguration(
     string Name, ImmutableArray<NodeAddress> Join, int Coordinators, TimeSpan AcceptablePause,
-    TimeSpan StableAfter, TimeSpan JoinDeadline);
+    TimeSpan StableAfter, TimeSpan JoinDeadline, TimeSpan RejoinDeadline);
 
 /// <summary>A node as it presents itself.</summary>
 /// <param name="Host">Where others reach it; <see cref="AutoHost"/>: see
@@ -33,8 +34,11 @@ public sealed record ClusterConfiguration(
 /// <param name="Port">For control messages; 0: any free one.</param>
 /// <param name="Roles">What it does, at least one thing.</param>
 /// <param name="ShutdownGrace">What it may take to hand over and leave.</param>
+/// <param name="BindHost">Where it listens; empty: at <paramref name="Host"/>.</param>
+/// <param name="BindPort">The port that it listens on; 0: <paramref name="Port"/>.</param>
 public sealed record MemberConfiguration(
-    string Host, int Port, NodeRoles Roles, TimeSpan ShutdownGrace)
+    string Host, int Port, NodeRoles Roles, TimeSpan ShutdownGrace, string BindHost = "",
+    int BindPort = 0)
 {
     /// <summary>Stands for this machine's own name.</summary>
     public const string AutoHost = "auto";
@@ -48,7 +52,8 @@ public sealed record MemberConfiguration(
 /// <summary>A node's tensor links.</summary>
 /// <param name="Port">Where they are taken; 0: any free one.</param>
 /// <param name="Options">Their limits and times.</param>
-public sealed record LinksConfiguration(int Port, LinkOptions Options);
+/// <param name="BindPort">The port that is listened on; 0: <paramref name="Port"/>.</param>
+public sealed record LinksConfiguration(int Port, LinkOptions Options, int BindPort = 0);
 
 /// <summary>The state database and how long it is waited for.</summary>
 /// <param name="Options">Which it is.</param>

@@ -83,7 +83,8 @@ internal static class NodeConfigurationBinder
             coordinators,
             settings.Duration("cluster.acceptable-pause", s_second, TimeSpan.FromMinutes(5)),
             settings.Duration("cluster.stable-after", s_second, TimeSpan.FromMinutes(5)),
-            settings.Duration("cluster.join-deadline", s_second, s_day));
+            settings.Duration("cluster.join-deadline", s_second, s_day),
+            settings.Duration("cluster.rejoin-deadline", s_second, s_day));
     }
 
     private static NodeAddress Address(string text, string key, SettingReader settings)
@@ -133,7 +134,8 @@ internal static class NodeConfigurationBinder
 
         return new MemberConfiguration(
             settings.Host("node.host"), settings.Port("node.port"), roles,
-            settings.Duration("node.shutdown-grace", s_second, s_hour));
+            settings.Duration("node.shutdown-grace", s_second, s_hour),
+            settings.HostOrNone("node.bind-host"), settings.Port("node.bind-port"));
     }
 
     private static LinksConfiguration Links(SettingReader settings)
@@ -158,7 +160,8 @@ internal static class NodeConfigurationBinder
             FrameDeadline = settings.Duration("links.frame-deadline", s_instant, s_hour),
             ClosingDeadline = settings.Duration("links.closing-deadline", s_instant, s_hour),
         };
-        return new LinksConfiguration(settings.Port("links.port"), options);
+        return new LinksConfiguration(
+            settings.Port("links.port"), options, settings.Port("links.bind-port"));
     }
 
     private static StateConfiguration State(SettingReader settings)
@@ -227,8 +230,22 @@ internal static class NodeConfigurationBinder
         return name;
     }
 
+    // What others are to dial has to be known before anything listens.
+    private static void CheckPorts(SettingReader settings, string section, int port, int bindPort)
+    {
+        if (port == 0 && bindPort != 0)
+        {
+            settings.Mistake(
+                $"{section}.port", $"is 0, but {section}.bind-port is {bindPort}; the port at which"
+                + " others reach it would be right");
+        }
+    }
+
     private static void CheckAgreement(NodeConfiguration configuration, SettingReader settings)
     {
+        CheckPorts(
+            settings, "node", configuration.Member.Port, configuration.Member.BindPort);
+        CheckPorts(settings, "links", configuration.Links.Port, configuration.Links.BindPort);
         if (configuration.Cluster.Coordinators > 1
             && configuration.State.Options is PersistenceOptions.Sqlite)
         {

@@ -108,6 +108,9 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
         return text;
     }
 
+    /// <summary>A host's name or address, or nothing.</summary>
+    public string HostOrNone(string key) => Raw(key).Length == 0 ? "" : Host(key);
+
     /// <summary>Whether it may be the name or the address of a host.</summary>
     public static bool IsHost(string text) =>
         Uri.CheckHostName(text) is not UriHostNameType.Unknown;

@@ -16,6 +16,10 @@ public sealed record AvailableNode(
     NodeDescription Description, string Address, string Status, bool IsUsable,
     ICanTell? ParameterServer, ICanTell? Worker)
 {
+    /// <summary>Whether it has asked to be let go of: it is there, but gets nothing more to do.
+    /// </summary>
+    public bool IsLeaving { get; init; }
+
     /// <summary>The node.</summary>
     public NodeId Id => Description.Node;
 }
@@ -28,7 +32,12 @@ public sealed record AvailableNode(
 /// <param name="Warnings">What is wrong with it, in words.</param>
 public sealed record NodesAvailable(
     string Cluster, NodeId Self, ImmutableArray<AvailableNode> Nodes,
-    ImmutableArray<string> Warnings) : INoSerializationVerificationNeeded;
+    ImmutableArray<string> Warnings) : INoSerializationVerificationNeeded
+{
+    /// <summary>Whether every member has introduced itself, or was given time to: before that, one
+    /// that is missing is not gone.</summary>
+    public bool IsComplete { get; init; } = true;
+}
 
 /// <summary>From the coordinator, when it has begun: which nodes are there?</summary>
 public sealed record NodesRequest : INoSerializationVerificationNeeded;

@@ -20,21 +20,23 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     public const string JournalName = "coordinator";
 
     private readonly CoordinatorContext _context;
+    private readonly SteadyTime _clock;
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Dictionary<RunId, RunSeat> _seats = [];
     private readonly Dictionary<RunId, Errand> _outlining = [];
+    private readonly HashSet<NodeId> _leaving = [];
     private NodesAvailable? _cluster;
     private string? _journalTrouble;
 
     /// <summary>Made by <see cref="Props"/>.</summary>
     public Coordinator(CoordinatorContext context)
         : base(JournalName, RegistryState.Empty, (state, happened) => state.Apply(happened)) =>
-        _context = context;
+        (_context, _clock) = (context, new SteadyTime(context.Time));
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
-    private DateTimeOffset Now => _context.Time.GetUtcNow();
+    private DateTimeOffset Now => _clock.Now;
 
     // The workers of now are not persisted; until they are known, nobody loses any.
     private RunQueue Queue => State.Queue with
@@ -78,10 +80,13 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
                 AskForOutlines();
                 LetGoOfShown();
                 break;
-            case NodesAvailable available:
+            case NodesAvailable available when available.IsComplete || _cluster is not null:
                 _cluster = available;
+                _leaving.IntersectWith(available.Nodes.Select(node => node.Id));
                 ShareOut();
                 break;
+            case NodesAvailable:
+                break; // It is told again once the others have said who they are.
             case CoordinatorRequest request:
                 Answer(request);
                 break;
@@ -137,6 +142,9 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
                 break;
             case CoordinatorRequest.ShowCluster:
                 ShowCluster();
+                break;
+            case CoordinatorRequest.LetGo leaving:
+                LetGo(leaving.Node);
                 break;
             default:
                 Unhandled(request);
@@ -231,6 +239,29 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             Sender.Tell(new CoordinatorAnswer.Refused(
                 RefusalKind.Conflict, $"run {run.Id} has not begun: a worker looks at its data"));
         }
+    }
+
+    private void LetGo(NodeId node)
+    {
+        IActorRef leaving = Sender;
+        bool isNew = _leaving.Add(node);
+        if (isNew)
+        {
+            ShareOut();
+        }
+
+        RunId[] held =
+        [
+            .. from entry in _seats
+               where State.Find(entry.Key) is { Ended: null }
+                   && (entry.Value.Servers.Contains(node) || !entry.Value.IsThere)
+               select entry.Key,
+        ];
+        // Runs have to hear of it first.
+        leaving.Tell(held.Length == 0 && !isNew
+            ? new CoordinatorAnswer.Done()
+            : new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"{string.Join(", ", held)} goes on without it first"));
     }
 
     private void ShowCluster()
@@ -471,19 +502,22 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
 
         ImmutableArray<NodeId> granted =
             State.Queue.Runs.FirstOrDefault(queued => queued.Run == run)?.Workers ?? [];
+        bool isItsTurn = !granted.IsEmpty
+            || State.Queue.Runs.All(queued => queued.Workers.IsEmpty);
         seat.Actor.Tell(new UseNodes(
         [
             .. from node in cluster.Nodes
                where node.IsUsable
                let worker = granted.Contains(node.Id) ? node.Worker : null
                where worker is not null || node.ParameterServer is not null
-               select node with { Worker = worker },
-        ]));
+               select node with { Worker = worker, IsLeaving = _leaving.Contains(node.Id) },
+        ], isItsTurn));
     }
 
     private void Take(RunChanged changed, RunSeat seat)
     {
         seat.Summary = changed.Summary;
+        seat.Servers = changed.Servers;
         RunId run = changed.Summary.Id;
         QueuedRun? queued = State.Queue.Runs.FirstOrDefault(one => one.Run == run);
         if (changed.IsOver && State.Find(run) is { Ended: null })
@@ -547,7 +581,8 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     }
 
     private IEnumerable<AvailableNode> Workers() =>
-        (_cluster?.Nodes ?? []).Where(node => node is { IsUsable: true, Worker: not null })
+        (_cluster?.Nodes ?? []).Where(node =>
+            node is { IsUsable: true, Worker: not null } && !_leaving.Contains(node.Id))
             .OrderBy(node => node.Id);
 
     /// <summary>A run's coordinator, as its registry knows it.</summary>
@@ -577,6 +612,9 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
 
         /// <summary>What a list shows of the run; null: nothing was heard yet.</summary>
         public RunSummaryView? Summary { get; set; }
+
+        /// <summary>The parameter servers that hold its slices.</summary>
+        public ImmutableArray<NodeId> Servers { get; set; } = [];
 
         /// <summary>When somebody looked at it last.</summary>
         public DateTimeOffset ShownAt { get; set; }

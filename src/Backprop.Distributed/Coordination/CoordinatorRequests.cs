@@ -5,8 +5,8 @@ using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Distributed.Coordination;
 
-/// <summary>Something that a user asks of the coordinator. Each is answered once it is durable; a
-/// request that is not answered in time may be repeated.</summary>
+/// <summary>Something that a user, or a node, asks of the coordinator. Each is answered once it is
+/// durable; a request that is not answered in time may be repeated.</summary>
 public abstract record CoordinatorRequest
 {
     private CoordinatorRequest()
@@ -42,6 +42,12 @@ public abstract record CoordinatorRequest
 
     /// <summary>The cluster's nodes. Answered by <see cref="CoordinatorAnswer.Cluster"/>.</summary>
     public sealed record ShowCluster : CoordinatorRequest;
+
+    /// <summary>A node is about to leave: give it nothing more to do, and save what it serves.
+    /// Answered by <see cref="CoordinatorAnswer.Done"/> once nobody loses by its going, and until
+    /// then by a refusal of the kind <see cref="RefusalKind.Conflict"/>: it asks again.</summary>
+    /// <param name="Node">The node.</param>
+    public sealed record LetGo(NodeId Node) : CoordinatorRequest;
 }
 
 /// <summary>How a user changes a run's course.</summary>

@@ -28,6 +28,7 @@ internal sealed record RunLog(CoordinatorState? State, RunRecord Record)
 internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWithTimers
 {
     private readonly CoordinatorContext _context;
+    private readonly SteadyTime _clock;
     private readonly IActorRef _registry;
     private readonly CoordinationPlan _plan;
     private readonly ILoggingAdapter _log = Context.GetLogger();
@@ -52,6 +53,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         : base($"run-{registered.Id}", RunLog.Empty, (log, happened) => log.Apply(happened))
     {
         _context = context;
+        _clock = new SteadyTime(context.Time);
         _registered = registered;
         _plan = plan;
         _registry = registry;
@@ -61,7 +63,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
-    private DateTimeOffset Now => _context.Time.GetUtcNow();
+    private DateTimeOffset Now => _clock.Now;
 
     /// <summary>The coordinator of a run, under a supervisor that starts it again.</summary>
     public static Props Props(
@@ -81,6 +83,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     /// <inheritdoc/>
     protected override void Recovered()
     {
+        _clock.NotBefore(State.State?.LastEventAt ?? DateTimeOffset.MinValue);
         // A run that is over is only shown, and its nodes told once more to let go.
         Decision decision = State.State switch
         {
@@ -196,12 +199,14 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private void Take(UseNodes use)
     {
         _nodes = use.Nodes.ToImmutableDictionary(node => node.Id);
-        bool isItsTurn = use.Nodes.Any(node => node.Worker is not null);
-        Take(new CoordinatorInput.NodesChanged(isItsTurn
+        Take(new CoordinatorInput.NodesChanged(use.IsItsTurn
             ?
             [
                 .. use.Nodes.Select(node => new ClusterNode(
-                    node.Id, node.ParameterServer is not null, node.Worker is not null)),
+                    node.Id, node.ParameterServer is not null, node.Worker is not null)
+                {
+                    IsLeaving = node.IsLeaving,
+                }),
             ]
             : []));
     }
@@ -355,7 +360,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         CoordinatorState state = _run!.State;
         RunSummaryView summary = RunViewWriter.Summarize(_run, _registered, _progress, Now);
         bool isPausedByUser = state.Phase is RunPhase.Paused { Cause: PauseCause.User };
-        var changed = new RunChanged(summary, isPausedByUser, state.Phase.IsFinal && HasLetGo());
+        var changed = new RunChanged(
+            summary, isPausedByUser, state.Phase.IsFinal && HasLetGo(), state.Open?.Servers ?? []);
         if (changed != _told)
         {
             _told = changed;

@@ -6,9 +6,11 @@ using Backprop.Training.Protocol;
 namespace Backprop.Distributed.Coordination;
 
 /// <summary>To a run's coordinator: it may use these nodes, and no others.</summary>
-/// <param name="Nodes">Every node with a parameter server, and the workers granted to the run;
-/// none: it is not its turn.</param>
-internal sealed record UseNodes(ImmutableArray<AvailableNode> Nodes)
+/// <param name="Nodes">Every node with a parameter server, and the workers granted to the run.
+/// </param>
+/// <param name="IsItsTurn">Whether it may hold anything: one that has lost its workers keeps its
+/// slices, unless others have their turn now.</param>
+internal sealed record UseNodes(ImmutableArray<AvailableNode> Nodes, bool IsItsTurn)
     : INoSerializationVerificationNeeded;
 
 /// <summary>To a run's coordinator: its trained model is on record.</summary>
@@ -24,7 +26,9 @@ internal sealed record RunBegun(RunId Run, IActorRef Actor)
 /// <param name="Summary">What a list shows of it.</param>
 /// <param name="IsPausedByUser">Whether it waits for the user.</param>
 /// <param name="IsOver">Whether it is over, and every node has let go of it.</param>
-internal sealed record RunChanged(RunSummaryView Summary, bool IsPausedByUser, bool IsOver)
+/// <param name="Servers">The parameter servers that hold its slices.</param>
+internal sealed record RunChanged(
+    RunSummaryView Summary, bool IsPausedByUser, bool IsOver, ImmutableArray<NodeId> Servers)
     : INoSerializationVerificationNeeded;
 
 /// <summary>From a run's coordinator: its trained model is stored, to be put on record.</summary>

@@ -50,6 +50,10 @@ internal static class UserMessages
         },
         CoordinatorRequest.ShowCluster =>
             new Wire.CoordinatorRequest { ShowCluster = new Wire.ShowCluster() },
+        CoordinatorRequest.LetGo leaving => new Wire.CoordinatorRequest
+        {
+            LetGo = new Wire.LetGo { Node = leaving.Node.Value },
+        },
         _ => throw new SerializationException($"{request.GetType()} is not in nodes.proto"),
     };
 
@@ -72,6 +76,8 @@ internal static class UserMessages
                     ProtocolParts.Run(message.ShowReplay.Run), message.ShowReplay.Version),
             Wire.CoordinatorRequest.RequestOneofCase.ShowCluster =>
                 new CoordinatorRequest.ShowCluster(),
+            Wire.CoordinatorRequest.RequestOneofCase.LetGo =>
+                new CoordinatorRequest.LetGo(ProtocolParts.Node(message.LetGo.Node)),
             _ => throw new SerializationException("a request of a later version"),
         };
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Backprop.Chaos.Processes;
 using Backprop.Engine.Simd;
 
 namespace Backprop.Console.Tests.Exactness;
@@ -13,7 +14,7 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
     private const int ScalarBits = 32;
 
     private static readonly string Specification = Path.Combine(
-        BackpropProcess.RepositoryRoot,
+        BackpropProgram.RepositoryRoot,
         "tests", "Backprop.Console.Tests", "Exactness", "everything.conf");
 
     private readonly Reference _reference;
@@ -61,7 +62,7 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
                 environment[name] = value;
             }
 
-            (int exitCode, string output, string error) = BackpropProcess.Run(
+            (int exitCode, string output, string error) = BackpropProgram.Run(
                 environment,
                 "train", Specification, "--threads", $"{threads}",
                 "--output", Path.Combine(folder.FullName, "run"), "--summary", summary);

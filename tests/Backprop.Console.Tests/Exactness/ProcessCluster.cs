@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Backprop.Chaos.Processes;
 
 namespace Backprop.Console.Tests.Exactness;
 
@@ -81,15 +82,9 @@ internal sealed class ProcessCluster(string directory) : IDisposable
 
     private async Task<(int ExitCode, string Output)> RunAsync(params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(
-            "dotnet", [Path.Combine(AppContext.BaseDirectory, "backprop.dll"), .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            WorkingDirectory = CommandRun.Root,
-            // The address of the user's own cluster stays what it is.
-            Environment = { ["HOME"] = directory },
-        })!;
+        // The address of the user's own cluster stays what it is.
+        using Process process = Process.Start(BackpropProgram.Command(
+            new Dictionary<string, string> { ["HOME"] = directory }, arguments))!;
         using var patience = new CancellationTokenSource(s_patience);
         Task<string> error = process.StandardError.ReadToEndAsync(patience.Token);
         string output = await process.StandardOutput.ReadToEndAsync(patience.Token);

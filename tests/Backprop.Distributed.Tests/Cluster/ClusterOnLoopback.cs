@@ -87,7 +87,8 @@ internal sealed class LoopbackNode
                 new LinkAddress("a-host-that-is-not-believed", 7), version, 1, "test"),
             WantsAnswer: false);
         IActorRef membership = System.ActorOf(
-            Membership.Props(Introduction, Directory, Refusals.Enqueue), Membership.Name);
+            Membership.Props(Introduction, Directory, Refusals.Enqueue, _ => { }),
+            Membership.Name);
         if (roles.HasFlag(NodeRoles.Coordinator))
         {
             CoordinatorSeat.Offer(

@@ -1,3 +1,5 @@
+using Akka.Actor;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
 
@@ -41,6 +43,21 @@ public sealed class MembershipTests
         await ClusterOnLoopback.AwaitAsync(() => first.Knows(first), "it is still known");
         await ClusterOnLoopback.SeeAsync(
             first, told => told.Nodes.Length == 1, "the coordinator still has it");
+    }
+
+    [Fact]
+    public async Task A_node_whose_process_has_ended_is_of_no_use_from_then_on()
+    {
+        await using var cluster = new ClusterOnLoopback();
+        LoopbackNode first = cluster.Add(NodeRoles.Coordinator);
+        LoopbackNode second = cluster.Add(Work);
+        await ClusterOnLoopback.SeeAsync(
+            first, told => told.Nodes.Count(node => node.IsUsable) == 2, "not two usable nodes");
+        first.System.ActorSelection("/user/" + Membership.Name)
+            .Tell(new NodeEnded(second.Id), ActorRefs.NoSender);
+        NodesAvailable seen = await ClusterOnLoopback.SeeAsync(
+            first, told => told.Nodes.Any(node => node.Status == "ended"), "nobody has ended");
+        Assert.Equal([first.Id], seen.Nodes.Where(node => node.IsUsable).Select(node => node.Id));
     }
 
     [Fact]

@@ -44,8 +44,11 @@ public sealed class ClusterConfigurationTests
     {
         NodeConfiguration node = Read("""
             cluster { name = lab, join = ["a.example.org:8471", "[::1]:9"], coordinators = 3 }
-            node { host = auto, port = 0, roles = [worker], shutdown-grace = 1m }
-            links { port = 9000, bulk-window = 4, silence-deadline = 3s }
+            node {
+              host = node-1, port = 8000, roles = [worker], shutdown-grace = 1m
+              bind-host = "0.0.0.0", bind-port = 8471
+            }
+            links { port = 9000, bind-port = 8472, bulk-window = 4, silence-deadline = 3s }
             persistence {
               provider = postgresql, schema = lab, call-timeout = 7s, piece-attempts = 2
               connection-string = "Host=db;Username=u;Password=p"
@@ -58,7 +61,11 @@ public sealed class ClusterConfigurationTests
             [new NodeAddress("a.example.org", 8471), new NodeAddress("::1", 9)],
             node.Cluster.Join.ToArray());
         Assert.Equal("[::1]:9", node.Cluster.Join[1].ToString());
-        Assert.Equal(NodeRoles.Worker, node.Member.Roles);
+        Assert.Equal(
+            new MemberConfiguration(
+                "node-1", 8000, NodeRoles.Worker, TimeSpan.FromMinutes(1), "0.0.0.0", 8471),
+            node.Member);
+        Assert.Equal((9000, 8472), (node.Links.Port, node.Links.BindPort));
         Assert.Equal(4, node.Links.Options.BulkWindow);
         Assert.Equal(TimeSpan.FromSeconds(3), node.Links.Options.SilenceDeadline);
         Assert.Equal(
@@ -110,6 +117,9 @@ public sealed class ClusterConfigurationTests
     [InlineData("node.port = 65536", "backprop.node.port: '65536' is not a whole number from 0 to")]
     [InlineData(
         "node.roles = [worker, cook]", "there is no role 'cook'; the roles are coordinator")]
+    [InlineData("node { port = 0, bind-port = 9 }", "node.port: is 0, but node.bind-port is 9")]
+    [InlineData("links { port = 0, bind-port = 9 }", "links.port: is 0, but links.bind-port is 9")]
+    [InlineData("node.bind-host = \"a/b\"", "backprop.node.bind-host: 'a/b' is neither")]
     [InlineData("node.roles = []", "backprop.node.roles: is empty")]
     [InlineData("node.roles = [worker]", "backprop.cluster.join: is empty")]
     [InlineData("node.shutdown-grace = 0s", "backprop.node.shutdown-grace: '0s'")]

@@ -226,6 +226,7 @@ internal static class RecordSamples
         new CoordinatorRequest.ShowCluster(),
         new CoordinatorRequest.ShowReplay(s_run, 21),
         new CoordinatorAnswer.Replay(Setup, Manifest),
+        new CoordinatorRequest.LetGo(s_server),
         new CoordinatorAnswer.Submitted(s_run),
         new CoordinatorAnswer.Runs([Summary]),
         new CoordinatorAnswer.Run(new RunView

@@ -40,8 +40,12 @@ internal static class CheckpointRules
         CoordinationOptions options = run.Plan.Options;
         if (standing.Stop is null && state.Newest?.Version == standing.Version)
         {
-            return new RunPaused(
-                now, PauseCause.User, $"paused by the user at version {standing.Version}");
+            return state.IsPauseRequested
+                ? new RunPaused(
+                    now, PauseCause.User, $"paused by the user at version {standing.Version}")
+                : new GenerationEnded(
+                    now, $"{Leaving(run)}; its slice is saved at version {standing.Version}",
+                    IsFailure: false);
         }
 
         if (state.Saving?.Step == standing.Version)
@@ -62,6 +66,18 @@ internal static class CheckpointRules
             ? new CheckpointBegun(
                 now, PositionAt(run, standing.Version, standing.Stop, now), Waits: true)
             : null;
+    }
+
+    /// <summary>Who leaves, in words.</summary>
+    public static string Leaving(RunCoordination run)
+    {
+        NodeId[] leaving = [.. (run.State.Open?.Servers ?? []).Where(run.Observed.IsLeaving)];
+        return leaving.Length switch
+        {
+            0 => "a parameter server has left",
+            1 => $"{leaving[0]} leaves",
+            _ => $"{string.Join(", ", leaving)} leave",
+        };
     }
 
     /// <summary>Whether one is due at the end of an epoch.</summary>

@@ -8,7 +8,12 @@ namespace Backprop.Training.Protocol.Coordination;
 /// <param name="Node">The node.</param>
 /// <param name="IsServer">Whether it has the role of a parameter server.</param>
 /// <param name="IsWorker">Whether it has the role of a worker, and is granted to the run.</param>
-public readonly record struct ClusterNode(NodeId Node, bool IsServer, bool IsWorker);
+public readonly record struct ClusterNode(NodeId Node, bool IsServer, bool IsWorker)
+{
+    /// <summary>Whether it wants to leave: its slice is saved first, and it opens no other.
+    /// </summary>
+    public bool IsLeaving { get; init; }
+}
 
 /// <summary>What the examination of a run's final weights has found: it reads them from the
 /// checkpoint that the run ended with.</summary>

@@ -30,6 +30,9 @@ public sealed record CoordinatorState
     /// <summary>The coordinator's term; 0 before the first.</summary>
     public Term Term { get; init; }
 
+    /// <summary>When the term began.</summary>
+    public DateTimeOffset TookOverAt { get; init; }
+
     /// <summary>What the run is at.</summary>
     public required RunPhase Phase { get; init; }
 
@@ -107,7 +110,7 @@ public sealed record CoordinatorState
     {
         CoordinatorState next = happened switch
         {
-            CoordinatorTookOver took => this with { Term = took.Term },
+            CoordinatorTookOver took => this with { Term = took.Term, TookOverAt = took.At },
             GenerationOpened opened => Enter(opened),
             GenerationEnded ended => Enter(ended),
             WorkersAssigned assigned => this with

@@ -153,7 +153,9 @@ internal sealed class DirectiveWriter
         ServerDirective wanted = last is not null && Same(last.Directive, directive)
             ? last.Directive
             : directive;
-        if (IsDue(last, wanted, wanted.Stamp, _observed.Servers.GetValueOrDefault(node)?.Seen))
+        if (IsDue(
+            last, wanted, wanted.Stamp, _observed.Servers.GetValueOrDefault(node)?.Seen,
+            askedSince: null))
         {
             _toServers.Add(new ServerOrder(node, wanted));
             _observed = _observed with
@@ -172,7 +174,9 @@ internal sealed class DirectiveWriter
             && last.Directive == directive with { Stamp = last.Directive.Stamp }
             ? last.Directive
             : directive;
-        if (IsDue(last, wanted, wanted.Stamp, _observed.Workers.GetValueOrDefault(node)?.Seen))
+        if (IsDue(
+            last, wanted, wanted.Stamp, _observed.Workers.GetValueOrDefault(node)?.Seen,
+            _observed.Late.AskedSince(node)))
         {
             _toWorkers.Add(new WorkerOrder(node, wanted));
             _observed = _observed with
@@ -185,16 +189,19 @@ internal sealed class DirectiveWriter
     }
 
     // New directives at once; one that no status shows yet again and again. One that was shown is
-    // repeated too while the generation is open: the answer may say what a lost status said.
-    private bool IsDue<T>(Sent<T>? last, T wanted, DirectiveStamp stamp, DirectiveStamp? seen)
+    // repeated too while the generation is open: the answer may say what a lost status said, and
+    // that of a late worker says that it is there.
+    private bool IsDue<T>(
+        Sent<T>? last, T wanted, DirectiveStamp stamp, DirectiveStamp? seen,
+        DateTimeOffset? askedSince)
         where T : class
     {
-        if (last is null || !ReferenceEquals(last.Directive, wanted))
+        if (last is null || !ReferenceEquals(last.Directive, wanted) || last.At < askedSince)
         {
             return true;
         }
 
-        bool isShown = seen is { } shown && shown.CompareTo(stamp) >= 0;
+        bool isShown = askedSince is null && seen is { } shown && shown.CompareTo(stamp) >= 0;
         return isShown
             ? !_generation.IsOver && _now - last.At >= _plan.Options.RepeatAfter
             : _now - last.At >= _plan.Options.ResendAfter;

@@ -18,7 +18,7 @@ internal static class EvaluationRules
             return observed;
         }
 
-        ImmutableArray<NodeId> workers = observed.WholeWorkers();
+        ImmutableArray<NodeId> workers = observed.Prompt(observed.WholeWorkers(), 1);
         bool isNew = observed.Evaluation is not { } last
             || last.Generation != open.Number || last.Version != evaluating.Version;
         if (isNew && workers.IsEmpty)

@@ -51,22 +51,35 @@ public sealed record Observations
     /// none.</summary>
     public DigestDifference? Disputed { get; init; }
 
+    /// <summary>Whom steps had to wait for.</summary>
+    public Lateness Late { get; init; } = Lateness.None;
+
+    /// <summary>When micro-batches were last shared out; null: not since the coordinator began.
+    /// </summary>
+    public DateTimeOffset? AssignedAt { get; init; }
+
     /// <summary>With an input taken in, or unchanged with the reason why not.</summary>
     public (Observations Next, string? Refusal) Take(
-        CoordinationPlan plan, CoordinatorState state, CoordinatorInput input)
+        CoordinationPlan plan, CoordinatorState state, CoordinatorInput input, DateTimeOffset now)
     {
         switch (input)
         {
+            case CoordinatorInput.Tick:
+                return (LookAtLate(plan, now), null);
             case CoordinatorInput.NodesChanged changed:
                 return (With(changed.Nodes), null);
             case CoordinatorInput.ServerReported(var status):
                 string? refusal = StaleOf(plan, state, status.Run, status.Generation, status.Seen)
                     ?? RefusalOf(state, status);
-                return refusal is null ? (With(plan, state, status), null) : (this, refusal);
+                return refusal is null
+                    ? (With(plan, state, status, now), null)
+                    : (this, refusal);
             case CoordinatorInput.WorkerReported(var status):
                 refusal = StaleOf(plan, state, status.Run, status.Generation, status.Seen)
                     ?? RefusalOf(plan, status);
-                return refusal is null ? (With(status), null) : (this, refusal);
+                return refusal is null
+                    ? (With(status).LookAtLate(plan, now), null)
+                    : (this, refusal);
             case CoordinatorInput.DigestsDiffer(var generation, var difference):
                 return state.Open?.Number == generation
                     ? (this with { Disputed = difference }, null)
@@ -77,20 +90,28 @@ public sealed record Observations
     }
 
     /// <summary>What is left of it once an event has happened.</summary>
-    public Observations After(RunEvent happened) => happened is GenerationOpened
-        ? this with
+    public Observations After(RunEvent happened) => happened switch
+    {
+        GenerationOpened => this with
         {
             Servers = Servers.Clear(),
             Workers = Workers.Clear(),
             Evaluation = null,
             Speculation = null,
             Disputed = null,
-        }
-        : this;
+            Late = Lateness.None,
+        },
+        WorkersAssigned => this with { AssignedAt = happened.At },
+        _ => this,
+    };
 
     /// <summary>Whether a node is there as a server.</summary>
     public bool HasServer(NodeId node) =>
         Nodes is { } nodes && nodes.Any(one => one.Node == node && one.IsServer);
+
+    /// <summary>Whether a server wants to leave.</summary>
+    public bool IsLeaving(NodeId node) =>
+        Nodes is { } nodes && nodes.Any(one => one.Node == node && one.IsLeaving);
 
     /// <summary>The workers that are there, in order.</summary>
     public ImmutableArray<NodeId> PresentWorkers() =>
@@ -105,6 +126,13 @@ public sealed record Observations
             node => Workers.TryGetValue(node, out WorkerStatus? status)
                 && status.Phase is WorkerPhase.Whole),
     ];
+
+    /// <summary>Of these the ones that are not late, as long as they are enough.</summary>
+    public ImmutableArray<NodeId> Prompt(ImmutableArray<NodeId> workers, int atLeast)
+    {
+        ImmutableArray<NodeId> prompt = workers.RemoveAll(Late.IsExcluded);
+        return prompt.Length >= Math.Max(1, atLeast) ? prompt : workers;
+    }
 
     /// <summary>Micro-batches a second of each of these; who is not measured yet counts as the mean
     /// of those who are.</summary>
@@ -195,17 +223,25 @@ public sealed record Observations
             Workers = Workers.RemoveRange(Workers.Keys.Where(IsGone)),
             ToServers = ToServers.RemoveRange(ToServers.Keys.Where(IsGone)),
             ToWorkers = ToWorkers.RemoveRange(ToWorkers.Keys.Where(IsGone)),
+            Late = Late.Without(IsGone),
         };
     }
 
+    private Observations LookAtLate(CoordinationPlan plan, DateTimeOffset now) =>
+        Late.At(Workers, plan.Options.ResendAfter, now) is var late && ReferenceEquals(late, Late)
+            ? this
+            : this with { Late = late };
+
     private Observations With(
-        CoordinationPlan plan, CoordinatorState state, ServerStatus status)
+        CoordinationPlan plan, CoordinatorState state, ServerStatus status, DateTimeOffset now)
     {
         SpeculationRound? round = Speculation;
+        Lateness late = Late;
         if (status.Wait is { } wait && state.Open is { } open
             && state.Phase is RunPhase.Training { Halt: null })
         {
-            IEnumerable<NodeId> fastest = SpeedsOf(WholeWorkers())
+            late = late.With(wait, open, Workers, now);
+            IEnumerable<NodeId> fastest = SpeedsOf(Prompt(WholeWorkers(), 1))
                 .OrderByDescending(worker => worker.Speed).Select(worker => worker.Node);
             round = SpeculationRound.Next(
                 round, wait, open, fastest, plan.Options.MaxSpeculations);
@@ -215,6 +251,7 @@ public sealed record Observations
         {
             Servers = Servers.SetItem(status.Server, status),
             Speculation = round,
+            Late = late,
         };
     }
 

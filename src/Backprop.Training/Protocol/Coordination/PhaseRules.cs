@@ -6,8 +6,16 @@ namespace Backprop.Training.Protocol.Coordination;
 /// nothing more has to happen.</summary>
 internal sealed class PhaseRules
 {
-    // The assignment is made anew at an epoch's end only if that makes steps so much shorter.
+    // The assignment is made anew only if that makes steps so much shorter: at an epoch's end, when
+    // training stands anyway, and within one.
     private const double WorthReassigning = 1.1;
+    private const double WellWorthReassigning = 1.25;
+
+    // Within an epoch not more often than this.
+    private static readonly TimeSpan s_assigned = TimeSpan.FromSeconds(20);
+
+    // Workers say what they hold within this when a coordinator is new.
+    private static readonly TimeSpan s_firstWord = TimeSpan.FromSeconds(5);
 
     private readonly RunCoordination _run;
     private readonly CoordinationPlan _plan;
@@ -25,6 +33,8 @@ internal sealed class PhaseRules
     }
 
     private CoordinationOptions Options => _plan.Options;
+
+    private bool IsAnyLeaving => _state.Open!.Servers.Any(_observed.IsLeaving);
 
     /// <summary>The next event; null: the run waits.</summary>
     public RunEvent? NextEvent()
@@ -83,6 +93,11 @@ internal sealed class PhaseRules
             }
         }
 
+        if (_state.Phase is RunPhase.Opening && IsAnyLeaving)
+        {
+            return new GenerationEnded(_now, CheckpointRules.Leaving(_run), IsFailure: false);
+        }
+
         return _state.Phase is RunPhase.Opening opening
             && _now - opening.Since >= Options.OpeningTimeout
             && open.Servers.Any(server => !IsOpen(server))
@@ -112,7 +127,10 @@ internal sealed class PhaseRules
         }
 
         ImmutableArray<NodeId> servers =
-            [.. _observed.Nodes!.Value.Where(one => one.IsServer).Select(one => one.Node).Order()];
+        [
+            .. _observed.Nodes!.Value.Where(one => one is { IsServer: true, IsLeaving: false })
+                .Select(one => one.Node).Order(),
+        ];
         bool isTooSoon = _state.FailedGenerations > 0
             && _now - _state.LastEventAt < Options.CheckpointRetry;
         if (servers.IsEmpty || isTooSoon
@@ -185,6 +203,11 @@ internal sealed class PhaseRules
             return HaltCause.Pause;
         }
 
+        if (IsAnyLeaving)
+        {
+            return training.Ends == HaltCause.Leave ? null : HaltCause.Leave;
+        }
+
         return training.Ends is null && CheckpointRules.IsDueByTime(_run, _now)
             ? HaltCause.Checkpoint
             : null;
@@ -231,9 +254,10 @@ internal sealed class PhaseRules
         }
 
         bool isSaved = version == (_state.Newest?.Version ?? 0);
-        return isSaved
-            ? new RunPaused(_now, PauseCause.User, $"paused by the user at version {version}")
-            : new CheckpointBegun(_now, PositionHere(version), Waits: true);
+        return !isSaved ? new CheckpointBegun(_now, PositionHere(version), Waits: true)
+            : training.Ends == HaltCause.Leave
+                ? new GenerationEnded(_now, CheckpointRules.Leaving(_run), IsFailure: false)
+            : new RunPaused(_now, PauseCause.User, $"paused by the user at version {version}");
     }
 
     private TrainingPosition PositionHere(long version) =>
@@ -263,7 +287,7 @@ internal sealed class PhaseRules
                 : EvaluationRules.Judge(_run, evaluating, _now);
         }
 
-        if (_state.IsPauseRequested)
+        if (_state.IsPauseRequested || IsAnyLeaving)
         {
             return new CheckpointBegun(_now, PositionHere(evaluating.Version), Waits: true);
         }
@@ -273,32 +297,32 @@ internal sealed class PhaseRules
             return new CheckpointBegun(_now, PositionHere(evaluating.Version), Waits: false);
         }
 
-        return Rebalance(open) ?? new LeaseGranted(_now, NextLease()) as RunEvent;
+        return Rebalance(open, WorthReassigning) ?? new LeaseGranted(_now, NextLease()) as RunEvent;
     }
 
-    // Whoever is computing goes on; others join while there is room.
-    private ImmutableArray<NodeId> Computing(RunGeneration open) =>
-        Choose(open, _observed.WholeWorkers());
-
-    // A coordinator that has just taken over has not heard of those who compute: they go on.
-    private ImmutableArray<NodeId> ComputingStill(RunGeneration open) => Choose(
-        open,
+    // Whoever is computing goes on, for a while also those whom a new coordinator has not heard of;
+    // others join while there is room.
+    private ImmutableArray<NodeId> Computing(RunGeneration open)
+    {
+        bool isNew = _state.Term.Value > 1 && _now - _state.TookOverAt < s_firstWord;
+        IEnumerable<NodeId> unheard = open.Assigned.Select(entry => entry.Worker).Where(
+            node => isNew && !_observed.Workers.ContainsKey(node));
+        ImmutableArray<NodeId> whole = _observed.Prompt(
+            [
+                .. _observed.WholeWorkers(),
+                .. unheard.Intersect(_observed.PresentWorkers()),
+            ],
+            Options.MinWorkers);
+        return
         [
-            .. _observed.WholeWorkers(),
-            .. _observed.PresentWorkers().Where(node =>
-                !_observed.Workers.ContainsKey(node)
-                && open.Assigned.Any(entry => entry.Worker == node)),
-        ]);
-
-    private ImmutableArray<NodeId> Choose(RunGeneration open, ImmutableArray<NodeId> workers) =>
-    [
-        .. workers.OrderByDescending(node => open.Assigned.Any(entry => entry.Worker == node))
-            .ThenBy(node => node).Take(Options.MaxWorkers).Order(),
-    ];
+            .. whole.OrderByDescending(node => open.Assigned.Any(entry => entry.Worker == node))
+                .ThenBy(node => node).Take(Options.MaxWorkers).Order(),
+        ];
+    }
 
     private RunEvent? Staff(RunGeneration open)
     {
-        ImmutableArray<NodeId> workers = ComputingStill(open);
+        ImmutableArray<NodeId> workers = Computing(open);
         if (workers.Length < Options.MinWorkers)
         {
             return new RunPaused(
@@ -309,18 +333,22 @@ internal sealed class PhaseRules
         NodeId[] assigned = [.. open.Assigned.Select(entry => entry.Worker).Order()];
         if (workers.AsSpan().SequenceEqual(assigned))
         {
-            return null;
+            bool isRecent = _observed.AssignedAt is { } at && _now - at < s_assigned;
+            return isRecent ? null : Rebalance(open, WellWorthReassigning);
         }
 
         string joined = string.Join(", ", workers.Except(assigned).Select(node => $"{node} joins"));
         string left = string.Join(
-            ", ", assigned.Except(workers).Select(node => $"{node} has left"));
+            ", ", assigned.Except(workers).Select(node => _observed.Late.IsExcluded(node)
+                ? $"{node} is late"
+                : $"{node} has left"));
         return Assign(open, workers, string.Join(", ", ((string[])[joined, left])
             .Where(part => part.Length > 0)));
     }
 
     private RunResumed? Resume() =>
-        _state.IsPauseRequested || Computing(_state.Open!).Length >= Options.MinWorkers
+        _state.IsPauseRequested || IsAnyLeaving
+        || Computing(_state.Open!).Length >= Options.MinWorkers
             ? new RunResumed(_now, $"{Computing(_state.Open!).Length} workers are there")
             : null;
 
@@ -335,7 +363,7 @@ internal sealed class PhaseRules
             $"{why}: {plan.Reason}");
     }
 
-    private WorkersAssigned? Rebalance(RunGeneration open)
+    private WorkersAssigned? Rebalance(RunGeneration open, double worth)
     {
         ImmutableArray<WorkerSpeed> speeds =
             _observed.SpeedsOf([.. open.Assigned.Select(entry => entry.Worker)]);
@@ -347,7 +375,7 @@ internal sealed class PhaseRules
         double now = open.Assigned.Zip(
             speeds, (entry, worker) => entry.Range.Count / worker.Speed).Max();
         AssignmentPlan plan = AssignmentPlanner.Plan(speeds, _plan.Dimensions.MicroBatches);
-        return now > WorthReassigning * plan.Makespan
+        return now > worth * plan.Makespan
             ? Assign(
                 open, [.. speeds.Select(worker => worker.Node)], "speeds were measured")
             : null;

@@ -65,7 +65,8 @@ public sealed record RunCoordination(
     /// <param name="now">The time.</param>
     public Decision Decide(CoordinatorInput input, DateTimeOffset now)
     {
-        (Observations observed, string? refusal) = Observed.Take(Plan, State, input);
+        (Observations observed, string? refusal) = Observed.Take(
+            Plan, State, input, now);
         (RunEvent? happened, refusal) = refusal is null
             ? Commands.EventOf(this, input, now)
             : (null, refusal);

@@ -13,6 +13,10 @@ public enum HaltCause
 
     /// <summary>A checkpoint is due by time; training goes on at once.</summary>
     Checkpoint,
+
+    /// <summary>A parameter server leaves, and its slice is saved before; training goes on without
+    /// it.</summary>
+    Leave,
 }
 
 /// <summary>Why a run pauses.</summary>
@@ -63,7 +67,8 @@ public abstract record RunPhase
     /// <summary>It stands at a version until that is saved.</summary>
     /// <param name="Version">The version.</param>
     /// <param name="Attempt">Counts the attempts to save it, from 1.</param>
-    /// <param name="Stop">What ends the run afterwards; null: it pauses.</param>
+    /// <param name="Stop">What ends the run afterwards; null: it pauses, or goes on without a
+    /// server that leaves.</param>
     public sealed record Checkpointing(long Version, int Attempt, StopDecision? Stop) : RunPhase;
 
     /// <summary>The weights that it came to are being examined: digests, and metrics on validation

@@ -294,6 +294,16 @@ public sealed record RunQueue
             left -= more;
         }
 
+        // One that had its turn and has too few now pauses, but keeps those of no use to others.
+        for (int i = 0; i < Runs.Length; i++)
+        {
+            if (counts[i] == 0 && Runs[i].Standing == QueueStanding.Running)
+            {
+                counts[i] = Math.Min(left, Runs[i].MaxWorkers);
+                left -= counts[i];
+            }
+        }
+
         return counts;
     }
 }

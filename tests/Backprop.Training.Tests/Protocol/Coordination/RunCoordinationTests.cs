@@ -244,6 +244,8 @@ public sealed class RunCoordinationTests
         cluster.Worker(0);
         cluster.Worker(1);
         Assert.Equal(before.Generation!.Number, cluster.State.Open!.Number);
+        Assert.Equal(before.Generation.Revision, cluster.State.Open.Revision);
+        Assert.Empty(cluster.Journal.OfType<RunPaused>());
         cluster.Epoch();
         Assert.Equal(2, cluster.State.Position.History.Length);
         cluster.AssertReplays();

@@ -1,0 +1,186 @@
+using System.Collections.Immutable;
+using System.Net.Sockets;
+using Akka.Actor;
+using Akka.Cluster;
+using Backprop.Distributed.Configuration;
+using Backprop.Distributed.Nodes;
+using Backprop.Training.Protocol;
+
+namespace Backprop.Console.Hosting;
+
+/// <summary>How a node gets into its cluster, or founds it.</summary>
+/// <param name="node">The node.</param>
+/// <param name="system">Its actor system.</param>
+/// <param name="known">Members that the cluster had, of a coordinator that may found it anew.
+/// </param>
+internal sealed class ClusterEntry(
+    NodeConfiguration node, ActorSystem system, ImmutableArray<NodeId> known)
+{
+    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan s_probe = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(5);
+
+    // Members that are silent may be beyond a network that is about to come back.
+    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(10);
+
+    private readonly Cluster _cluster = Cluster.Get(system);
+
+    private enum Answer
+    {
+        /// <summary>It is there, the same as before.</summary>
+        There,
+
+        /// <summary>Nobody is there any more, or somebody else.</summary>
+        Gone,
+
+        /// <summary>Nothing is heard of it.</summary>
+        Silent,
+    }
+
+    /// <summary>Has other nodes find out that this one is there, and not another one at its
+    /// address.</summary>
+    public static void Announce(ActorSystem system, NodeId self) => system.ActorOf(
+        Props.Create(() => new Presence()).WithDispatcher(NodeDispatchers.Nodes),
+        PresenceName(IncarnationOf(self)));
+
+    /// <summary>Joins.</summary>
+    /// <param name="deadline">Gives up after so long.</param>
+    /// <param name="ending">Completes with a reason if the node cannot stay.</param>
+    /// <param name="cancellation">Before the next look.</param>
+    /// <exception cref="IOException">It could not.</exception>
+    public async Task JoinAsync(
+        TimeSpan deadline, Task<NodeEnding> ending, CancellationToken cancellation)
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        Address self = _cluster.SelfAddress;
+        _cluster.JoinSeedNodes(node.Cluster.Join.IsEmpty
+            ? [self, .. await OthersAsync(cancellation)]
+            : node.Cluster.Join.Select(AddressOf));
+        while (_cluster.SelfMember.Status is not (MemberStatus.Up or MemberStatus.WeaklyUp))
+        {
+            if (ending.IsCompleted)
+            {
+                throw new IOException((await ending).Reason);
+            }
+
+            if (TimeProvider.System.GetElapsedTime(began) >= deadline)
+            {
+                throw new IOException(
+                    $"could not join cluster {node.Cluster.Name} within"
+                    + $" {deadline.TotalSeconds:0} s: {await WhyNotAsync()}");
+            }
+
+            await Task.Delay(s_look, cancellation);
+        }
+    }
+
+    /// <summary>The address of a node's actor system.</summary>
+    public Address AddressOf(NodeAddress address) => new(
+        _cluster.SelfAddress.Protocol, _cluster.SelfAddress.System, address.Host, address.Port);
+
+    // Clusters do not merge: who founds one while others are in the old one has lost them.
+    private async Task<Address[]> OthersAsync(CancellationToken cancellation)
+    {
+        (NodeId Node, Address Address)[] others =
+        [
+            .. known.Select(one => (Node: one, Address: AddressOf(ParseAddress(one))))
+                .Where(one => !one.Address.Equals(_cluster.SelfAddress)),
+        ];
+        long began = TimeProvider.System.GetTimestamp();
+        while (others.Length > 0)
+        {
+            Answer[] answers = await Task.WhenAll(
+                others.Select(one => AskAsync(one.Node, one.Address)));
+            if (answers.Contains(Answer.There))
+            {
+                return
+                [
+                    .. others.Where((_, i) => answers[i] == Answer.There)
+                        .Select(one => one.Address),
+                ];
+            }
+
+            if (!answers.Contains(Answer.Silent)
+                || TimeProvider.System.GetElapsedTime(began) >= s_silence)
+            {
+                break;
+            }
+
+            await Task.Delay(s_look, cancellation);
+        }
+
+        return [];
+    }
+
+    private async Task<Answer> AskAsync(NodeId other, Address address)
+    {
+        using var limit = new CancellationTokenSource(s_probe);
+        using var probe = new TcpClient();
+        try
+        {
+            await probe.ConnectAsync(address.Host, address.Port!.Value, limit.Token);
+            ActorIdentity found = await system
+                .ActorSelection(new RootActorPath(address) / "user"
+                    / PresenceName(IncarnationOf(other)))
+                .Ask<ActorIdentity>(new Identify(other.Value), s_answer);
+            return found.Subject is null ? Answer.Gone : Answer.There;
+        }
+        catch (SocketException failure)
+        {
+            return failure.SocketErrorCode == SocketError.ConnectionRefused
+                ? Answer.Gone
+                : Answer.Silent;
+        }
+        catch (Exception silence)
+            when (silence is OperationCanceledException or AskTimeoutException)
+        {
+            return Answer.Silent;
+        }
+    }
+
+    private async Task<string> WhyNotAsync()
+    {
+        var reasons = new List<string>();
+        foreach (NodeAddress address in node.Cluster.Join)
+        {
+            using var limit = new CancellationTokenSource(s_probe);
+            using var probe = new TcpClient();
+            try
+            {
+                await probe.ConnectAsync(address.Host, address.Port, limit.Token);
+                reasons.Add($"{address} answers, but has not let this node in");
+            }
+            catch (SocketException failure)
+            {
+                reasons.Add($"{address}: {failure.Message}");
+            }
+            catch (OperationCanceledException)
+            {
+                reasons.Add($"{address} does not answer");
+            }
+        }
+
+        return string.Join("; ", reasons);
+    }
+
+    // A node's name is its address and its incarnation: host:port#number.
+    private static NodeAddress ParseAddress(NodeId one)
+    {
+        string address = one.Value.Split('#')[0];
+        int colon = address.LastIndexOf(':');
+        return colon > 0 && int.TryParse(address.AsSpan(colon + 1), out int port)
+            ? new NodeAddress(address[..colon], port)
+            : throw new IOException($"a member of the cluster was called '{one}'");
+    }
+
+    private static string IncarnationOf(NodeId one) =>
+        one.Value[(one.Value.LastIndexOf('#') + 1)..];
+
+    private static string PresenceName(string incarnation) => $"node-{incarnation}";
+
+    /// <summary>Is there: to be asked who it is is all that it is for.</summary>
+    private sealed class Presence : UntypedActor
+    {
+        protected override void OnReceive(object message) => Unhandled(message);
+    }
+}

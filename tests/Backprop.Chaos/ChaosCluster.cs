@@ -1,0 +1,145 @@
+using System.Collections.Immutable;
+using System.Net;
+using Backprop.Chaos.Network;
+using Backprop.Chaos.Schedules;
+
+namespace Backprop.Chaos;
+
+/// <summary>A cluster of processes that faults can be done to. None of its processes outlives it.
+/// </summary>
+internal sealed class ChaosCluster : IDisposable
+{
+    /// <summary>Of the nodes' configuration: how long they are waited for, which is shorter than
+    /// usual, so that a schedule sees what comes after.</summary>
+    private const string Patience = """
+        acceptable-pause = 5s, stable-after = 3s, join-deadline = 3m
+        """;
+
+    private readonly LinkRules _rules = new();
+
+    /// <summary>One whose processes are not started yet.</summary>
+    /// <param name="directory">For state and logs.</param>
+    /// <param name="schedule">Which nodes it has.</param>
+    public ChaosCluster(string directory, Schedule schedule)
+    {
+        Directory.CreateDirectory(directory);
+        Nodes =
+        [
+            .. schedule.Widths.Select((width, number) => new ChaosNode(
+                number, schedule.PartOf(number), directory, width, _rules)),
+        ];
+        int api = FreePorts.Next(IPAddress.Loopback);
+        Api = new RunApi(new Uri($"http://127.0.0.1:{api}"));
+        foreach (ChaosNode node in Nodes)
+        {
+            node.Configure(Configuration(node, Nodes[0], directory, api));
+        }
+    }
+
+    /// <summary>Its nodes, by number.</summary>
+    public ImmutableArray<ChaosNode> Nodes { get; }
+
+    /// <summary>The coordinator's API.</summary>
+    public RunApi Api { get; }
+
+    /// <summary>Does a fault to it.</summary>
+    /// <returns>What ends the fault, and after how long; null: nothing has to.</returns>
+    public (TimeSpan After, Action Undo)? Do(Fault fault)
+    {
+        switch (fault)
+        {
+            case Fault.Kill(var node, var away):
+                Nodes[node].End();
+                return (away, Nodes[node].Start);
+            case Fault.Stop(var node, var away):
+                Nodes[node].Process?.Stop();
+                return (away, () => Nodes[node].Process?.Continue());
+            case Fault.Leave(var node, var away):
+                Nodes[node].Process?.Terminate();
+                return (away, () => { });
+            case Fault.KillAll:
+                foreach (ChaosNode node in Nodes)
+                {
+                    node.End();
+                }
+
+                return (TimeSpan.Zero, StartAll);
+            case Fault.Cut(var one, var other, var away):
+                _rules.SetBoth(one, other, LinkRule.Cut);
+                return (away, () => _rules.SetBoth(one, other, LinkRule.Open));
+            case Fault.Black(var from, var to, var away):
+                _rules.Set(from, to, LinkRule.Black);
+                return (away, () => _rules.Set(from, to, LinkRule.Open));
+            case Fault.Isolate(var node, var away):
+                SetAround(node, LinkRule.Black);
+                return (away, () => SetAround(node, LinkRule.Open));
+            case Fault.Slow(var node, var away):
+                SetAround(node, LinkRule.Slow);
+                return (away, () => SetAround(node, LinkRule.Open));
+            default:
+                throw new ArgumentException($"unknown fault {fault}");
+        }
+    }
+
+    /// <summary>Starts every node that has no process, as whoever looks after a machine does.
+    /// </summary>
+    public void StartAll()
+    {
+        foreach (ChaosNode node in Nodes)
+        {
+            node.Start();
+        }
+    }
+
+    /// <summary>Every link is as it should be.</summary>
+    public void Heal()
+    {
+        for (int node = 0; node < Nodes.Length; node++)
+        {
+            SetAround(node, LinkRule.Open);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (ChaosNode node in Nodes)
+        {
+            node.Dispose();
+        }
+
+        Api.Dispose();
+    }
+
+    private void SetAround(int node, LinkRule rule)
+    {
+        for (int other = 0; other < Nodes.Length; other++)
+        {
+            _rules.SetBoth(node, other, rule);
+        }
+    }
+
+    private static string Configuration(
+        ChaosNode node, ChaosNode coordinator, string directory, int api)
+    {
+        string role = node.Part switch
+        {
+            NodePart.Coordinator => "coordinator",
+            NodePart.Server => "parameter-server",
+            _ => "worker",
+        };
+        string join = node.Part == NodePart.Coordinator ? "" : $"\"{coordinator.Address}\"";
+        return $$"""
+            backprop {
+              cluster { name = chaos, join = [{{join}}], {{Patience}} }
+              node {
+                host = "{{LoopbackProxy.AddressOf(node.Number)}}", port = {{node.Port}}
+                bind-host = "127.0.0.1", roles = [{{role}}], shutdown-grace = 15s
+              }
+              links { port = {{node.LinksPort}}, silence-deadline = 4s }
+              persistence { directory = "{{Path.Combine(directory, "state")}}" }
+              api { port = {{(node.Part == NodePart.Coordinator ? api : 0)}} }
+            }
+            """;
+    }
+}

@@ -1,0 +1,115 @@
+using System.Net;
+using Backprop.Chaos.Network;
+using Backprop.Chaos.Processes;
+using Backprop.Chaos.Schedules;
+
+namespace Backprop.Chaos;
+
+/// <summary>A node of a chaos cluster: its process, when it has one, and the proxies before it.
+/// </summary>
+internal sealed class ChaosNode : IDisposable
+{
+    private const int TailLines = 40;
+
+    private readonly string _directory;
+    private readonly string _width;
+    private readonly LoopbackProxy[] _proxies;
+    private NodeProcess? _process;
+
+    /// <summary>One that is not started yet.</summary>
+    /// <param name="number">Its number.</param>
+    /// <param name="part">What it does.</param>
+    /// <param name="directory">For its configuration and its log.</param>
+    /// <param name="width">A variable that is set to 0, or nothing.</param>
+    /// <param name="rules">Between the nodes.</param>
+    public ChaosNode(
+        int number, NodePart part, string directory, string width, LinkRules rules)
+    {
+        Number = number;
+        Part = part;
+        _directory = directory;
+        _width = width;
+        Port = FreePorts.Next(LoopbackProxy.AddressOf(number));
+        LinksPort = FreePorts.Next(LoopbackProxy.AddressOf(number));
+        _proxies = [.. new[] { Port, LinksPort }.Select(port => new LoopbackProxy(
+            number, new IPEndPoint(LoopbackProxy.AddressOf(number), port),
+            new IPEndPoint(IPAddress.Loopback, port), rules))];
+    }
+
+    /// <summary>Its number.</summary>
+    public int Number { get; }
+
+    /// <summary>What it does.</summary>
+    public NodePart Part { get; }
+
+    /// <summary>For control messages, before it and at it.</summary>
+    public int Port { get; }
+
+    /// <summary>For tensor links, before it and at it.</summary>
+    public int LinksPort { get; }
+
+    /// <summary>Where others join.</summary>
+    public string Address => $"{LoopbackProxy.AddressOf(Number)}:{Port}";
+
+    /// <summary>Whether it has a process.</summary>
+    public bool IsRunning => _process is { IsRunning: true };
+
+    /// <summary>Its process; null: there is none.</summary>
+    public NodeProcess? Process => IsRunning ? _process : null;
+
+    private string LogFile => Path.Combine(_directory, $"node-{Number}.log");
+
+    private string ConfigurationFile => Path.Combine(_directory, $"node-{Number}.conf");
+
+    /// <summary>Writes its configuration.</summary>
+    public void Configure(string text) => File.WriteAllText(ConfigurationFile, text);
+
+    /// <summary>Starts its process, if it has none.</summary>
+    public void Start()
+    {
+        if (IsRunning)
+        {
+            return;
+        }
+
+        End();
+        Array.ForEach(_proxies, proxy => proxy.Open());
+        var environment = new Dictionary<string, string> { ["HOME"] = _directory };
+        if (_width.Length > 0)
+        {
+            environment[_width] = "0";
+        }
+
+        _process = NodeProcess.Start(
+            LogFile, environment, "--config", ConfigurationFile, "--threads", "1");
+    }
+
+    /// <summary>Ends its process without a word: its ports refuse from then on.</summary>
+    public void End()
+    {
+        Array.ForEach(_proxies, proxy => proxy.Close());
+        _process?.Dispose();
+        _process = null;
+    }
+
+    /// <summary>What it last wrote.</summary>
+    public string[] LogTail()
+    {
+        if (!File.Exists(LogFile))
+        {
+            return [];
+        }
+
+        using var file = new FileStream(
+            LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using var reader = new StreamReader(file);
+        return [.. reader.ReadToEnd().Split('\n').TakeLast(TailLines)];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        End();
+        Array.ForEach(_proxies, proxy => proxy.Dispose());
+    }
+}

@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+
+namespace Backprop.Chaos.Processes;
+
+/// <summary>A <c>backprop node</c> that writes to a file of its own, and the signals it is sent.
+/// </summary>
+internal sealed partial class NodeProcess : IDisposable
+{
+    private const int SigTerm = 15;
+    private const int SigContinue = 18;
+    private const int SigStop = 19;
+
+    private readonly Process _process;
+    private readonly StreamWriter _log;
+    private bool _isStopped;
+
+    private NodeProcess(Process process, StreamWriter log)
+    {
+        _process = process;
+        _log = log;
+    }
+
+    /// <summary>Whether it has not ended.</summary>
+    public bool IsRunning => !_process.HasExited;
+
+    /// <summary>Starts one.</summary>
+    /// <param name="logFile">What it writes is added here.</param>
+    /// <param name="environment">Variables set beside the inherited ones.</param>
+    /// <param name="arguments">After <c>backprop node</c>.</param>
+    public static NodeProcess Start(
+        string logFile, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    {
+        Process process = Process.Start(
+            BackpropProgram.Command(environment, ["node", .. arguments]))
+            ?? throw new InvalidOperationException("dotnet did not start");
+        EndWithUs(process.Id);
+        var log = new StreamWriter(
+            new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite))
+        {
+            AutoFlush = true,
+        };
+        log.WriteLine($"--- process {process.Id}");
+        var node = new NodeProcess(process, log);
+        process.OutputDataReceived += (_, line) => node.Note(line.Data);
+        process.ErrorDataReceived += (_, line) => node.Note(line.Data);
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return node;
+    }
+
+    /// <summary>Ends it without a word.</summary>
+    public void Kill()
+    {
+        if (IsRunning)
+        {
+            _process.Kill();
+        }
+
+        _process.WaitForExit();
+    }
+
+    /// <summary>Has it stand still, with everything it holds.</summary>
+    public void Stop()
+    {
+        _isStopped = true;
+        Signal(SigStop);
+    }
+
+    /// <summary>Has it go on.</summary>
+    public void Continue()
+    {
+        _isStopped = false;
+        Signal(SigContinue);
+    }
+
+    /// <summary>Asks it to leave.</summary>
+    public void Terminate()
+    {
+        if (_isStopped)
+        {
+            Continue();
+        }
+
+        Signal(SigTerm);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Kill();
+        _process.Dispose();
+        lock (_log)
+        {
+            _log.Dispose();
+        }
+    }
+
+    // Should this process be killed, nobody would be left to end those that it has started.
+    private static void EndWithUs(int process)
+    {
+        const string watch =
+            "while kill -0 $0 && kill -0 $1; do sleep 1; done; kill -9 $1";
+        using Process watcher = Process.Start(new ProcessStartInfo(
+            "/bin/sh",
+            ["-c", $"exec >/dev/null 2>&1; {watch}", $"{Environment.ProcessId}", $"{process}"]))
+            ?? throw new InvalidOperationException("sh did not start");
+    }
+
+    private void Note(string? line)
+    {
+        lock (_log)
+        {
+            if (line is not null && _log.BaseStream.CanWrite)
+            {
+                _log.WriteLine(line);
+            }
+        }
+    }
+
+    private void Signal(int signal)
+    {
+        if (IsRunning)
+        {
+            _ = SendSignal(_process.Id, signal);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int SendSignal(int process, int signal);
+}

@@ -1,0 +1,84 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+
+namespace Backprop.Chaos;
+
+/// <summary>What the coordinator's API says of a run.</summary>
+/// <param name="Standing">What it is at, in a word.</param>
+/// <param name="Reason">That in words.</param>
+/// <param name="Version">Steps done.</param>
+/// <param name="Weights">The digest of its final weights; null: it has not completed.</param>
+/// <param name="Happenings">What has happened to it.</param>
+internal sealed record RunState(
+    string Standing, string Reason, long Version, string? Weights, string[] Happenings)
+{
+    /// <summary>Whether it is over.</summary>
+    public bool IsOver => Standing is "completed" or "failed" or "stopped";
+}
+
+/// <summary>Asks the API of a chaos cluster.</summary>
+internal sealed class RunApi(Uri address) : IDisposable
+{
+    private readonly HttpClient _http = new()
+    {
+        BaseAddress = address,
+        Timeout = TimeSpan.FromSeconds(2),
+    };
+
+    private readonly Guid _submission = Guid.NewGuid();
+
+    /// <summary>Hands a run in; it may be repeated.</summary>
+    /// <returns>Its name; null: nobody answers.</returns>
+    public async Task<string?> SubmitAsync(string specification)
+    {
+        try
+        {
+            using HttpResponseMessage answer = await _http.PostAsync(
+                $"api/v1/runs?submission={_submission}", new StringContent(specification));
+            string text = await answer.Content.ReadAsStringAsync();
+            return answer.IsSuccessStatusCode
+                ? JsonDocument.Parse(text).RootElement.GetProperty("id").GetString()
+                : (int)answer.StatusCode >= 500
+                    ? null
+                    : throw new InvalidOperationException($"the run is refused: {text}");
+        }
+        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>What a run is at; null: nobody answers.</summary>
+    public async Task<RunState?> ShowAsync(string run)
+    {
+        try
+        {
+            JsonElement view = await _http.GetFromJsonAsync<JsonElement>($"api/v1/runs/{run}");
+            JsonElement summary = view.GetProperty("summary");
+            JsonElement result = view.GetProperty("result");
+            return new RunState(
+                summary.GetProperty("standing").GetString()!,
+                summary.GetProperty("reason").GetString()!,
+                summary.GetProperty("version").GetInt64(),
+                result.ValueKind == JsonValueKind.Object
+                    ? result.GetProperty("weightsSha256").GetString()
+                    : null,
+                [
+                    .. view.GetProperty("happenings").EnumerateArray().Select(Describe),
+                ]);
+        }
+        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        {
+            return null;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private static string Describe(JsonElement happening)
+    {
+        DateTimeOffset at = happening.GetProperty("at").GetDateTimeOffset().ToLocalTime();
+        return $"{at:HH:mm:ss.f} {happening.GetProperty("text").GetString()}";
+    }
+}
