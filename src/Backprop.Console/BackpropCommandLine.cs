@@ -21,6 +21,7 @@ internal static class BackpropCommandLine
             GradcheckCommand.Create(environment),
             ExplainCommand.Create(environment),
             ReplayCommand.Create(environment),
+            SimulateCommand.Create(environment),
             NodeCommand.Create(environment),
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),

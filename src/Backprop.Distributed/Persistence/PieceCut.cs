@@ -23,7 +23,7 @@ public sealed record PieceCut(int Length, int StateCount, bool HasBest)
 
     /// <summary>Blocks of the flat vector.</summary>
     public int BlockCount =>
-        (int)(((long)Length + ParameterLayout.BlockLength - 1) / ParameterLayout.BlockLength);
+        (int)(((long)Length + ParameterLayout.DefaultBlockLength - 1) / ParameterLayout.DefaultBlockLength);
 
     /// <summary>The blocks that a piece may have.</summary>
     /// <exception cref="CheckpointException">Not even one fits.</exception>
@@ -31,7 +31,7 @@ public sealed record PieceCut(int Length, int StateCount, bool HasBest)
     {
         get
         {
-            long blockBytes = (long)ParameterLayout.BlockLength * sizeof(float) * Sections;
+            long blockBytes = (long)ParameterLayout.DefaultBlockLength * sizeof(float) * Sections;
             return blockBytes <= MaxPieceBytes
                 ? (int)(MaxPieceBytes / blockBytes)
                 : throw new CheckpointException(
@@ -52,7 +52,7 @@ public sealed record PieceCut(int Length, int StateCount, bool HasBest)
     /// <summary>The first parameter of a block; that of <see cref="BlockCount"/> is
     /// <see cref="Length"/>.</summary>
     public int StartOf(int block) =>
-        (int)Math.Min(Length, (long)block * ParameterLayout.BlockLength);
+        (int)Math.Min(Length, (long)block * ParameterLayout.DefaultBlockLength);
 
     /// <summary>The pieces of a slice, as ranges of blocks.</summary>
     public ImmutableArray<(int First, int End)> PiecesOf(int firstBlock, int endBlock)

@@ -12,7 +12,7 @@ namespace Backprop.Distributed.Serialization;
 internal static class ServerMessages
 {
     // Of the longest flat vector.
-    private const int MaxBlocks = int.MaxValue / Engine.Networks.ParameterLayout.BlockLength;
+    private const int MaxBlocks = int.MaxValue / Engine.Networks.ParameterLayout.DefaultBlockLength;
     private const int MaxLayers = 65_536;
 
     public static Wire.ServerDirective ToWire(ServerDirective directive)

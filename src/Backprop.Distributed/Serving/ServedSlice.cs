@@ -156,6 +156,10 @@ internal sealed class ServedSlice
                 State.Prepared(Memory.Prepare());
                 SendSums(onlyWhereMissing: false);
                 break;
+            case SliceWork.GoBack:
+                Memory.GoBack();
+                State.WentBack();
+                break;
             case SliceWork.Apply:
                 WaitsForLinks = true;
                 TryApply();

@@ -130,6 +130,9 @@ internal sealed class SliceMemory
     public VersionDigest DigestOfWeights() =>
         VersionDigest.Of(_update.FirstBlock, Weights.Current.Buffer.Span);
 
+    /// <summary>Takes the weights of the version before.</summary>
+    public void GoBack() => Weights.GoBack();
+
     /// <summary>Lets go of everything; what is being read from a checkpoint or saved into one is
     /// freed when that has ended.</summary>
     /// <param name="isRead">Whether a restoration is under way.</param>

@@ -59,6 +59,9 @@ internal sealed class WeightsRing
     /// <summary>The version of now.</summary>
     public SharedWeights Current { get; private set; }
 
+    /// <summary>The version before, until the next one is written; null: there is none.</summary>
+    public SharedWeights? Previous { get; private set; }
+
     /// <summary>A buffer that may be written; false: links still have all of them.</summary>
     public bool TryFindFree(out SharedWeights free)
     {
@@ -76,7 +79,15 @@ internal sealed class WeightsRing
     }
 
     /// <summary>Another buffer has the version of now.</summary>
-    public void Advance(SharedWeights next) => Current = next;
+    public void Advance(SharedWeights next) => (Previous, Current) = (Current, next);
+
+    /// <summary>The version before is that of now.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
+    public void GoBack()
+    {
+        Current = Previous ?? throw new InvalidOperationException("there is no version before");
+        Previous = null;
+    }
 
     /// <summary>Lets go of everything.</summary>
     public void Retire() => Array.ForEach(_buffers, buffer => buffer.Retire());

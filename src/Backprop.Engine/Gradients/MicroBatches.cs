@@ -37,6 +37,10 @@ public readonly record struct TreeNode(int Level, int Index)
     /// <summary>The node that this one is folded with; where it lies past the right edge of the
     /// tree, the parent equals this node.</summary>
     public TreeNode Sibling => new(Level, Index ^ 1);
+
+    // What a record prints of itself would print its parent, and so on for ever.
+    /// <inheritdoc/>
+    public override string ToString() => $"node {Index} of level {Level}";
 }
 
 /// <summary>

@@ -21,7 +21,9 @@ public sealed class Network
     /// <exception cref="ArgumentException">A node reads a node that does not come before it, or one
     /// of another shape; two layers have one name; an initializer does not suit its parameter; or
     /// there are more parameters than a buffer holds.</exception>
-    public Network(Shape inputShape, ImmutableArray<NetworkNode> nodes)
+    public Network(
+        Shape inputShape, ImmutableArray<NetworkNode> nodes,
+        int blockLength = ParameterLayout.DefaultBlockLength)
     {
         InputShape = inputShape;
         Nodes = nodes;
@@ -29,7 +31,7 @@ public sealed class Network
         Layout = new ParameterLayout(
             from entry in nodes.Select((node, index) => (node.Layer, index))
             from parameter in entry.Layer.Parameters
-            select (entry.Layer.Name, entry.index, parameter));
+            select (entry.Layer.Name, entry.index, parameter), blockLength);
     }
 
     /// <summary>The shape of one input row.</summary>
@@ -47,9 +49,12 @@ public sealed class Network
     /// <summary>Builds the layers that the definitions ask for, one after the other.</summary>
     /// <param name="input">The shape of one input row.</param>
     /// <param name="layers">From the input to the output.</param>
+    /// <param name="blockLength">Parameters in a block: see <see cref="ParameterLayout"/>.</param>
     /// <exception cref="ArgumentException">A layer does not suit its input, or a name stands twice;
     /// the message names the layer.</exception>
-    public static Network Build(Shape input, IReadOnlyList<LayerDefinition> layers)
+    public static Network Build(
+        Shape input, IReadOnlyList<LayerDefinition> layers,
+        int blockLength = ParameterLayout.DefaultBlockLength)
     {
         var builder = new NetworkBuilder(input);
         foreach (LayerDefinition layer in layers)
@@ -57,7 +62,7 @@ public sealed class Network
             builder.Add(layer);
         }
 
-        return builder.Build();
+        return builder.Build(blockLength);
     }
 
     /// <summary>Fills a parameter vector with the initial values: each tensor draws from a stream

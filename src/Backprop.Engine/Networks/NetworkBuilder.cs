@@ -53,9 +53,11 @@ public sealed class NetworkBuilder(Shape inputShape)
     }
 
     /// <summary>The network of the layers added so far.</summary>
+    /// <param name="blockLength">Parameters in a block: see <see cref="ParameterLayout"/>.</param>
     /// <exception cref="ArgumentException">There are more parameters than a buffer
     /// holds.</exception>
-    public Network Build() => new(inputShape, _nodes.ToImmutable());
+    public Network Build(int blockLength = ParameterLayout.DefaultBlockLength) =>
+        new(inputShape, _nodes.ToImmutable(), blockLength);
 
     // Names stand in file formats and in arguments such as output.weight[0,0].
     private static void CheckName(string name)

@@ -60,19 +60,24 @@ public sealed record ParameterView(
 /// </summary>
 public sealed class ParameterLayout
 {
-    /// <summary>Parameters in a block: the unit of slices, of global norms and of checkpoints.
-    /// </summary>
-    public const int BlockLength = 65_536;
+    /// <summary>Parameters in a block of every run that users start.</summary>
+    public const int DefaultBlockLength = 65_536;
 
     private const int ViewAlignment = 16;
 
     /// <summary>Lays out the declarations of layers one after the other.</summary>
+    /// <param name="parameters">In order.</param>
+    /// <param name="blockLength">Parameters in a block. It belongs to the run like its layers: the
+    /// order of global sums depends on it. Only simulations choose a shorter one.</param>
     /// <exception cref="ArgumentException">The vector would be longer than a buffer may be, or a
     /// name stands twice.</exception>
     public ParameterLayout(
         IEnumerable<(string LayerName, int LayerIndex, ParameterDeclaration Declaration)>
-            parameters)
+            parameters,
+        int blockLength = DefaultBlockLength)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(blockLength, 1);
+        BlockLength = blockLength;
         var views = ImmutableArray.CreateBuilder<ParameterView>();
         var names = new HashSet<string>(StringComparer.Ordinal);
         long offset = 0;
@@ -106,6 +111,10 @@ public sealed class ParameterLayout
 
     /// <summary>Parameters, padding excluded.</summary>
     public long Count { get; }
+
+    /// <summary>Parameters in a block: the unit of slices, of global norms and of checkpoints.
+    /// </summary>
+    public int BlockLength { get; }
 
     /// <summary>Parameter blocks in the flat vector.</summary>
     public int BlockCount => (Length + BlockLength - 1) / BlockLength;

@@ -30,8 +30,8 @@ public sealed class ParameterPieces
             int end = offset + layout.Views[view].Length;
             while (offset < end)
             {
-                int block = offset / ParameterLayout.BlockLength;
-                long blockEnd = (block + 1L) * ParameterLayout.BlockLength;
+                int block = offset / layout.BlockLength;
+                long blockEnd = (block + 1L) * layout.BlockLength;
                 int length = (int)Math.Min(end, blockEnd) - offset;
                 pieces.Add(new ParameterPiece(view, block, offset, length));
                 _firstOfBlock[block + 1] = pieces.Count;

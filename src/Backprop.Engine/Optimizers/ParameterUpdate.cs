@@ -74,8 +74,8 @@ public sealed class ParameterUpdate
         _pool = pool;
         FirstBlock = firstBlock;
         EndBlock = endBlock;
-        Offset = (int)Math.Min((long)firstBlock * ParameterLayout.BlockLength, layout.Length);
-        Length = (int)Math.Min((long)endBlock * ParameterLayout.BlockLength, layout.Length)
+        Offset = (int)Math.Min((long)firstBlock * layout.BlockLength, layout.Length);
+        Length = (int)Math.Min((long)endBlock * layout.BlockLength, layout.Length)
             - Offset;
         long stateLength = (long)rules.Optimizer.StateCount * Length;
         if (stateLength > Shape.MaxCount)
@@ -230,10 +230,10 @@ public sealed class ParameterUpdate
 
         private ReadOnlySpan<float> NewWeightsOf(int block)
         {
-            int start = (block - update.FirstBlock) * ParameterLayout.BlockLength;
+            int start = (block - update.FirstBlock) * update._layout.BlockLength;
             return new ReadOnlySpan<float>(
                 newWeights.Pointer + start,
-                Math.Min(ParameterLayout.BlockLength, update.Length - start));
+                Math.Min(update._layout.BlockLength, update.Length - start));
         }
 
         private void Advance(in ParameterPiece piece)

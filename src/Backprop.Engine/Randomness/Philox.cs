@@ -29,6 +29,9 @@ public enum RandomPurpose : uint
 
     /// <summary>Which parameters a gradient check looks at.</summary>
     GradientCheck = 7,
+
+    /// <summary>What happens in a simulated cluster; stream: of what kind.</summary>
+    Simulation = 8,
 }
 
 /// <summary>Four random words: one block of Philox.</summary>

@@ -40,7 +40,7 @@ public readonly record struct VersionDigest(UInt128 Value)
         VersionDigest sum = default;
         for (int block = firstBlock; !weights.IsEmpty; block++)
         {
-            int length = Math.Min(ParameterLayout.BlockLength, weights.Length);
+            int length = Math.Min(ParameterLayout.DefaultBlockLength, weights.Length);
             sum += OfBlock(block, weights[..length]);
             weights = weights[length..];
         }

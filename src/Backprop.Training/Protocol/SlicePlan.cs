@@ -25,7 +25,9 @@ public sealed class SlicePlan
 {
     /// <summary>The most elements of a piece: 1 MiB, which keeps a link's frames short enough to
     /// overlap and long enough to cost nothing.</summary>
-    public const int MaxPieceLength = 262_144;
+    public const int MaxPieceLength = MaxPieceBlocks * ParameterLayout.DefaultBlockLength;
+
+    private const int MaxPieceBlocks = 4;
 
     private readonly int[] _firstPieces;
 
@@ -67,7 +69,7 @@ public sealed class SlicePlan
     /// <summary>The first element of a slice; that of <see cref="SliceCount"/> is the length of
     /// the flat vector.</summary>
     public int SliceStart(int slice) => (int)Math.Min(
-        Layout.Length, (long)FirstBlock(slice) * ParameterLayout.BlockLength);
+        Layout.Length, (long)FirstBlock(slice) * Layout.BlockLength);
 
     /// <summary>The first piece of a slice; that of <see cref="SliceCount"/> is the number of
     /// pieces.</summary>
@@ -115,7 +117,8 @@ public sealed class SlicePlan
                 }
 
                 int pieceEnd = (int)Math.Min(
-                    Math.Min(layerEnd, SliceStart(slice + 1)), (long)offset + MaxPieceLength);
+                    Math.Min(layerEnd, SliceStart(slice + 1)),
+                    (long)offset + ((long)MaxPieceBlocks * Layout.BlockLength));
                 pieces.Add(new Piece(pieces.Count, slice, layer, offset, pieceEnd - offset));
                 offset = pieceEnd;
             }

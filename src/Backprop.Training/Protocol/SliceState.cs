@@ -55,6 +55,10 @@ public enum SliceWork
     /// then <see cref="SliceState.Applied"/>, and broadcast it.</summary>
     Apply,
 
+    /// <summary>Let the weights of the version before be those of now, and leave the optimizer's
+    /// state as it is; then <see cref="SliceState.WentBack"/>.</summary>
+    GoBack,
+
     /// <summary>Let go of everything; nothing comes after it.</summary>
     Close,
 }
@@ -91,6 +95,7 @@ public sealed class SliceState
     private SliceWork _underWay;
     private int _wholePieces;
     private double _epochLossSum;
+    private double _previousLossSum;
     private double _ownLossSum;
     private double _gradientNorm;
     private LostCheckpoint? _lost;
@@ -104,6 +109,7 @@ public sealed class SliceState
     private NonFiniteStop? _nonFinite;
     private SliceWait? _wait;
     private TimeSpan _stepBegan;
+    private TimeSpan _waited;
     private TimeSpan _nextLook;
     private bool _statusChanged = true;
     private long _statusNumber;
@@ -210,9 +216,16 @@ public sealed class SliceState
             return new(DirectiveVerdict.Invalid, reason);
         }
 
-        if (Version >= _directive.Lease.EndVersion && Version < directive.Lease.EndVersion)
+        bool trained = Version < _directive.Lease.EndVersion;
+        bool trains = Version < directive.Lease.EndVersion;
+        if (trained && !trains)
         {
-            Restart(now);
+            _waited = now - _stepBegan;
+        }
+        else if (!trained && trains)
+        {
+            // What was late before it was brought to a stand is late still.
+            Restart(now - _waited);
         }
 
         if (directive.CheckpointVersion != _directive.CheckpointVersion)
@@ -478,6 +491,7 @@ public sealed class SliceState
     public void Applied(TimeSpan now)
     {
         End(SliceWork.Apply);
+        _previousLossSum = _epochLossSum;
         if (Version % Dimensions.StepsPerEpoch == 0)
         {
             _epochLossSum = 0;
@@ -489,16 +503,20 @@ public sealed class SliceState
         LastStep = new StepMeasures(
             _sums.LossSum / Dimensions.GlobalRows(Version), _gradientNorm, _times.Median);
         Version++;
-        foreach (TreeLedger ledger in _ledgers)
-        {
-            ledger.Clear();
-        }
-
-        Array.Clear(_pieceIsWhole);
-        _wholePieces = 0;
-        _loss?.Clear();
-        _sums.Clear();
+        ClearStep();
         Restart(now);
+    }
+
+    /// <summary>The weights are those of the version before, the last good ones of a run that has
+    /// come upon a number that is not finite.</summary>
+    public void WentBack()
+    {
+        End(SliceWork.GoBack);
+        Version--;
+        _epochLossSum = _previousLossSum;
+        _hasPrevious = false;
+        ClearStep();
+        _statusChanged = true;
     }
 
     /// <summary>Everything is let go of.</summary>
@@ -540,7 +558,9 @@ public sealed class SliceState
     /// <summary>The status, if something in it has changed since the last one.</summary>
     public bool TryTakeStatus([NotNullWhen(true)] out ServerStatus? status)
     {
-        if (!_statusChanged)
+        // A version that is being written will be there, whatever directive has come meanwhile: who
+        // hears that this was seen must not take the version before for the one it stands at.
+        if (!_statusChanged || _underWay == SliceWork.Apply)
         {
             status = null;
             return false;
@@ -655,6 +675,12 @@ public sealed class SliceState
             return null;
         }
 
+        // Only the end of a run that is not finite leaves a lease one version behind.
+        if (Version == wanted + 1 && _hasPrevious && _directive.Lease.EndVersion == wanted)
+        {
+            return SliceWork.GoBack;
+        }
+
         if (Version == wanted)
         {
             // There is room for one copy.
@@ -752,10 +778,24 @@ public sealed class SliceState
         }
     }
 
-    private void Restart(TimeSpan now)
+    private void ClearStep()
     {
-        _stepBegan = now;
-        _nextLook = now + _times.Patience;
+        foreach (TreeLedger ledger in _ledgers)
+        {
+            ledger.Clear();
+        }
+
+        Array.Clear(_pieceIsWhole);
+        _wholePieces = 0;
+        _loss?.Clear();
+        _sums.Clear();
+    }
+
+    private void Restart(TimeSpan began)
+    {
+        _stepBegan = began;
+        _nextLook = began + _times.Patience;
+        _waited = TimeSpan.Zero;
         _statusChanged |= _wait is not null;
         _wait = null;
     }

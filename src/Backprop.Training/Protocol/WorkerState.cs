@@ -86,6 +86,7 @@ public sealed class WorkerState
     private bool _isIdle;
     private EvaluationDone? _evaluation;
     private TimeSpan _stepBegan;
+    private TimeSpan _waited;
     private TimeSpan _nextLook;
     private bool _statusChanged = true;
     private long _statusNumber;
@@ -187,9 +188,16 @@ public sealed class WorkerState
             return new(DirectiveVerdict.Invalid, reason);
         }
 
-        if (Version >= _directive.Lease.EndVersion && Version < directive.Lease.EndVersion)
+        bool trained = Version < _directive.Lease.EndVersion;
+        bool trains = Version < directive.Lease.EndVersion;
+        if (trained && !trains)
         {
-            BeginStep(now);
+            _waited = now - _stepBegan;
+        }
+        else if (!trained && trains)
+        {
+            // What was late before it was brought to a stand is late still.
+            BeginStep(now - _waited);
         }
 
         _directive = directive;
@@ -528,11 +536,12 @@ public sealed class WorkerState
         return new MicroBatchRange(first, end);
     }
 
-    private void BeginStep(TimeSpan now)
+    private void BeginStep(TimeSpan began)
     {
         _isIdle = false;
-        _stepBegan = now;
-        _nextLook = now + Patience;
+        _stepBegan = began;
+        _nextLook = began + Patience;
+        _waited = TimeSpan.Zero;
     }
 
     private void End(WorkerActivity activity)

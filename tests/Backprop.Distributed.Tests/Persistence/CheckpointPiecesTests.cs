@@ -18,7 +18,7 @@ public sealed class CheckpointPiecesTests : IDisposable
 
     // 2 MiB a block: four blocks a piece.
     private static readonly PieceCut s_cut =
-        new((9 * ParameterLayout.BlockLength) + 1_000, StateCount: 6, HasBest: true);
+        new((9 * ParameterLayout.DefaultBlockLength) + 1_000, StateCount: 6, HasBest: true);
 
     private static readonly StoragePatience s_patience =
         new(TimeSpan.FromSeconds(30), 3, TimeSpan.FromMilliseconds(1));

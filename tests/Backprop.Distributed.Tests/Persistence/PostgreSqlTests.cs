@@ -17,7 +17,7 @@ public sealed class PostgreSqlTests(PostgreSqlServer server) : IClassFixture<Pos
     public async Task Decisions_and_pieces_outlive_the_actor_systems_and_the_server()
     {
         PersistenceOptions options = Options("outlive");
-        var cut = new PieceCut((5 * ParameterLayout.BlockLength) + 7, 2, true);
+        var cut = new PieceCut((5 * ParameterLayout.DefaultBlockLength) + 7, 2, true);
         var run = new RunId("run-1");
         var parts = ImmutableArray.CreateBuilder<CheckpointPart>();
         using (ActorSystem before = await StateFolder.StartAsync(options))

@@ -23,6 +23,10 @@ public sealed class GradientTreeTests
     }
 
     [Fact]
+    public void A_node_says_in_words_which_it_is() =>
+        Assert.Equal("node 3 of level 1", new TreeNode(1, 3).ToString());
+
+    [Fact]
     public void The_cut_of_many_rows_does_not_overflow() =>
         Assert.Equal(
             int.MaxValue,

@@ -1,11 +1,9 @@
+using System.Collections.Immutable;
 using Backprop.Engine;
 using Backprop.Engine.Layers;
-using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
-using Backprop.Engine.Optimizers;
-using Backprop.Engine.Schedules;
-using Backprop.Engine.Threading;
 using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Simulation;
 
 namespace Backprop.Training.Tests.Protocol;
 
@@ -14,8 +12,6 @@ namespace Backprop.Training.Tests.Protocol;
 public sealed class ProtocolEqualityTests
 {
     private static readonly TrainingPlan Plan = Wide(TestPlans.Everything());
-
-    private static readonly Lazy<TrainingResult> Oracle = new(() => Train(Plan));
 
     public static TheoryData<int, int> Sizes()
     {
@@ -35,13 +31,9 @@ public sealed class ProtocolEqualityTests
     [MemberData(nameof(Sizes))]
     public void Any_number_of_servers_and_workers_ends_in_the_same_bits(int servers, int workers)
     {
-        using var pool = new ComputePool(1);
-        using var cluster = new InMemoryCluster(
-            Plan, servers, workers, new NetworkConditions(), pool);
+        SimulationOutcome outcome = Simulate(Plan, servers, workers);
 
-        cluster.RunToEnd();
-
-        AssertIsOracle(cluster);
+        Assert.Equal(servers, Opened(outcome).Single().Servers.Length);
     }
 
     [Theory]
@@ -51,52 +43,40 @@ public sealed class ProtocolEqualityTests
     [InlineData(4)]
     public void Messages_that_are_lost_repeated_and_reordered_change_nothing(ulong seed)
     {
-        using var pool = new ComputePool(1);
-        var conditions = new NetworkConditions(seed, Reorders: true, Duplicates: 0.1, Drops: 0.05);
-        using var cluster = new InMemoryCluster(Plan, 2, 3, conditions, pool);
+        SimulationOutcome outcome = Simulate(new Scenario
+        {
+            Seed = seed,
+            Plan = Plan,
+            Nodes = Nodes(servers: 2, workers: 3),
+            Network = new NetworkConditions { Drops = 0.05, Duplicates = 0.1 },
+            FaultsEnd = TimeSpan.FromHours(1),
+        });
 
-        cluster.RunToEnd();
-
-        AssertIsOracle(cluster);
-        Assert.True(cluster.StepsGoneOnWith > 0, "no step began while its weights were coming");
+        Assert.NotEqual(0, outcome.Statistics.Drops);
+        Assert.NotEqual(0, outcome.Statistics.DuplicateGradients);
+        Assert.NotEqual(0, outcome.Statistics.StepsAhead);
     }
 
     [Fact]
     public void Workers_that_join_and_die_change_nothing()
     {
-        using var pool = new ComputePool(1);
-        using InMemoryCluster cluster = Disturbed(
-            pool, servers: 2, workers: 2,
-            (2, one => one.Join("newcomer")), (8, one => one.Kill("worker-0")));
-
-        cluster.RunToEnd();
+        SimulationOutcome outcome = Simulate(
+            Plan, 2, 2, (2, new Fault.Join(false, true, 1)), (8, new Fault.Crash(2, null)));
 
         Assert.Contains(
-            cluster.Journal.OfType<WorkersAssigned>(),
-            assigned => assigned.Ranges.Any(range => range.Worker.Value == "newcomer"));
-        Assert.Single(cluster.Journal.OfType<GenerationOpened>());
-        AssertIsOracle(cluster);
+            outcome.Events.OfType<WorkersAssigned>(),
+            assigned => assigned.Ranges.Any(range => range.Worker.Value == "node-4.1"));
+        Assert.Single(Opened(outcome));
     }
 
     [Fact]
     public void When_all_workers_die_at_once_others_take_up_the_step()
     {
-        using var pool = new ComputePool(1);
-        using InMemoryCluster cluster = Disturbed(
-            pool, servers: 3, workers: 2,
-            (4, one =>
-            {
-                one.Network.LoseAll();
-                one.Join("newcomer");
-                one.Kill("worker-0");
-                one.Kill("worker-1");
-            }
-        ));
+        SimulationOutcome outcome = Simulate(
+            Plan, 3, 2, (4, new Fault.LoseAllUnderWay()), (4, new Fault.Crash(3, null)),
+            (4, new Fault.Crash(4, null)), (4, new Fault.Join(false, true, 1)));
 
-        cluster.RunToEnd();
-
-        Assert.Single(cluster.Journal.OfType<GenerationOpened>());
-        AssertIsOracle(cluster);
+        Assert.Single(Opened(outcome));
     }
 
     [Theory]
@@ -106,97 +86,68 @@ public sealed class ProtocolEqualityTests
     public void A_lost_server_takes_the_run_back_to_a_checkpoint_and_its_slices_are_cut_anew(
         long version, int left)
     {
-        using var pool = new ComputePool(1);
-        using InMemoryCluster cluster = Disturbed(
-            pool, servers: 2, workers: 2,
-            (version, one =>
-            {
-                for (int i = 1; i < left; i++)
-                {
-                    one.Join($"server-new-{i}", isServer: true);
-                }
+        (long, Fault)[] faults =
+        [
+            .. Enumerable.Repeat<(long, Fault)>(
+                (version - 1, new Fault.Join(true, false, 1)), left - 1),
+            (version, new Fault.Crash(1, null)),
+        ];
 
-                one.Kill("server-1");
-            }
-        ));
+        SimulationOutcome outcome = Simulate(Plan, 2, 2, faults);
 
-        cluster.RunToEnd();
-
-        GenerationOpened[] opened = [.. cluster.Journal.OfType<GenerationOpened>()];
+        GenerationOpened[] opened = Opened(outcome);
         Assert.Equal(2, opened.Length);
         Assert.Equal(left, opened[1].Servers.Length);
         Assert.Equal(version >= 6, opened[1].From is not null);
-        AssertIsOracle(cluster);
     }
 
     [Fact]
     public void A_coordinator_that_dies_is_followed_by_another_in_the_same_generation()
     {
-        using var pool = new ComputePool(1);
-        using InMemoryCluster cluster = Disturbed(
-            pool, servers: 2, workers: 2,
-            (1, one => one.RestartCoordinator()), (3, one => one.RestartCoordinator()),
-            (8, one => one.RestartCoordinator()), (14, one => one.RestartCoordinator()));
+        var moves = new Fault.MoveCoordinator(TimeSpan.FromSeconds(1), TimeSpan.Zero);
 
-        cluster.RunToEnd();
+        SimulationOutcome outcome =
+            Simulate(Plan, 2, 2, (1, moves), (3, moves), (8, moves), (14, moves));
 
-        Assert.Single(cluster.Journal.OfType<GenerationOpened>());
-        AssertIsOracle(cluster);
+        Assert.Single(Opened(outcome));
+        Assert.Equal(5, outcome.Events.OfType<CoordinatorTookOver>().Count());
     }
 
     [Fact]
-    public void Micro_batches_without_rows_are_computed_and_counted_like_others()
-    {
+    public void Micro_batches_without_rows_are_computed_and_counted_like_others() =>
         // The last batch of an epoch has 10 rows for 16 micro-batches.
-        TrainingPlan plan = Plan with { MicroBatches = 16, Epochs = 2 };
-        TrainingResult expected = Train(plan);
-        using var pool = new ComputePool(1);
-        using var cluster = new InMemoryCluster(plan, 2, 5, new NetworkConditions(), pool);
+        Simulate(Plan with { MicroBatches = 16, Epochs = 2 }, 2, 5);
 
-        cluster.RunToEnd();
-
-        Assert.Equal(expected.StateSha256, cluster.StateSha256());
-    }
-
-    // Lets things happen, each once, when the slowest server reaches a version.
-    private static InMemoryCluster Disturbed(
-        ComputePool pool, int servers, int workers,
-        params (long Version, Action<InMemoryCluster> Happens)[] disturbances)
+    private static SimulationOutcome Simulate(
+        TrainingPlan plan, int servers, int workers,
+        params (long Version, Fault Fault)[] faults) => Simulate(new Scenario
     {
-        var cluster = new InMemoryCluster(
-            Plan, servers, workers, new NetworkConditions(8, Reorders: true), pool);
-        int next = 0;
-        cluster.OnStep = () =>
-        {
-            if (next < disturbances.Length && cluster.LeastVersion == disturbances[next].Version)
-            {
-                disturbances[next++].Happens(cluster);
-            }
-        };
-        return cluster;
+        Seed = 8,
+        Plan = plan,
+        Nodes = Nodes(servers, workers),
+        Faults =
+        [
+            .. faults.Select(one => new ScheduledFault(one.Fault, TimeSpan.Zero, one.Version)),
+        ],
+    });
+
+    // It ends in the single process's bits, or says where it does not.
+    private static SimulationOutcome Simulate(Scenario scenario)
+    {
+        SimulationOutcome outcome = ClusterSimulator.Run(
+            scenario, traceLines: ClusterSimulator.UsualTraceLines);
+        Assert.True(outcome.Failure is null, string.Join('\n', outcome.Trace));
+        return outcome;
     }
 
-    private static void AssertIsOracle(InMemoryCluster cluster)
-    {
-        TrainingResult expected = Oracle.Value;
-        Assert.Equal(expected.Losses, cluster.History.Select(epoch => epoch.TrainingLoss));
-        Assert.Equal(
-            expected.History.Select(epoch => epoch.Validation!.Loss),
-            cluster.History.Select(epoch => epoch.Validation!.Loss));
-        Assert.Equal(
-            expected.History.SelectMany(epoch => epoch.Layers),
-            cluster.History.SelectMany(epoch => epoch.Layers));
-        Assert.Equal(expected.StateSha256, cluster.StateSha256());
-        Assert.Equal(expected.WeightsSha256, cluster.WeightsSha256(expected.FinalIsBest));
-    }
+    private static ImmutableArray<SimulatedRoles> Nodes(int servers, int workers) =>
+    [
+        .. Enumerable.Repeat(new SimulatedRoles(true, false), servers),
+        .. Enumerable.Repeat(new SimulatedRoles(false, true), workers),
+    ];
 
-    private static TrainingResult Train(TrainingPlan plan)
-    {
-        using var pool = new ComputePool(1);
-        using var trainer = new SingleProcessTrainer(plan, pool, new ManualTime());
-        using var observer = new RecordingObserver();
-        return trainer.Run(observer, checkpoints: null, CancellationToken.None);
-    }
+    private static GenerationOpened[] Opened(SimulationOutcome outcome) =>
+        [.. outcome.Events.OfType<GenerationOpened>()];
 
     // The same run with a network of three parameter blocks, so that there can be three slices.
     private static TrainingPlan Wide(TrainingPlan plan) => plan with

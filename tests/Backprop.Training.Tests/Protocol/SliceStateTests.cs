@@ -265,6 +265,67 @@ public sealed class SliceStateTests
     }
 
     [Fact]
+    public void At_the_end_of_a_run_that_is_not_finite_it_goes_back_by_one_and_no_further()
+    {
+        SliceState slice = Open(lease: 2);
+        Step(slice, 3);
+        Step(slice, 4);
+        slice.TakeWork();
+        slice.WeightsChecked(areFinite: false);
+        slice.Accept(ToServer(sequence: 2, lease: 1) with { CheckpointVersion = 1 }, Start);
+        Assert.Equal(SliceWork.GoBack, slice.TakeWork());
+        slice.WentBack();
+        Assert.Equal(1, slice.Version);
+        Assert.Equal(SliceWork.CopyCheckpoint, slice.TakeWork());
+        slice.CheckpointCopied();
+        slice.CheckpointSaved([]);
+        Assert.True(slice.TryTakeStatus(out ServerStatus? status));
+        Assert.Equal((1, 3.0), (status.Saved!.Version, status.Saved.EpochLossSum!.Value));
+        slice.Accept(ToServer(sequence: 3, lease: 0) with { CheckpointVersion = 0 }, Start);
+        slice.TakeWork();
+        Assert.True(slice.TryTakeStatus(out status));
+        Assert.Equal(0, status.Lost!.Version);
+    }
+
+    [Fact]
+    public void A_status_does_not_say_that_it_stands_while_a_version_is_being_written()
+    {
+        SliceState slice = Open();
+        MakeWhole(slice, 1);
+        slice.TakeWork();
+        slice.Prepared(SumsOf(OwnSums, 1));
+        slice.EnterSums(Sums(1), SumsOf(AllSums.All.Length - OwnSums, 1), out _);
+        Assert.Equal(SliceWork.Apply, slice.TakeWork());
+        slice.Accept(ToServer(sequence: 2, lease: 0), Start);
+        Assert.False(slice.TryTakeStatus(out _));
+        slice.Applied(Start);
+        Assert.True(slice.TryTakeStatus(out ServerStatus? status));
+        Assert.Equal((2, 1), (status.Seen.Sequence, status.Version));
+    }
+
+    [Fact]
+    public void What_is_late_stays_late_when_training_stands_for_a_moment()
+    {
+        SliceState slice = Open();
+        TimeSpan time = Start, most = Start + (2 * StepTimes.Initial);
+        for (long sequence = 2; time < most; sequence += 2)
+        {
+            time += StepTimes.Initial / 3;
+            slice.Accept(ToServer(sequence, lease: 0), time);
+            slice.Accept(ToServer(sequence + 1), time);
+            slice.Look(time);
+            slice.TryTakeStatus(out ServerStatus? status);
+            if (status?.Wait is { } wait)
+            {
+                Assert.Equal(new MicroBatchRange(0, 8), Assert.Single(wait.Missing));
+                return;
+            }
+        }
+
+        Assert.Fail("it never says what is late");
+    }
+
+    [Fact]
     public void Sums_are_checked_and_sent_again_to_those_who_ask()
     {
         SliceState slice = Open();

@@ -195,6 +195,25 @@ public sealed class WorkerStateTests
     }
 
     [Fact]
+    public void What_is_late_is_asked_for_though_training_stands_for_a_moment_again_and_again()
+    {
+        WorkerState worker = Whole();
+        worker.TakeTask();
+        worker.Computed(TimeSpan.Zero);
+        TimeSpan time = Start;
+        WorkerResend? resend = null;
+        for (long sequence = 2; sequence < 20 && resend is null; sequence += 2)
+        {
+            time += StepTimes.Initial / 3;
+            worker.Accept(ToWorker(sequence, lease: 0), time);
+            worker.Accept(ToWorker(sequence + 1), time);
+            resend = worker.Look(time);
+        }
+
+        Assert.True(resend?.PushAgain);
+    }
+
+    [Fact]
     public void Directives_of_earlier_terms_sequences_and_generations_are_refused()
     {
         WorkerState worker = Open();

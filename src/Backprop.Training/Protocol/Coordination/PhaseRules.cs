@@ -263,10 +263,19 @@ internal sealed class PhaseRules
     private TrainingPosition PositionHere(long version) =>
         CheckpointRules.PositionAt(_run, version, null, _now);
 
-    private NonFiniteStop? NonFinite(RunGeneration open) => open.Servers
-        .Select(server => _observed.Servers.GetValueOrDefault(server)?.NonFinite)
-        .OfType<NonFiniteStop>()
-        .MinBy(found => found.LastGoodVersion);
+    // Where servers are to go back by one, those that are behind make the version first: going back
+    // leaves the optimizer's state as the step has made it.
+    private NonFiniteStop? NonFinite(RunGeneration open)
+    {
+        ServerStatus?[] statuses =
+            [.. open.Servers.Select(server => _observed.Servers.GetValueOrDefault(server))];
+        ServerStatus? found = statuses.Where(status => status?.NonFinite is not null)
+            .MinBy(status => status!.NonFinite!.LastGoodVersion);
+        return found?.NonFinite?.LastGoodVersion == found?.Version
+            || statuses.All(status => status?.Version >= found!.Version)
+            ? found?.NonFinite
+            : null;
+    }
 
     private RunEvent? Evaluate(RunGeneration open, RunPhase.Evaluating evaluating)
     {

@@ -219,6 +219,19 @@ public sealed class CheckpointCoordinationTests
     }
 
     [Fact]
+    public void Servers_go_back_together_from_weights_that_are_not_finite()
+    {
+        ScriptedCluster cluster = InTraining();
+        var found = new NonFiniteStop(2, "step 2 made weights that are not finite", 2);
+        cluster.Server(0, status => status with { Version = 2 });
+        cluster.Server(1, status => status with { Version = 3, NonFinite = found });
+        Assert.IsType<RunPhase.Training>(cluster.Phase);
+        cluster.Server(0, status => status with { Version = 3 });
+        ServerDirective directive = cluster.ToServers[S(0)];
+        Assert.Equal((2, 2), (directive.CheckpointVersion!.Value, directive.Lease.EndVersion));
+    }
+
+    [Fact]
     public void When_the_time_is_over_the_epoch_is_cut_short_and_judged()
     {
         TrainingPlan plan = ThreeBlocks();

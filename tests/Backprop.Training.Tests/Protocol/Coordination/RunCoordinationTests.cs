@@ -252,6 +252,19 @@ public sealed class RunCoordinationTests
     }
 
     [Fact]
+    public void A_new_coordinator_that_has_not_heard_of_the_workers_lets_them_go_on()
+    {
+        ScriptedCluster cluster = InTraining();
+        MicroBatchRange before = cluster.ToWorkers[W(1)].Assigned;
+        cluster.Recover();
+        cluster.Nodes(2, 2);
+        cluster.AllServers();
+        Assert.IsType<RunPhase.Training>(cluster.Phase);
+        Assert.Equal(new Term(2), cluster.ToWorkers[W(1)].Stamp.Term);
+        Assert.Equal(before, cluster.ToWorkers[W(1)].Assigned);
+    }
+
+    [Fact]
     public void A_new_coordinator_goes_back_where_a_slice_is_gone()
     {
         ScriptedCluster cluster = InTraining();

@@ -1,0 +1,260 @@
+using System.Collections.Immutable;
+using Backprop.Engine;
+using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
+
+namespace Backprop.Training.Simulation;
+
+/// <summary>One incarnation of the run's coordinator: tells the real
+/// <see cref="RunCoordination"/> what happens, stores its events, and only then sends its
+/// directives. What comes meanwhile waits.</summary>
+internal sealed class SimulatedCoordinator
+{
+    private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan s_examination = TimeSpan.FromSeconds(1);
+
+    private readonly SimulatedCluster _cluster;
+    private readonly Queue<CoordinatorInput> _waiting = new();
+    private readonly HashSet<(NodeId, DirectiveStamp)> _sent = [];
+    private readonly string _name;
+    private bool _isBusy = true;
+    private bool _isExamining;
+    private RunCoordination? _run;
+
+    public SimulatedCoordinator(SimulatedCluster cluster, int term)
+    {
+        _cluster = cluster;
+        _name = $"coordinator-{term}";
+        Term = term;
+    }
+
+    /// <summary>Counts the run's coordinators.</summary>
+    public int Term { get; }
+
+    /// <summary>Each is at a place of its own.</summary>
+    public int Place => -Term;
+
+    public Lifetime Life { get; } = new();
+
+    /// <summary>What it knows; null: it has not begun.</summary>
+    public RunCoordination? Run => _run;
+
+    private DateTimeOffset Now => DateTimeOffset.UnixEpoch + _cluster.Queue.Now;
+
+    /// <summary>Reads what has happened and takes the run on.</summary>
+    public void Begin()
+    {
+        if (_cluster.Coordinator != this)
+        {
+            _cluster.EndCoordinator(this, restarts: false);
+            return;
+        }
+
+        SimulatedStorage storage = _cluster.Storage;
+        if (storage.AwayUntil > _cluster.Queue.Now)
+        {
+            _cluster.Queue.After(TimeSpan.FromSeconds(1), Life, Begin);
+            return;
+        }
+
+        storage.Owner = this;
+        if (storage.Events.Count > 0
+            && CoordinatorState.Replay(storage.Events) is { Phase.IsFinal: true })
+        {
+            return;
+        }
+
+        Carry(storage.Events.Count == 0
+            ? RunCoordination.Submit(_cluster.CoordinationPlan, Now)
+            : RunCoordination.Recover(_cluster.CoordinationPlan, storage.Events, Now));
+        _waiting.Enqueue(new CoordinatorInput.NodesChanged(_cluster.Membership.Nodes));
+        Tick();
+    }
+
+    /// <summary>A server's status, on its way.</summary>
+    public void Tell(SimulatedNode from, ServerStatus status) => _cluster.Network.Send(
+        from.Place, Place, Life, () => Take(new CoordinatorInput.ServerReported(status)));
+
+    /// <summary>A worker's status, on its way.</summary>
+    public void Tell(SimulatedNode from, WorkerStatus status) => _cluster.Network.Send(
+        from.Place, Place, Life, () => Take(new CoordinatorInput.WorkerReported(status)));
+
+    /// <summary>A node asks what a checkpoint is made of.</summary>
+    public void Ask(
+        SimulatedNode from, long version, Action<ImmutableArray<CheckpointPart>> answer) =>
+        _cluster.Network.Send(from.Place, Place, Life, () =>
+        {
+            if (_run is { } run)
+            {
+                ImmutableArray<CheckpointPart> parts = run.State.Checkpoints
+                    .FirstOrDefault(kept => kept.Version == version)?.Parts ?? [];
+                _cluster.Network.Send(Place, from.Place, from.Life, () => answer(parts));
+            }
+        });
+
+    /// <summary>A node asks what the run is.</summary>
+    public void AskForSetup(SimulatedNode from, Action answer) => _cluster.Network.Send(
+        from.Place, Place, Life,
+        () => _cluster.Network.Send(Place, from.Place, from.Life, answer));
+
+    /// <summary>Decides on an input, once the events before it are stored.</summary>
+    public void Take(CoordinatorInput input)
+    {
+        if (_isBusy)
+        {
+            // A tick that waits says all that another would.
+            if (input is not CoordinatorInput.Tick)
+            {
+                _waiting.Enqueue(input);
+            }
+
+            return;
+        }
+
+        Decision decision = _run!.Decide(input, Now);
+        if (decision.Refusal is { } refusal)
+        {
+            _cluster.Trace?.Write(
+                _cluster.Queue.Now, _name, $"{TraceText.Of(input)}: refused, {refusal}");
+            return;
+        }
+
+        if (input is not CoordinatorInput.Tick)
+        {
+            _cluster.Trace?.Write(_cluster.Queue.Now, _name, TraceText.Of(input));
+        }
+
+        Carry(decision);
+    }
+
+    private void Carry(Decision decision)
+    {
+        if (decision.Events.IsEmpty)
+        {
+            Act(decision);
+            return;
+        }
+
+        _isBusy = true;
+        if (_cluster.Bug == PlantedBug.DirectivesBeforeEvents)
+        {
+            Send(decision);
+        }
+
+        _cluster.Queue.After(_cluster.Timing.WriteEvents(), Life, () =>
+        {
+            if (_cluster.Storage.Owner != this || _cluster.EventsFail())
+            {
+                _cluster.Statistics.LostEvents++;
+                _cluster.Trace?.Write(
+                    _cluster.Queue.Now, _name,
+                    $"cannot store {decision.Events.Length} events");
+                _cluster.EndCoordinator(this, restarts: _cluster.Storage.Owner == this);
+                return;
+            }
+
+            foreach (RunEvent happened in decision.Events)
+            {
+                _cluster.Trace?.Write(_cluster.Queue.Now, _name, $"stores: {TraceText.Of(happened)}");
+            }
+
+            _cluster.Storage.Append(decision.Events);
+            _cluster.Checks.Stored(decision.Events);
+            _cluster.Queue.After(_cluster.Timing.Act(), Life, () => Act(decision));
+        });
+    }
+
+    private void Act(Decision decision)
+    {
+        _run = decision.Next;
+        Send(decision);
+        foreach (CheckpointRetired retired in decision.Events.OfType<CheckpointRetired>())
+        {
+            Delete(retired.Version);
+        }
+
+        Examine();
+        _isBusy = false;
+        while (!_isBusy && _waiting.TryDequeue(out CoordinatorInput? input))
+        {
+            Take(input);
+        }
+    }
+
+    private void Send(Decision decision)
+    {
+        foreach (ServerOrder order in decision.ToServers)
+        {
+            if (IsSent(order.To, order.Directive.Stamp))
+            {
+                _cluster.SendTo(this, order.To, to => to.Receive(order.Directive, this));
+            }
+        }
+
+        foreach (WorkerOrder order in decision.ToWorkers)
+        {
+            if (IsSent(order.To, order.Directive.Stamp))
+            {
+                _cluster.SendTo(this, order.To, to => to.Receive(order.Directive, this));
+            }
+        }
+    }
+
+    private bool IsSent(NodeId to, DirectiveStamp stamp) =>
+        _cluster.Bug != PlantedBug.LeaseLost || _sent.Add((to, stamp));
+
+    private void Delete(long version) => _cluster.Queue.After(
+        _cluster.Timing.WritePart(), Life, () =>
+        {
+            _cluster.Storage.Delete(version);
+            if (_cluster.Bug == PlantedBug.NewestCheckpointDeleted
+                && _run!.State.Newest is { } newest)
+            {
+                _cluster.Storage.Delete(newest.Version);
+            }
+
+            _cluster.Checks.CheckpointsAreReadable();
+        });
+
+    private void Tick() => _cluster.Queue.After(s_tick, Life, () =>
+    {
+        Take(new CoordinatorInput.Tick());
+        Tick();
+    });
+
+    // Somebody reads the final weights, and says what they are.
+    private void Examine()
+    {
+        if (_isExamining || _run!.State.Phase is not RunPhase.Concluding concluding)
+        {
+            return;
+        }
+
+        _isExamining = true;
+        _cluster.Queue.After(s_examination, Life, () => Take(new CoordinatorInput.Examined(
+            Examination(_run.State.Checkpoints.First(
+                kept => kept.Version == concluding.Checkpoint)))));
+    }
+
+    private FinalExamination Examination(CheckpointManifest manifest)
+    {
+        TrainingPlan plan = _cluster.Plan;
+        var slices = new SlicePlan(plan.Network.Layout, 1);
+        using var numbers = new SliceNumbers(
+            slices, 0, ServerPlan.Of(_cluster.Run, plan).Rules, _cluster.Pool, false);
+        foreach (CheckpointPart part in manifest.Parts)
+        {
+            float[] content = _cluster.Storage.Read(manifest.Version, part)
+                ?? throw new SimulationFailure($"{part} of checkpoint {manifest.Version} is gone");
+            numbers.TakeBlocks(part, content, withState: true);
+        }
+
+        bool isBest = plan.Stop.Patience is not null
+            && manifest.Position.Stopping.BestEpoch is not null;
+        AlignedBuffer final = isBest ? numbers.Best : numbers.Weights;
+        return new FinalExamination(
+            manifest.Version, WeightsDigest.OfWeights(plan.Network.Layout, final),
+            WeightsDigest.OfState(plan.Network.Layout, numbers.Weights, numbers.State), null, null,
+            []);
+    }
+}
