@@ -23,7 +23,8 @@ public sealed record PieceCut(int Length, int StateCount, bool HasBest)
 
     /// <summary>Blocks of the flat vector.</summary>
     public int BlockCount =>
-        (int)(((long)Length + ParameterLayout.DefaultBlockLength - 1) / ParameterLayout.DefaultBlockLength);
+        (int)(((long)Length + ParameterLayout.DefaultBlockLength - 1)
+            / ParameterLayout.DefaultBlockLength);
 
     /// <summary>The blocks that a piece may have.</summary>
     /// <exception cref="CheckpointException">Not even one fits.</exception>

@@ -51,7 +51,8 @@ internal static class ProtocolParts
     public static ImmutableArray<NodeId> Servers(RepeatedField<string> names) =>
         // No more slices can be cut than there are blocks in the longest flat vector.
         WireChecks.List(
-            names, int.MaxValue / Engine.Networks.ParameterLayout.DefaultBlockLength, "servers", Node);
+            names, int.MaxValue / Engine.Networks.ParameterLayout.DefaultBlockLength, "servers",
+            Node);
 
     public static ImmutableArray<NodeId> Workers(RepeatedField<string> names) =>
         WireChecks.List(names, AssignmentPlanner.MaxWorkers, "workers", Node);

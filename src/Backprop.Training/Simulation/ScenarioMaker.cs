@@ -4,7 +4,8 @@ using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Training.Simulation;
 
-/// <summary>Makes a scenario from a seed: the run, the cluster, and what goes wrong in it.</summary>
+/// <summary>Makes a scenario from a seed: the run, the cluster, and what goes wrong in it.
+/// </summary>
 internal sealed class ScenarioMaker(ulong seed)
 {
     private readonly Draws _draws = new(seed, DrawKind.Scenario);

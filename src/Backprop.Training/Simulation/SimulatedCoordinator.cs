@@ -155,7 +155,8 @@ internal sealed class SimulatedCoordinator
 
             foreach (RunEvent happened in decision.Events)
             {
-                _cluster.Trace?.Write(_cluster.Queue.Now, _name, $"stores: {TraceText.Of(happened)}");
+                _cluster.Trace?.Write(
+                    _cluster.Queue.Now, _name, $"stores: {TraceText.Of(happened)}");
             }
 
             _cluster.Storage.Append(decision.Events);

@@ -78,7 +78,8 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
     public void Arrived<T>(SimulatedNode node, T header, ArrivalVerdict verdict)
         where T : struct
     {
-        cluster.Trace?.Write(cluster.Queue.Now, node.Id.Value, $"{TraceText.Of(header)}: {verdict}");
+        cluster.Trace?.Write(
+            cluster.Queue.Now, node.Id.Value, $"{TraceText.Of(header)}: {verdict}");
         Statistics.StaleGenerations += verdict == ArrivalVerdict.StaleGeneration ? 1 : 0;
         Statistics.DuplicateGradients +=
             verdict == ArrivalVerdict.Duplicate && header is GradientHeader ? 1 : 0;
