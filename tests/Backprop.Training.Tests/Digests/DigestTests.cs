@@ -23,7 +23,10 @@ public sealed class DigestTests
     public void Slices_add_up_to_the_whole_and_blocks_know_their_place()
     {
         float[] weights =
-            [.. Enumerable.Range(0, (2 * ParameterLayout.DefaultBlockLength) + 16).Select(i => i / 7f)];
+        [
+            .. Enumerable.Range(0, (2 * ParameterLayout.DefaultBlockLength) + 16)
+                .Select(i => i / 7f),
+        ];
         VersionDigest whole = VersionDigest.Of(0, weights);
         int cut = ParameterLayout.DefaultBlockLength;
 
