@@ -20,6 +20,11 @@ public abstract record Fault
     /// <param name="RestartAfter">They come back after so long, each a little later.</param>
     public sealed record CrashAll(TimeSpan RestartAfter) : Fault;
 
+    /// <summary>A process says that it wants to leave, and ends a while later.</summary>
+    /// <param name="Place">Whose.</param>
+    /// <param name="Notice">So much later.</param>
+    public sealed record Leave(int Place, TimeSpan Notice) : Fault;
+
     /// <summary>A process stands still, and gets all its messages late.</summary>
     /// <param name="Place">Whose.</param>
     /// <param name="Lasts">For how long.</param>

@@ -45,6 +45,9 @@ internal sealed class FaultInjection(SimulatedCluster cluster, Scenario scenario
             case Fault.Crash crash when cluster.At(crash.Place) is { } node:
                 Crash(node, crash.RestartAfter);
                 break;
+            case Fault.Leave leave when cluster.At(leave.Place) is { } node:
+                Leave(node, leave.Notice);
+                break;
             case Fault.CrashAll all:
                 CrashAll(all.RestartAfter);
                 break;
@@ -98,6 +101,22 @@ internal sealed class FaultInjection(SimulatedCluster cluster, Scenario scenario
         {
             Queue.After(delay, null, () => Restart(node.Place));
         }
+    }
+
+    private void Leave(SimulatedNode node, TimeSpan notice)
+    {
+        Statistics.Leaves++;
+        Queue.After(
+            _draws.Seconds(0.05, 0.5), node.Life, () => cluster.Membership.Leaving(node.Id));
+        Queue.After(notice, node.Life, () =>
+        {
+            cluster.EndNode(node, "leaves");
+            cluster.Membership.Down(node.Id);
+            if (!cluster.IsFaulty)
+            {
+                EnsureNodes();
+            }
+        });
     }
 
     private void CrashAll(TimeSpan restartAfter)

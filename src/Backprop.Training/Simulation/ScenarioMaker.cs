@@ -106,7 +106,7 @@ internal sealed class ScenarioMaker(ulong seed)
     private Fault DrawFault(int nodes)
     {
         int place = _draws.Between(0, nodes - 1);
-        return _draws.Between(0, 19) switch
+        return _draws.Between(0, 21) switch
         {
             <= 3 => new Fault.Crash(
                 place, _draws.Chance(0.8) ? _draws.Seconds(0, 12) : null),
@@ -124,6 +124,7 @@ internal sealed class ScenarioMaker(ulong seed)
                 _draws.Chance(0.5) ? _draws.Seconds(0.5, 10) : TimeSpan.Zero),
             17 => new Fault.StorageAway(_draws.Seconds(0.5, 20)),
             18 => new Fault.PauseRun(_draws.Seconds(0.5, 20)),
+            <= 20 => new Fault.Leave(place, _draws.Seconds(1, 20)),
             _ => new Fault.CrashAll(_draws.Seconds(0.5, 5)),
         };
     }

@@ -32,6 +32,16 @@ internal sealed class SimulatedMembership(SimulatedCluster cluster)
         cluster.TellCoordinators();
     }
 
+    /// <summary>A node wants to leave.</summary>
+    public void Leaving(NodeId node)
+    {
+        if (_known.TryGetValue(node, out ClusterNode known))
+        {
+            _known[node] = known with { IsLeaving = true };
+            cluster.TellCoordinators();
+        }
+    }
+
     /// <summary>A node is not up, or taken not to be.</summary>
     public void Down(NodeId node)
     {

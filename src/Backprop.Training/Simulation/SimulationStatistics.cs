@@ -39,6 +39,9 @@ public sealed class SimulationStatistics
     /// <summary>Nodes that joined.</summary>
     public long Joins { get; set; }
 
+    /// <summary>Processes that left, and said so before.</summary>
+    public long Leaves { get; set; }
+
     /// <summary>Processes that stood still.</summary>
     public long Pauses { get; set; }
 
