@@ -9,18 +9,17 @@ namespace Backprop.Chaos;
 /// </summary>
 internal sealed class ChaosCluster : IDisposable
 {
-    /// <summary>Of the nodes' configuration: how long they are waited for, which is shorter than
-    /// usual, so that a schedule sees what comes after.</summary>
-    private const string Patience = """
-        acceptable-pause = 5s, stable-after = 3s, join-deadline = 3m
-        """;
+    /// <summary>How long a node may be silent before it is suspected, where nothing else is said:
+    /// shorter than usual, so that a schedule sees what comes after.</summary>
+    public static readonly TimeSpan ShortSilence = TimeSpan.FromSeconds(5);
 
     private readonly LinkRules _rules = new();
 
     /// <summary>One whose processes are not started yet.</summary>
     /// <param name="directory">For state and logs.</param>
     /// <param name="schedule">Which nodes it has.</param>
-    public ChaosCluster(string directory, Schedule schedule)
+    /// <param name="silence">How long a node may be silent before it is suspected.</param>
+    public ChaosCluster(string directory, Schedule schedule, TimeSpan silence)
     {
         Directory.CreateDirectory(directory);
         Nodes =
@@ -32,7 +31,7 @@ internal sealed class ChaosCluster : IDisposable
         Api = new RunApi(new Uri($"http://127.0.0.1:{api}"));
         foreach (ChaosNode node in Nodes)
         {
-            node.Configure(Configuration(node, Nodes[0], directory, api));
+            node.Configure(Configuration(node, Nodes[0], directory, api, silence));
         }
     }
 
@@ -120,7 +119,7 @@ internal sealed class ChaosCluster : IDisposable
     }
 
     private static string Configuration(
-        ChaosNode node, ChaosNode coordinator, string directory, int api)
+        ChaosNode node, ChaosNode coordinator, string directory, int api, TimeSpan silence)
     {
         string role = node.Part switch
         {
@@ -131,7 +130,10 @@ internal sealed class ChaosCluster : IDisposable
         string join = node.Part == NodePart.Coordinator ? "" : $"\"{coordinator.Address}\"";
         return $$"""
             backprop {
-              cluster { name = chaos, join = [{{join}}], {{Patience}} }
+              cluster {
+                name = chaos, join = [{{join}}], join-deadline = 3m, stable-after = 3s
+                acceptable-pause = {{(int)silence.TotalSeconds}}s
+              }
               node {
                 host = "{{LoopbackProxy.AddressOf(node.Number)}}", port = {{node.Port}}
                 bind-host = "127.0.0.1", roles = [{{role}}], shutdown-grace = 15s

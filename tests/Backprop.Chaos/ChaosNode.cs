@@ -93,7 +93,10 @@ internal sealed class ChaosNode : IDisposable
     }
 
     /// <summary>What it last wrote.</summary>
-    public string[] LogTail()
+    public string[] LogTail() => [.. Log().TakeLast(TailLines)];
+
+    /// <summary>All that its processes have written, line by line.</summary>
+    public string[] Log()
     {
         if (!File.Exists(LogFile))
         {
@@ -103,7 +106,7 @@ internal sealed class ChaosNode : IDisposable
         using var file = new FileStream(
             LogFile, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         using var reader = new StreamReader(file);
-        return [.. reader.ReadToEnd().Split('\n').TakeLast(TailLines)];
+        return reader.ReadToEnd().Split('\n');
     }
 
     /// <inheritdoc/>

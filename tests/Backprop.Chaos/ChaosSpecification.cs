@@ -12,7 +12,9 @@ internal static class ChaosSpecification
     private const int StepsPerFault = 60;
 
     /// <summary>One that takes so many faults before it is over.</summary>
-    public static string For(int faults) => $$"""
+    /// <param name="faults">How many.</param>
+    /// <param name="leastWorkers">With fewer workers it pauses.</param>
+    public static string For(int faults, int leastWorkers = 1) => $$"""
         name = chaos
         seed = 3
         data {
@@ -28,7 +30,7 @@ internal static class ChaosSpecification
         optimizer { adam { learning-rate = 0.001 } }
         batch-size = 16, micro-batches = 8
         epochs = {{2 + (faults * StepsPerFault / StepsPerEpoch)}}
-        checkpoint { every = 2s }
+        checkpoint { every = 2s }, workers { min = {{leastWorkers}} }
         """;
 
     /// <summary>The digest of the weights that one undisturbed process comes to.</summary>

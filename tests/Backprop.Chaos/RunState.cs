@@ -7,10 +7,12 @@ namespace Backprop.Chaos;
 /// <param name="Standing">What it is at, in a word.</param>
 /// <param name="Reason">That in words.</param>
 /// <param name="Version">Steps done.</param>
+/// <param name="Generation">The generation.</param>
 /// <param name="Weights">The digest of its final weights; null: it has not completed.</param>
 /// <param name="Happenings">What has happened to it.</param>
 internal sealed record RunState(
-    string Standing, string Reason, long Version, string? Weights, string[] Happenings)
+    string Standing, string Reason, long Version, long Generation, string? Weights,
+    string[] Happenings)
 {
     /// <summary>Whether it is over.</summary>
     public bool IsOver => Standing is "completed" or "failed" or "stopped";
@@ -60,6 +62,7 @@ internal sealed class RunApi(Uri address) : IDisposable
                 summary.GetProperty("standing").GetString()!,
                 summary.GetProperty("reason").GetString()!,
                 summary.GetProperty("version").GetInt64(),
+                view.GetProperty("generation").GetInt64(),
                 result.ValueKind == JsonValueKind.Object
                     ? result.GetProperty("weightsSha256").GetString()
                     : null,

@@ -18,7 +18,9 @@ internal sealed class ScheduleRun : IDisposable
 {
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_mostForStart = TimeSpan.FromMinutes(4);
-    private static readonly TimeSpan s_mostForEnd = TimeSpan.FromMinutes(5);
+
+    // Without a new step: a machine that has much else to do may take long for many.
+    private static readonly TimeSpan s_mostForEnd = TimeSpan.FromMinutes(3);
 
     private readonly Schedule _schedule;
     private readonly string _specification;
@@ -42,7 +44,7 @@ internal sealed class ScheduleRun : IDisposable
         _schedule = schedule;
         _specification = specification;
         _told = told;
-        _cluster = new ChaosCluster(directory, schedule);
+        _cluster = new ChaosCluster(directory, schedule, ChaosCluster.ShortSilence);
     }
 
     /// <summary>Does it all.</summary>
@@ -97,10 +99,12 @@ internal sealed class ScheduleRun : IDisposable
         }
     }
 
-    // Looks after processes, links and the run until something holds, or the time is up.
+    // Looks after processes, links and the run until something holds, or the time is up: at the end
+    // that since the last new step.
     private async Task<bool> UntilAsync(Func<bool> holds, TimeSpan limit)
     {
         long began = TimeProvider.System.GetTimestamp();
+        long newest = _state?.Version ?? 0;
         while (TimeProvider.System.GetElapsedTime(began) < limit)
         {
             Undo();
@@ -113,6 +117,12 @@ internal sealed class ScheduleRun : IDisposable
             }
 
             _state = shown ?? _state;
+            if (limit == s_mostForEnd && _state?.Version > newest)
+            {
+                newest = _state.Version;
+                began = TimeProvider.System.GetTimestamp();
+            }
+
             if (_awaited is { } awaited && _state?.Version > awaited.Version)
             {
                 Note(TimeProvider.System.GetElapsedTime(awaited.At));

@@ -303,7 +303,9 @@ internal sealed class NodeHost : IAsyncDisposable
                 members => _members?.Keep(members)),
             Membership.Name);
         _system.ActorOf(
-            EndedProcesses.Props(membership, _node.Cluster.Coordinators), EndedProcesses.Name);
+            EndedProcesses.Props(
+                membership, _node.Cluster.AcceptablePause, _node.Cluster.Coordinators),
+            EndedProcesses.Name);
         _system.ActorOf(
             Stranding.Props(
                 [.. _node.Cluster.Join.Select(_entry.AddressOf)], _node.Cluster.Coordinators,

@@ -15,10 +15,11 @@ public sealed record NodeEnded(NodeId Node) : INoSerializationVerificationNeeded
 /// <summary>
 /// Finds nodes whose process has ended. Where a connection to a member breaks, its address is
 /// dialled: a machine that refuses, again and again, has nobody there any more, which need not be
-/// waited for as silence has to be. The membership hears of it at once; the cluster does a little
-/// later, since a process that is started again at the same address takes the place of the one
-/// before by itself, and sooner so. Whoever does not answer at all is left to the split-brain
-/// resolver. A member that was taken out by mistake comes back as a new node.
+/// waited for as silence has to be. The membership hears of it at once. The cluster hears of it
+/// when it has noticed the silence as well: a process that is started again at the same address
+/// before takes the place of the one that ended by itself, and would otherwise have to wait until
+/// then. Who does not answer at all is left to the split-brain resolver. A member that was taken
+/// out by mistake comes back as a new node.
 /// </summary>
 public sealed class EndedProcesses : UntypedActor, IWithTimers
 {
@@ -29,18 +30,19 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
     private const int Refusals = 3;
     private static readonly TimeSpan s_between = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan s_restart = TimeSpan.FromSeconds(3);
 
     private readonly Akka.Cluster.Cluster _cluster = Akka.Cluster.Cluster.Get(Context.System);
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly HashSet<UniqueAddress> _dialled = [];
     private readonly IActorRef _membership;
+    private readonly TimeSpan _silence;
     private readonly bool _isOneOfMany;
 
     /// <summary>Made by <see cref="Props"/>.</summary>
-    public EndedProcesses(IActorRef membership, int coordinators)
+    public EndedProcesses(IActorRef membership, TimeSpan silence, int coordinators)
     {
         _membership = membership;
+        _silence = silence;
         _isOneOfMany = coordinators > 1;
     }
 
@@ -49,10 +51,11 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
 
     /// <summary>One a node.</summary>
     /// <param name="membership">Is told, by <see cref="NodeEnded"/>.</param>
+    /// <param name="silence">After so long the cluster notices that a node is silent.</param>
     /// <param name="coordinators">How many the cluster has: where there are others, they need not
     /// wait for one that has ended.</param>
-    public static Props Props(IActorRef membership, int coordinators) =>
-        Akka.Actor.Props.Create(() => new EndedProcesses(membership, coordinators))
+    public static Props Props(IActorRef membership, TimeSpan silence, int coordinators) =>
+        Akka.Actor.Props.Create(() => new EndedProcesses(membership, silence, coordinators))
             .WithDispatcher(NodeDispatchers.Nodes);
 
     /// <inheritdoc/>
@@ -111,7 +114,7 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
         bool canBeReplaced = _isOneOfMany
             && member.HasRole(ClusterActorConfiguration.NameOf(NodeRoles.Coordinator));
         Timers.StartSingleTimer(
-            node, new TakeOut(dialled.Node), canBeReplaced ? s_between : s_restart);
+            node, new TakeOut(dialled.Node), canBeReplaced ? s_between : _silence);
     }
 
     private Member? Find(UniqueAddress node) => _cluster.State.Members.FirstOrDefault(

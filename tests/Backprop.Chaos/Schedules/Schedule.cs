@@ -64,6 +64,10 @@ internal sealed record Schedule(
             ]);
     }
 
+    /// <summary>A cluster to which nothing is planned to happen.</summary>
+    public static Schedule Calm(int servers, int workers) => new(
+        0, servers, workers, [.. Enumerable.Repeat("", 1 + servers + workers)], []);
+
     /// <summary>What a node does.</summary>
     public NodePart PartOf(int node) => node == 0 ? NodePart.Coordinator
         : node <= Servers ? NodePart.Server

@@ -49,6 +49,23 @@ public sealed class CoordinatorJournalTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_decides_on_what_another_has_made_old_is_refused_and_learns_of_it()
+    {
+        using ActorSystem old = await StateFolder.StartAsync(_folder.Options);
+        using ActorSystem young = await StateFolder.StartAsync(_folder.Options);
+        IActorRef before = Supervised(old);
+        Assert.Equal(1, await RecordAsync(before, "a"));
+        IActorRef after = Supervised(young);
+        Assert.Equal(2, await RecordAsync(after, "b"));
+
+        await Assert.ThrowsAsync<AskTimeoutException>(() =>
+            before.Ask<int>(new Ledger.Record("c"), TimeSpan.FromSeconds(2)));
+        Assert.Equal(["a", "b"], await ReadAsync(after));
+        Assert.Equal(["a", "b"], await EventuallyAsync(() => ReadAsync(before)));
+        await Task.WhenAll(old.Terminate(), young.Terminate());
+    }
+
+    [Fact]
     public async Task A_decision_that_cannot_be_written_is_not_answered_and_is_told()
     {
         using ActorSystem system = ActorSystem.Create(

@@ -1,0 +1,79 @@
+using Backprop.Chaos.Schedules;
+
+namespace Backprop.Chaos.Tests;
+
+/// <summary>Single faults on clusters of real processes: what is lost by each, and what is not.
+/// </summary>
+public sealed class ScenarioTests : IDisposable
+{
+    private const int Coordinator = 0;
+    private const int Length = 12;
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(4);
+
+    // On a machine that has much else to do, nodes are silent for longer than they would be.
+    private static readonly TimeSpan s_longSilence = TimeSpan.FromMinutes(2);
+
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("backprop-chaos-");
+
+    public void Dispose() => _directory.Delete(recursive: true);
+
+    [SkippableFact]
+    public async Task A_coordinator_that_starts_again_goes_on_where_servers_and_workers_are()
+    {
+        using ChaosCluster cluster = Start(servers: 1, workers: 1, s_longSilence);
+        (string run, _) = await BeginAsync(cluster);
+        cluster.Nodes[Coordinator].End();
+        cluster.Nodes[Coordinator].Start();
+        RunState end = await SeeAsync(cluster, run, state => state.IsOver);
+        Assert.Equal("completed", end.Standing);
+        Assert.Equal(1, end.Generation);
+        Assert.Contains(end.Happenings, text => text.Contains("has taken over, in term 2"));
+    }
+
+    private ChaosCluster Start(int servers, int workers, TimeSpan silence)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "every node has a loopback address of its own");
+        var cluster = new ChaosCluster(
+            _directory.FullName, Schedule.Calm(servers, workers), silence);
+        cluster.StartAll();
+        return cluster;
+    }
+
+    private static async Task<(string Run, RunState State)> BeginAsync(
+        ChaosCluster cluster, int leastWorkers = 1)
+    {
+        string? run = null;
+        await UntilAsync(
+            async () => (run ??= await cluster.Api.SubmitAsync(
+                ChaosSpecification.For(Length, leastWorkers))) is not null,
+            "nobody takes the run");
+        return (run!, await SeeAsync(cluster, run!, state => state.Version > 0));
+    }
+
+    private static async Task<RunState> SeeAsync(
+        ChaosCluster cluster, string run, Func<RunState, bool> holds)
+    {
+        RunState? seen = null;
+        await UntilAsync(
+            async () => (seen = await cluster.Api.ShowAsync(run) ?? seen) is { } state
+                && (holds(state) || state.IsOver),
+            "the run does not get there");
+        return holds(seen!)
+            ? seen!
+            : throw new InvalidOperationException($"the run is over: {seen!.Reason}");
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> holds, string otherwise)
+    {
+        using var limit = new CancellationTokenSource(s_patience);
+        while (!await holds())
+        {
+            if (limit.IsCancellationRequested)
+            {
+                throw new TimeoutException(otherwise);
+            }
+
+            await Task.Delay(50);
+        }
+    }
+}
