@@ -74,8 +74,8 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
         _obeyed[(node.Id, role)] = (stamp, generation);
     }
 
-    /// <summary>Nobody who keeps the protocol is sent what cannot be. (Of a later step is what comes
-    /// to a server that has gone back.)</summary>
+    /// <summary>Nobody who keeps the protocol is sent what cannot be. (Of a later step is what
+    /// comes to a server that has gone back.)</summary>
     public void Arrived<T>(SimulatedNode node, T header, ArrivalVerdict verdict)
         where T : struct
     {
