@@ -56,6 +56,14 @@ internal sealed class DigestKeeper(
         return Enter(_record, _gathering);
     }
 
+    /// <summary>What a generation has made from a version on is in doubt: it is forgotten, and no
+    /// more of it is taken.</summary>
+    public void Doubt(Generation generation, long version)
+    {
+        _refused = generation;
+        _record?.CutAt(version);
+    }
+
     /// <summary>To be called at every tick: stores what is new.</summary>
     /// <param name="now">The time.</param>
     /// <param name="newest">The version that the run would go back to.</param>

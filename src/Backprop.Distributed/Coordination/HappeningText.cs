@@ -29,6 +29,8 @@ internal static class HappeningText
             $"the checkpoint of version {aborted.Version} is lost: {aborted.Reason}",
         CheckpointCommitted committed =>
             $"the checkpoint of version {committed.Manifest.Version} is committed",
+        WorkersDisputed disputed => $"{disputed.Dispute}",
+        WorkerQuarantined quarantined => quarantined.Reason,
         PauseRequested => "the user wants it to pause",
         RunPaused paused => paused.Reason,
         RunResumed resumed => $"it goes on: {resumed.Reason}",

@@ -34,6 +34,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _ending = new();
     private readonly DigestKeeper _digests;
+    private readonly VerificationLedger _verifications = new();
     private RegisteredRun _registered;
     private ImmutableDictionary<NodeId, AvailableNode> _nodes =
         ImmutableDictionary<NodeId, AvailableNode>.Empty;
@@ -149,6 +150,13 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             case DigestReport report when report.Run == _plan.Run:
                 Take(report);
                 break;
+            case PushReport report when report.Run == _plan.Run:
+                Judge(report.Generation, _verifications.Take(report, _run!.State.Generation));
+                break;
+            case CheckReport report when report.Run == _plan.Run:
+                Judge(report.Generation, _verifications.Take(report, _run!.State.Generation));
+                Take(new CoordinatorInput.Rechecked(report));
+                break;
             case not null when DigestKeeper.IsMine(message):
                 EndKeeping(message);
                 break;
@@ -217,6 +225,16 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         {
             _log.Error("Run {0}: {1}", _plan.Run, difference);
             Take(new CoordinatorInput.DigestsDiffer(report.Generation, difference));
+        }
+    }
+
+    private void Judge(Generation generation, Dispute? dispute)
+    {
+        if (dispute is not null)
+        {
+            _log.Error("Run {0}: {1}", _plan.Run, dispute);
+            _digests.Doubt(generation, dispute.Step + 1);
+            Take(new CoordinatorInput.WorkersDiffer(generation, dispute));
         }
     }
 

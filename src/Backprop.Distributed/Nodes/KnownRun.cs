@@ -11,6 +11,9 @@ namespace Backprop.Distributed.Nodes;
 /// <param name="Plan">What a parameter server needs of it.</param>
 internal sealed record KnownRun(RunSetup Setup, RunSpecification Specification, ServerPlan Plan)
 {
+    /// <summary>Which steps are verified.</summary>
+    public VerificationRule Verification => new(Specification.Seed, Specification.VerifyShare);
+
     /// <summary>The run's sizes.</summary>
     public RunDimensions Dimensions => Plan.Dimensions;
 

@@ -139,6 +139,16 @@ internal static class EventMessages
                 message.CheckpointRetired =
                     new Wire.CheckpointRetired { Version = retired.Version };
                 break;
+            case WorkersDisputed disputed:
+                message.WorkersDisputed = DigestMessages.ToWire(disputed);
+                break;
+            case WorkerQuarantined quarantined:
+                message.WorkerQuarantined = new Wire.WorkerQuarantined
+                {
+                    Worker = quarantined.Worker.Value,
+                    Reason = WireChecks.ToReason(quarantined.Reason),
+                };
+                break;
             case PauseRequested:
                 message.PauseRequested = new Wire.PauseRequested();
                 break;
@@ -183,6 +193,11 @@ internal static class EventMessages
                 at, ResultMessages.FromWire(message.CheckpointCommitted.Manifest)),
             Wire.RunEvent.HappenedOneofCase.CheckpointRetired =>
                 new CheckpointRetired(at, message.CheckpointRetired.Version),
+            Wire.RunEvent.HappenedOneofCase.WorkersDisputed =>
+                DigestMessages.FromWire(at, message.WorkersDisputed),
+            Wire.RunEvent.HappenedOneofCase.WorkerQuarantined => new WorkerQuarantined(
+                at, ProtocolParts.Node(message.WorkerQuarantined.Worker),
+                WireChecks.FromReason(message.WorkerQuarantined.Reason)),
             Wire.RunEvent.HappenedOneofCase.PauseRequested => new PauseRequested(at),
             Wire.RunEvent.HappenedOneofCase.Paused => new RunPaused(
                 at, WireChecks.Enum<PauseCause>((int)message.Paused.Cause - 1, "pause"),

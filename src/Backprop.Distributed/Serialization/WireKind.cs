@@ -68,6 +68,10 @@ internal sealed record WireKind(
             Wire.DigestReport.Parser, DigestMessages.FromWire),
         Of("DT", MaxControlBytes, DigestMessages.ToWire,
             Wire.DigestsTaken.Parser, DigestMessages.FromWire),
+        Of("PR", MaxControlBytes, DigestMessages.ToWire,
+            Wire.PushReport.Parser, DigestMessages.FromWire),
+        Of("CR", MaxControlBytes, DigestMessages.ToWire,
+            Wire.CheckReport.Parser, DigestMessages.FromWire),
         Of("GE", MaxControlBytes, RegistryMessages.ToWire,
             Wire.RegistryEvent.Parser, RegistryMessages.FromWire),
     ];

@@ -27,6 +27,20 @@ internal static class WorkerMessages
             Closed = directive.Closed,
         };
         message.Servers.Add(ProtocolParts.ToWire(directive.Servers));
+        if (directive.Verifies.Count > 0)
+        {
+            message.Verifies = ProtocolParts.ToWire(directive.Verifies);
+        }
+
+        if (directive.Recheck is { } recheck)
+        {
+            message.Recheck = new Wire.Recheck
+            {
+                Step = recheck.Step,
+                Range = ProtocolParts.ToWire(recheck.Range),
+            };
+        }
+
         if (directive.Speculation is { } speculation)
         {
             message.Speculation = new Wire.Speculation { Step = speculation.Step };
@@ -49,6 +63,12 @@ internal static class WorkerMessages
             : null,
         Lease = ProtocolParts.FromWire(message.Lease),
         Evaluation = message.Evaluation is { } evaluation ? FromWire(evaluation) : null,
+        Verifies = message.Verifies is { } verifies
+            ? ProtocolParts.FromWire(verifies)
+            : MicroBatchRange.None,
+        Recheck = message.Recheck is { } recheck
+            ? new Recheck(recheck.Step, ProtocolParts.FromWire(recheck.Range))
+            : null,
         Closed = message.Closed,
     };
 

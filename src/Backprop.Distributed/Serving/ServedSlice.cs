@@ -22,6 +22,7 @@ internal sealed class ServedSlice
     private readonly SliceGuard _guard;
     private readonly SumsGathering _gathering;
     private readonly SliceDigest? _digest;
+    private readonly PushDigests _pushes;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
     private readonly float[] _widened;
     private SliceMemory? _memory;
@@ -44,6 +45,7 @@ internal sealed class ServedSlice
             State.Plan, State.Slice, directive.Generation, run.Dimensions.MicroBatches,
             run.Specification.Transport);
         _gathering = new SumsGathering(_guard.Sums);
+        _pushes = new PushDigests(State.Plan, State.Slice, run.Dimensions.MicroBatches);
         if (run.Specification.Digests)
         {
             _digest = new SliceDigest(
@@ -61,6 +63,10 @@ internal sealed class ServedSlice
 
     /// <summary>The digests that the coordinator is still to be told.</summary>
     public DigestBacklog Digests { get; } = new();
+
+    /// <summary>What was pushed in the last step, if that is verified; it is to be told once.
+    /// </summary>
+    public PushReport? Pushed { get; private set; }
 
     /// <summary>What has arrived.</summary>
     public RunInbox Inbox { get; }
@@ -185,6 +191,7 @@ internal sealed class ServedSlice
         }
 
         WaitsForLinks = false;
+        ReportPushes();
         Memory.Apply(State.Update, next, _digest);
         State.Applied(_context.Now);
         SendVersion();
@@ -193,6 +200,9 @@ internal sealed class ServedSlice
             Digests.Enter(State.Version, _digest.Total);
         }
     }
+
+    /// <summary>What was pushed is told.</summary>
+    public void PushesTold() => Pushed = null;
 
     /// <summary>Goes on with broadcasts that links had no room for.</summary>
     public void Continue() => _broadcasting?.Continue();
@@ -236,10 +246,10 @@ internal sealed class ServedSlice
         switch (arrival.Header.Type)
         {
             case FrameType.Push:
-                TakeGradient(arrival);
+                TakeGradient(from, arrival);
                 break;
             case FrameType.Loss:
-                TakeLoss(arrival);
+                TakeLoss(from, arrival);
                 break;
             case FrameType.BlockSums:
                 TakeSums(arrival);
@@ -250,13 +260,18 @@ internal sealed class ServedSlice
         }
     }
 
-    private void TakeGradient(Arrival arrival)
+    private void TakeGradient(NodeId from, Arrival arrival)
     {
         ref readonly FrameHeader frame = ref arrival.Header;
         var header = new GradientHeader(
             State.Directive.Run, State.Directive.Generation, frame.Step, frame.Node, frame.Piece);
         if (State.EnterGradient(header, frame.ElementCount) == ArrivalVerdict.Entered)
         {
+            if (_run.Verification.Includes(frame.Step))
+            {
+                _pushes.EnterPiece(from, frame.Node, frame.Piece, arrival.Elements);
+            }
+
             Memory.Gradient.Enter(
                 State, frame.Piece, frame.Node.FirstMicroBatch, ElementsOf(arrival));
         }
@@ -274,12 +289,26 @@ internal sealed class ServedSlice
         return widened;
     }
 
-    private void TakeLoss(Arrival arrival)
+    private void TakeLoss(NodeId from, Arrival arrival)
     {
         ref readonly FrameHeader frame = ref arrival.Header;
-        State.EnterLoss(new LossHeader(
-            State.Directive.Run, State.Directive.Generation, frame.Step, frame.Node,
-            BinaryPrimitives.ReadDoubleLittleEndian(arrival.Payload)));
+        double lossSum = BinaryPrimitives.ReadDoubleLittleEndian(arrival.Payload);
+        ArrivalVerdict verdict = State.EnterLoss(new LossHeader(
+            State.Directive.Run, State.Directive.Generation, frame.Step, frame.Node, lossSum));
+        if (verdict == ArrivalVerdict.Entered && _run.Verification.Includes(frame.Step))
+        {
+            _pushes.EnterLoss(from, frame.Node, lossSum);
+        }
+    }
+
+    private void ReportPushes()
+    {
+        if (_run.Verification.Includes(State.Version))
+        {
+            Pushed = new PushReport(
+                State.Directive.Run, State.Directive.Generation, _context.Node, State.Slice,
+                State.Version, _pushes.Take());
+        }
     }
 
     private void TakeSums(Arrival arrival)

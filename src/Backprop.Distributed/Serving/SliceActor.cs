@@ -415,6 +415,12 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     // Before the status that shows a lease's end, since a run may end by that.
     private void TellDigests(ServedSlice slice)
     {
+        if (slice.Pushed is { } pushed)
+        {
+            slice.PushesTold();
+            _coordinator.Tell(pushed);
+        }
+
         SliceState state = slice.State;
         bool stands = state.Version >= state.Directive.Lease.EndVersion
             || state.Phase is SlicePhase.Closed;

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
+using Backprop.Engine.Gradients;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -154,7 +155,10 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         {
             _state = new WorkerState(
                 _id, _run!.Dimensions, _context.Node, directive, _context.Now,
-                _context.LeastWorkAhead);
+                _context.LeastWorkAhead)
+            {
+                Verification = _run.Verification,
+            };
         }
         catch (ArgumentException mistake)
         {
@@ -292,9 +296,14 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             _pusher.Continue();
         }
 
-        if (_waiting.Activity == WorkerActivity.Compute)
+        switch (_waiting.Activity)
         {
-            Compute(state, _waiting);
+            case WorkerActivity.Compute:
+                Compute(state, _waiting);
+                break;
+            case WorkerActivity.Verify:
+                Verify(state, _waiting);
+                break;
         }
 
         for (WorkerTask task = state.TakeTask(); task.Activity != WorkerActivity.None;
@@ -327,6 +336,9 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                     computation.ComputeAhead(task);
                     return new JobResult.ComputedAhead(_context.Time.GetElapsedTime(began));
                 });
+                break;
+            case WorkerActivity.Verify:
+                Verify(state, task);
                 break;
             case WorkerActivity.Evaluate:
                 Post(state, computation => new JobResult.Evaluated(
@@ -382,6 +394,32 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         });
     }
 
+    private void Verify(WorkerState state, WorkerTask task)
+    {
+        if (!_gradients!.TryTake(task.Range, out KeptGradients? gradients))
+        {
+            _waiting = task;
+            return;
+        }
+
+        _waiting = default;
+        gradients.Begin(task.Version, _target!);
+        PushTarget target = _target!;
+        int microBatches = _run!.Dimensions.MicroBatches;
+        Post(state, computation =>
+        {
+            computation.Compute(gradients, continues: false, null);
+            GradientSet set = gradients.Set;
+            return new JobResult.Verified(gradients, new CheckReport(
+                _id, target.Generation, _context.Node, task.Version,
+                [
+                    .. set.Nodes.Select((node, i) => NodeDigests.Of(
+                        target.Plan, NodeDigests.RangeOf(node, microBatches), set.Gradient(i),
+                        set.LossSum(i))),
+                ]));
+        });
+    }
+
     private void Post(WorkerState state, Func<RunComputation, JobResult> job)
     {
         IActorRef self = Self;
@@ -413,6 +451,11 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 break;
             case JobResult.ComputedAhead ahead:
                 state.ComputedAhead(ahead.Took);
+                break;
+            case JobResult.Verified verified:
+                verified.Gradients.IsKept = false;
+                state.Verified();
+                _coordinator.Tell(verified.Report);
                 break;
             case JobResult.Evaluated evaluated:
                 state.Evaluated(evaluated.Part);
@@ -468,6 +511,8 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         public sealed record Computed(TimeSpan Took) : JobResult;
 
         public sealed record ComputedAhead(TimeSpan Took) : JobResult;
+
+        public sealed record Verified(KeptGradients Gradients, CheckReport Report) : JobResult;
 
         public sealed record Evaluated(MetricsPart Part) : JobResult;
     }

@@ -86,8 +86,8 @@ internal sealed class RunComputation : IDisposable
     /// <summary>Computes gradients.</summary>
     /// <param name="gradients">Says step and range; overwritten.</param>
     /// <param name="continues">Whether to go on with what was computed ahead of the step.</param>
-    /// <param name="listener">Hears of each layer.</param>
-    public void Compute(KeptGradients gradients, bool continues, ILayerGradientListener listener)
+    /// <param name="listener">Hears of each layer; null: nobody does.</param>
+    public void Compute(KeptGradients gradients, bool continues, ILayerGradientListener? listener)
     {
         GradientSet set = gradients.Set;
         StepWork work = WorkOf(gradients.Step);

@@ -32,6 +32,9 @@ public enum RandomPurpose : uint
 
     /// <summary>What happens in a simulated cluster; stream: of what kind.</summary>
     Simulation = 8,
+
+    /// <summary>Which steps are verified; it changes no result.</summary>
+    Verification = 9,
 }
 
 /// <summary>Four random words: one block of Philox.</summary>

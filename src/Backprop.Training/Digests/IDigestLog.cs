@@ -32,8 +32,8 @@ public sealed record DigestDifference(long Version, VersionDigest Recorded, Vers
 /// <summary>Two computations of one version differ.</summary>
 /// <param name="difference">The version, and both digests.</param>
 public sealed class DigestException(DigestDifference difference)
-    : Exception($"{difference}. Memory, a processor or a disk may be at fault: what was trained"
-        + " since the checkpoint before it should not be trusted")
+    : Exception($"{difference}. Memory, a processor or a disk may be at fault, or another version"
+        + " of this program: what was trained since the checkpoint before it should not be trusted")
 {
     /// <summary>The version, and both digests.</summary>
     public DigestDifference Difference => difference;

@@ -41,6 +41,14 @@ public sealed record WorkerDirective
     /// <summary>Micro-batches to compute as well, in one step; null: none.</summary>
     public Speculation? Speculation { get; init; }
 
+    /// <summary>Another worker's micro-batches, to compute as well in steps that are verified, and
+    /// to tell the digests of; none: there is no other worker, or nothing is verified.</summary>
+    public MicroBatchRange Verifies { get; init; }
+
+    /// <summary>Micro-batches to compute once more at one step, though its lease ends there, and to
+    /// tell the digests of; null: none.</summary>
+    public Recheck? Recheck { get; init; }
+
     /// <summary>Up to which version to compute.</summary>
     public required Lease Lease { get; init; }
 
@@ -61,6 +69,13 @@ public sealed record WorkerDirective
         if (!Assigned.LiesWithin(run.MicroBatches))
         {
             return $"micro-batches {Assigned} of {run.MicroBatches}";
+        }
+
+        if (!Verifies.LiesWithin(run.MicroBatches)
+            || (Recheck is { } recheck
+                && (recheck.Step < 0 || !recheck.Range.LiesWithin(run.MicroBatches))))
+        {
+            return $"micro-batches {Verifies} or {Recheck} of {run.MicroBatches} to verify";
         }
 
         if (Speculation is { } speculation && RefusalOf(speculation, run) is { } reason)

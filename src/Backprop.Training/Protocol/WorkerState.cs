@@ -30,6 +30,11 @@ public enum WorkerActivity
     /// meanwhile; then what comes of it is not used.</summary>
     ComputeAhead,
 
+    /// <summary>Compute <see cref="WorkerTask.Range"/> of step <see cref="WorkerTask.Version"/>,
+    /// push nothing, and tell the coordinator the digests of the nodes; then
+    /// <see cref="WorkerState.Verified"/>.</summary>
+    Verify,
+
     /// <summary>Evaluate <see cref="WorkerTask.Range"/> of the validation part with the replica;
     /// then <see cref="WorkerState.Evaluated"/>.</summary>
     Evaluate,
@@ -80,6 +85,8 @@ public sealed class WorkerState
     private readonly StepTimes _times = new();
     private readonly MedianWindow _microBatchTimes = new();
 
+    private long _verifiedStep = -1;
+    private Recheck? _rechecked;
     private WorkerDirective _directive;
     private WorkerPhase _phase = new WorkerPhase.Opening();
     private WorkerTask _underWay;
@@ -125,6 +132,9 @@ public sealed class WorkerState
         _stepBegan = now;
         _nextLook = now + StepTimes.Floor;
     }
+
+    /// <summary>Which steps are verified.</summary>
+    public VerificationRule Verification { get; init; }
 
     /// <summary>How the run's flat vector is cut in this generation.</summary>
     public SlicePlan Plan { get; }
@@ -180,6 +190,12 @@ public sealed class WorkerState
         {
             // Whoever repeats a directive has not had the status that answers it.
             _statusChanged |= answer.Verdict == DirectiveVerdict.Seen;
+            if (answer.Verdict == DirectiveVerdict.Seen)
+            {
+                // Nor, it may be, what was told of micro-batches that it asks for.
+                _rechecked = null;
+            }
+
             return answer;
         }
 
@@ -331,6 +347,22 @@ public sealed class WorkerState
         }
     }
 
+    /// <summary>Micro-batches are computed once more, and told of.</summary>
+    public void Verified()
+    {
+        if (_directive.Recheck is { } recheck && recheck.Step == _underWay.Version
+            && recheck.Range == _underWay.Range)
+        {
+            _rechecked = recheck;
+        }
+        else
+        {
+            _verifiedStep = _underWay.Version;
+        }
+
+        End(WorkerActivity.Verify);
+    }
+
     /// <summary>An evaluation is done.</summary>
     public void Evaluated(MetricsPart part)
     {
@@ -357,7 +389,7 @@ public sealed class WorkerState
             return null;
         }
 
-        bool isComputing = _underWay.Activity == WorkerActivity.Compute;
+        bool isComputing = _underWay.Activity is WorkerActivity.Compute or WorkerActivity.Verify;
         _nextLook = now + Patience;
         if (!Follows || isComputing || _pending.IsWhole)
         {
@@ -448,6 +480,13 @@ public sealed class WorkerState
             return default;
         }
 
+        // Before the replica is let go of: the next one cannot compute this step any more.
+        if (NextVerification() is { Count: > 0 } verified)
+        {
+            _ahead.Abandon();
+            return new WorkerTask(WorkerActivity.Verify, Version, verified);
+        }
+
         if (_pending.IsWhole)
         {
             return new WorkerTask(WorkerActivity.TakeReplica, PendingVersion, MicroBatchRange.None);
@@ -496,6 +535,25 @@ public sealed class WorkerState
             && evaluation.Version == ComingVersion)
             ? default
             : _ahead.Next(ComingVersion, _directive.Assigned, _pending.EndView);
+
+    // Others wait for the own micro-batches, so those come first.
+    private MicroBatchRange NextVerification()
+    {
+        if (_phase is not WorkerPhase.Whole)
+        {
+            return MicroBatchRange.None;
+        }
+
+        if (_directive.Recheck is { } recheck && recheck.Step == Version && _rechecked != recheck)
+        {
+            return recheck.Range;
+        }
+
+        bool isDue = Version < _directive.Lease.EndVersion && _verifiedStep != Version
+            && _directive.Assigned.Count > 0 && NotComputed(_directive.Assigned).Count == 0
+            && Verification.Includes(Version);
+        return isDue ? _directive.Verifies : MicroBatchRange.None;
+    }
 
     // The first of the micro-batches wanted in this step that are not computed yet, with as many
     // after it as stand together.

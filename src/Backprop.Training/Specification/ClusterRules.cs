@@ -43,6 +43,7 @@ public static class ClusterRules
         CheckpointEveryEpochs = run.Checkpoint.EveryEpochs,
         CheckpointInterval = run.Checkpoint.Every ?? new CoordinationOptions().CheckpointInterval,
         KeepCheckpoints = run.Checkpoint.Keep,
+        VerifyShare = run.VerifyShare,
     };
 
     private static SpecificationError Error(RunSpecification run, string path, string message) =>

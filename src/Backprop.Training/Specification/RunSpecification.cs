@@ -147,10 +147,14 @@ public sealed record RunSpecification
     /// <summary>How its tensors travel between nodes.</summary>
     public required TransportSpecification Transport { get; init; }
 
+    /// <summary>The share of micro-batches that two workers of a cluster compute; 0: none.
+    /// </summary>
+    public required double VerifyShare { get; init; }
+
     /// <summary>The specification as text, a line a key, in an order and a spelling of its own:
     /// what a checkpoint belongs to. The keys of <see cref="Checkpoint"/>,
-    /// <see cref="Workers"/> and <see cref="Digests"/> are left out, since they do not change the
-    /// result.</summary>
+    /// <see cref="Workers"/>, <see cref="Digests"/> and <see cref="VerifyShare"/> are left out,
+    /// since they do not change the result.</summary>
     public required string CanonicalText { get; init; }
 
     /// <summary>The specification as one text of HOCON that stands alone: what it includes is in

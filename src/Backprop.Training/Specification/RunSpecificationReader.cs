@@ -9,7 +9,8 @@ namespace Backprop.Training.Specification;
 public static class RunSpecificationReader
 {
     // What a run comes to does not depend on these.
-    private static readonly string[] KeysWithoutEffect = ["checkpoint", "workers", "digests"];
+    private static readonly string[] KeysWithoutEffect =
+        ["checkpoint", "workers", "digests", "verify"];
 
     /// <summary>Reads and checks a specification, as far as that goes without its data.</summary>
     /// <param name="text">HOCON.</param>

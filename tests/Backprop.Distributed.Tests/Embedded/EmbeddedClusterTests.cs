@@ -58,6 +58,17 @@ public sealed class EmbeddedClusterTests
         Assert.Equal(TestRun.Digests, await DigestsOfAsync(cluster, view.Summary.Id));
     }
 
+    [Fact]
+    public async Task Verification_changes_no_bit_and_finds_nothing_where_nothing_is_wrong()
+    {
+        await using EmbeddedCluster cluster = Start(3, 2);
+
+        RunView view = await RunToEndAsync(cluster, TestRun.Specification + "\nverify = 50%");
+
+        Assert.Equal(TestRun.Oracle.StateSha256, view.Result!.StateSha256);
+        Assert.Equal(1, view.Generation);
+    }
+
     /// <summary>The first record is wrong, as if a bit had been flipped when it was made: the run
     /// goes back, and two computations that agree outvote it.</summary>
     [Fact]

@@ -65,11 +65,12 @@ internal sealed class TestCluster : IAsyncDisposable
     public TestNode Make(
         string name, NodeRoles roles, IDataSourceOpener? data = null,
         long memoryLimitBytes = long.MaxValue, bool isMute = false,
-        NodePatience? patience = null) => new(
+        NodePatience? patience = null, Func<ITensorTransport, ITensorTransport>? tamper = null) =>
+        new(
         _system, name, roles,
-        identity => _overTcp
+        identity => (tamper ?? (links => links))(_overTcp
             ? new TcpTransport(identity, new LinkOptions())
-            : new InMemoryTransport(identity, new LinkOptions(), _network),
+            : new InMemoryTransport(identity, new LinkOptions(), _network)),
         _checkpoints, data, memoryLimitBytes, isMute, patience);
 
     /// <summary>Nodes join: they learn of each other before the coordinator learns of them.
@@ -107,6 +108,10 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<ImmutableArray<StepProgress>> ProgressAsync() =>
         await Coordinator.Ask<ImmutableArray<StepProgress>>(
             new TestCoordinator.ProgressQuestion(), s_limit);
+
+    /// <summary>Nodes of the gradient that were held against what others computed.</summary>
+    public async Task<long> ComparedAsync() =>
+        await Coordinator.Ask<long>(new TestCoordinator.ComparedQuestion(), s_limit);
 
     /// <summary>Waits until something is seen.</summary>
     public async Task AwaitAsync(Func<RunCoordination, bool> isSeen)

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Backprop.Distributed.Nodes;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Tests.Nodes;
 
@@ -15,6 +16,7 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
     private readonly TaskCompletionSource<CheckpointManifest> _end;
     private readonly List<StepProgress> _progress = [];
     private readonly List<string> _failures = [];
+    private readonly VerificationLedger _verifications = new();
     private Func<RunCoordination, bool>? _holds;
     private RunCoordination _coordination;
 
@@ -25,9 +27,15 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
         _setup = setup;
         _holds = holds;
         _end = end;
+        RunSpecification specification = TestRun.Read(setup.Specification);
         Decision submitted = RunCoordination.Submit(
             CoordinationPlan.Of(
-                setup.Run, TestRun.Read(setup.Specification), setup.Outline, TestRun.Options),
+                setup.Run, specification, setup.Outline,
+                TestRun.Options with
+                {
+                    VerifyShare = specification.VerifyShare,
+                    MinWorkers = specification.Workers.Min,
+                }),
             Now);
         _coordination = submitted.Next;
         Receive<Joined>(joined =>
@@ -50,6 +58,17 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
             Note((status.Phase as WorkerPhase.Failed)?.Reason);
             Decide(new CoordinatorInput.WorkerReported(status));
         });
+        Receive<PushReport>(report => Judge(
+            report.Generation,
+            _verifications.Take(report, _coordination.State.Generation)));
+        Receive<CheckReport>(report =>
+        {
+            Judge(
+                report.Generation,
+                _verifications.Take(report, _coordination.State.Generation));
+            Decide(new CoordinatorInput.Rechecked(report));
+        });
+        Receive<ComparedQuestion>(_ => Sender.Tell(_verifications.Compared));
         Receive<SetupRequest>(_ => Sender.Tell(_setup));
         Receive<ManifestRequest>(request => Sender.Tell(new ManifestAnswer(
             request.Run, request.Version,
@@ -81,6 +100,14 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
         if (failure is not null)
         {
             _failures.Add(failure);
+        }
+    }
+
+    private void Judge(Generation generation, Dispute? dispute)
+    {
+        if (dispute is not null)
+        {
+            Decide(new CoordinatorInput.WorkersDiffer(generation, dispute));
         }
     }
 
@@ -126,6 +153,10 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
 
     /// <summary>Answered with the progress that was told.</summary>
     public sealed record ProgressQuestion : INoSerializationVerificationNeeded;
+
+    /// <summary>Answered with how many nodes of the gradient were held against each other.
+    /// </summary>
+    public sealed record ComparedQuestion : INoSerializationVerificationNeeded;
 
     /// <summary>Answered with the reasons of nodes that failed.</summary>
     public sealed record FailuresQuestion : INoSerializationVerificationNeeded;

@@ -165,6 +165,10 @@ internal static class RecordSamples
         new CheckpointAborted(s_at, 25, "no database"),
         new CheckpointCommitted(s_at, Manifest),
         new CheckpointRetired(s_at, 10),
+        new WorkersDisputed(
+            s_at, new Generation(2),
+            new Dispute(17, new MicroBatchRange(4, 8), s_worker, s_server, new VersionDigest(9))),
+        new WorkerQuarantined(s_at, s_worker, "its bits are its own"),
         new PauseRequested(s_at),
         new RunPaused(s_at, PauseCause.TooFewWorkers, "one is missing"),
         new RunResumed(s_at, "it is back"),
@@ -212,6 +216,16 @@ internal static class RecordSamples
         new DigestReport(
             s_run, new Generation(2), s_server, 1, 40,
             [new VersionDigest(1), new VersionDigest(UInt128.MaxValue)]),
+        new PushReport(
+            s_run, new Generation(2), s_server, 1, 17,
+            [new PushedNode(s_worker, new MicroBatchRange(4, 8), new VersionDigest(3))]),
+        new CheckReport(
+            s_run, new Generation(2), s_worker, 17,
+            [
+                new CheckedNode(
+                    new MicroBatchRange(4, 8), new VersionDigest(9),
+                    [new VersionDigest(2), new VersionDigest(3)]),
+            ]),
         new DigestsTaken(s_run, new Generation(2), 42),
         new FilePiece("model/xor-1", 1, new byte[] { 1, 2, 3 }),
     ];

@@ -64,6 +64,15 @@ public sealed class WireSerializerTests : IDisposable
         AssertSame(WireSamples.Status.Lease!.Layers, status.Lease!.Layers);
         Assert.Equal(WireSamples.Status.NonFinite, status.NonFinite);
 
+        WorkerDirective asks = WireSamples.WorkerDirective with
+        {
+            Verifies = new MicroBatchRange(0, 4),
+            Recheck = new Recheck(40, new MicroBatchRange(4, 6)),
+        };
+        var asked = (WorkerDirective)Travelled(asks);
+        Assert.Equal(asks.Verifies, asked.Verifies);
+        Assert.Equal(asks.Recheck, asked.Recheck);
+
         var worker = (WorkerStatus)Travelled(WireSamples.WorkerStatus);
         Assert.Equal(0, worker.SecondsPerMicroBatch);
         Assert.True(double.IsNegative(worker.Evaluation!.Part.LossSums[1]));

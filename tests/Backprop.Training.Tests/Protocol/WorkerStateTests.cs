@@ -241,6 +241,9 @@ public sealed class WorkerStateTests
             third with { Assigned = new MicroBatchRange(-1, 2) },
             third with { Speculation = new Speculation(0, [new(2, 4), new(3, 5)]) },
             third with { Speculation = new Speculation(-1, []) },
+            third with { Verifies = new MicroBatchRange(0, 9) },
+            third with { Recheck = new Recheck(-1, new MicroBatchRange(0, 1)) },
+            third with { Recheck = new Recheck(1, new MicroBatchRange(0, 9)) },
             third with { Lease = new Lease(11, 0) },
             third with { Evaluation = new EvaluationRequest(1, new MicroBatchRange(0, 7)) },
         ];
@@ -248,9 +251,61 @@ public sealed class WorkerStateTests
             DirectiveVerdict.Invalid, worker.Accept(directive, Start).Verdict));
     }
 
-    private static WorkerState Open(long lease = 4)
+    [Fact]
+    public void Another_workers_micro_batches_are_verified_after_the_own_and_in_the_same_version()
     {
-        var worker = new WorkerState(Run, Dimensions, Self, ToWorker(lease: lease), Start);
+        WorkerState worker = Whole(verifies: new MicroBatchRange(4, 8));
+        Assert.Equal(WorkerActivity.Compute, worker.TakeTask().Activity);
+        ReceiveAll(worker, 1);
+        worker.Computed(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(
+            new WorkerTask(WorkerActivity.Verify, 0, new MicroBatchRange(4, 8)),
+            worker.TakeTask());
+        Assert.Null(worker.Look(Start + TimeSpan.FromHours(1)));
+        worker.Verified();
+        Take(worker, version: 1);
+        Assert.Equal(WorkerActivity.Compute, worker.TakeTask().Activity);
+    }
+
+    [Fact]
+    public void Nothing_is_verified_that_others_have_gone_on_from_before_the_own_was_computed()
+    {
+        WorkerState worker = Whole(verifies: new MicroBatchRange(4, 8));
+        ReceiveAll(worker, 1);
+
+        Take(worker, version: 1);
+    }
+
+    [Fact]
+    public void A_third_vote_is_given_past_the_lease_and_again_when_it_is_asked_for_again()
+    {
+        WorkerState worker = Whole(lease: 0);
+        Assert.Equal(default, worker.TakeTask());
+        WorkerDirective asks = ToWorker(sequence: 2, lease: 0) with
+        {
+            Recheck = new Recheck(0, new MicroBatchRange(2, 4)),
+        };
+        worker.Accept(asks, Start);
+
+        for (int vote = 0; vote < 2; vote++)
+        {
+            Assert.Equal(
+                new WorkerTask(WorkerActivity.Verify, 0, new MicroBatchRange(2, 4)),
+                worker.TakeTask());
+            worker.Verified();
+            Assert.Equal(default, worker.TakeTask());
+            Assert.Equal(DirectiveVerdict.Seen, worker.Accept(asks, Start).Verdict);
+        }
+    }
+
+    private static WorkerState Open(long lease = 4, MicroBatchRange verifies = default)
+    {
+        var worker = new WorkerState(
+            Run, Dimensions, Self, ToWorker(lease: lease) with { Verifies = verifies }, Start)
+        {
+            Verification = new VerificationRule(1, 1),
+        };
         Assert.Equal(WorkerActivity.Open, worker.TakeTask().Activity);
         Assert.Equal(
             ArrivalVerdict.NotOpen, worker.EnterPiece(Weights(0, 0), LengthOf(0)));
@@ -258,9 +313,9 @@ public sealed class WorkerStateTests
         return worker;
     }
 
-    private static WorkerState Whole(long lease = 4)
+    private static WorkerState Whole(long lease = 4, MicroBatchRange verifies = default)
     {
-        WorkerState worker = Open(lease);
+        WorkerState worker = Open(lease, verifies);
         ReceiveAll(worker, 0);
         Take(worker, version: 0);
         return worker;

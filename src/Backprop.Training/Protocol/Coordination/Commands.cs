@@ -18,6 +18,8 @@ internal static class Commands
         CoordinatorInput.Stop => run.State.Phase.IsFinal
             ? (null, $"the run is over: {run.Reason(now)}")
             : (new RunStopped(now, StopReason(run.State)), null),
+        CoordinatorInput.WorkersDiffer differ => VerificationRules.EventOf(run, differ, now),
+        CoordinatorInput.Rechecked rechecked => VerificationRules.EventOf(run, rechecked, now),
         CoordinatorInput.Examined(var found) => run.State.Phase is RunPhase.Concluding concluding
             && concluding.Checkpoint == found.Checkpoint
             ? (new RunCompleted(now, ResultOf(run, concluding.Stop, found)), null)

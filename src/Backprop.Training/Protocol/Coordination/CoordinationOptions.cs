@@ -48,6 +48,9 @@ public sealed record CoordinationOptions
     /// </summary>
     public int MaxSpeculations { get; init; } = 2;
 
+    /// <summary>The share of micro-batches that two workers compute. Default 0: none.</summary>
+    public double VerifyShare { get; init; }
+
     /// <summary>Why these options cannot be used; null: they can.</summary>
     public string? Refusal()
     {
@@ -58,10 +61,11 @@ public sealed record CoordinationOptions
         }
 
         if (CheckpointEveryEpochs < 1 || KeepCheckpoints < 1 || MaxCheckpointAttempts < 1
-            || MaxFailedGenerations < 1 || MaxSpeculations < 0)
+            || MaxFailedGenerations < 1 || MaxSpeculations < 0
+            || VerifyShare is not (>= 0 and <= 1))
         {
-            return "checkpoints are kept, epochs between them and attempts are counted from 1, and"
-                + " speculations from 0";
+            return "checkpoints are kept, epochs between them and attempts are counted from 1,"
+                + " speculations from 0, and no more can be verified than there is";
         }
 
         return CheckpointInterval <= TimeSpan.Zero || CheckpointRetry <= TimeSpan.Zero

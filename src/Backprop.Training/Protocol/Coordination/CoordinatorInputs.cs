@@ -65,6 +65,15 @@ public abstract record CoordinatorInput
     public sealed record DigestsDiffer(Generation Generation, DigestDifference Difference)
         : CoordinatorInput;
 
+    /// <summary>Two workers came to other bits.</summary>
+    /// <param name="Generation">The generation.</param>
+    /// <param name="Dispute">The step and the workers.</param>
+    public sealed record WorkersDiffer(Generation Generation, Dispute Dispute) : CoordinatorInput;
+
+    /// <summary>A worker has computed micro-batches once more.</summary>
+    /// <param name="Report">What they came to.</param>
+    public sealed record Rechecked(CheckReport Report) : CoordinatorInput;
+
     /// <summary>The user wants the run to pause: it saves a checkpoint and lets go of its nodes.
     /// </summary>
     public sealed record Pause : CoordinatorInput;

@@ -61,6 +61,16 @@ public sealed record CoordinatorState
     /// <summary>Generations that failed since there was any progress.</summary>
     public int FailedGenerations { get; init; }
 
+    /// <summary>Two workers that came to other bits, until a third one has voted; null: none did.
+    /// </summary>
+    public Dispute? Dispute { get; init; }
+
+    /// <summary>The generation that the step of <see cref="Dispute"/> was made in.</summary>
+    public Generation? DisputedIn { get; init; }
+
+    /// <summary>Workers that compute no more in this run.</summary>
+    public ImmutableSortedSet<NodeId> Quarantined { get; init; } = [];
+
     /// <summary>Whether the user waits for it to pause.</summary>
     public bool IsPauseRequested { get; init; }
 
@@ -283,6 +293,17 @@ public sealed record CoordinatorState
 
     private CoordinatorState EnterCourse(RunEvent happened) => happened switch
     {
+        WorkersDisputed disputed => this with
+        {
+            Dispute = disputed.Dispute,
+            DisputedIn = disputed.Generation,
+        },
+        WorkerQuarantined quarantined => this with
+        {
+            Dispute = null,
+            DisputedIn = null,
+            Quarantined = Quarantined.Add(quarantined.Worker),
+        },
         PauseRequested => this with { IsPauseRequested = true },
         RunPaused { Cause: PauseCause.TooFewWorkers } paused => this with
         {

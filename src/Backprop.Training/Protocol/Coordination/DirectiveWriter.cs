@@ -65,13 +65,19 @@ internal sealed class DirectiveWriter
             : state.Phase;
         return phase switch
         {
-            RunPhase.Training { Halt: null } granted => granted.Lease,
+            RunPhase.Training { Halt: null } granted => UpToDispute(state, granted.Lease),
             RunPhase.Evaluating evaluating =>
                 standing with { EndVersion = evaluating.Version },
             RunPhase.Checkpointing saving => standing with { EndVersion = saving.Version },
             _ => standing,
         };
     }
+
+    // A step that workers differ about is made once a third one has voted.
+    private static Lease UpToDispute(CoordinatorState state, Lease lease) =>
+        state.Dispute is { } dispute
+            ? lease with { EndVersion = Math.Min(lease.EndVersion, dispute.Step) }
+            : lease;
 
     private void WriteServers()
     {
@@ -107,7 +113,8 @@ internal sealed class DirectiveWriter
     private void WriteWorkers()
     {
         Lease lease = LeaseOf(_state, _generation);
-        foreach (NodeId node in _observed.PresentWorkers())
+        NodeId? voter = VerificationRules.Voter(_state, _observed);
+        foreach (NodeId node in _observed.PresentWorkers().Concat(ExcludedWhoKnow()))
         {
             bool knows = _observed.ToWorkers.ContainsKey(node)
                 || _observed.Workers.ContainsKey(node);
@@ -132,10 +139,22 @@ internal sealed class DirectiveWriter
                     : null,
                 Lease = lease,
                 Evaluation = ShareOf(node),
-                Closed = _generation.IsOver,
+                Verifies = _plan.Options.VerifyShare > 0
+                    ? VerificationRules.PartnerRange(_generation, node)
+                    : MicroBatchRange.None,
+                Recheck = voter == node && _state.Dispute is { } dispute
+                    ? new Recheck(dispute.Step, dispute.Range)
+                    : null,
+                Closed = _generation.IsOver || _state.Quarantined.Contains(node),
             });
         }
     }
+
+    // A party to a dispute may come back; who is quarantined lets go of the run.
+    private IEnumerable<NodeId> ExcludedWhoKnow() =>
+        (_generation.IsOver ? _observed.Excluded : _state.Quarantined).Where(
+            node => _observed.Nodes!.Value.Any(one => one.Node == node && one.IsWorker)
+                && (_observed.ToWorkers.ContainsKey(node) || _observed.Workers.ContainsKey(node)));
 
     private EvaluationRequest? ShareOf(NodeId node) =>
         _state.Phase is RunPhase.Evaluating evaluating

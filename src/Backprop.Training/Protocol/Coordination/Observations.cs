@@ -22,6 +22,10 @@ public sealed record Observations
     /// <summary>The nodes that the run may use; null: not known yet.</summary>
     public ImmutableArray<ClusterNode>? Nodes { get; init; }
 
+    /// <summary>Workers that are not to compute, whatever nodes there are: what the run's state
+    /// says of it.</summary>
+    public ImmutableSortedSet<NodeId> Excluded { get; init; } = [];
+
     /// <summary>What the servers of the generation last said.</summary>
     public ImmutableSortedDictionary<NodeId, ServerStatus> Servers { get; init; } =
         ImmutableSortedDictionary<NodeId, ServerStatus>.Empty;
@@ -116,7 +120,8 @@ public sealed record Observations
     /// <summary>The workers that are there, in order.</summary>
     public ImmutableArray<NodeId> PresentWorkers() =>
     [
-        .. (Nodes ?? []).Where(one => one.IsWorker).Select(one => one.Node).Order(),
+        .. (Nodes ?? []).Where(one => one.IsWorker && !Excluded.Contains(one.Node))
+            .Select(one => one.Node).Order(),
     ];
 
     /// <summary>The workers that are there and whose replicas are whole, in order.</summary>

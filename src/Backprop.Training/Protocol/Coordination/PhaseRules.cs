@@ -36,12 +36,20 @@ internal sealed class PhaseRules
 
     private bool IsAnyLeaving => _state.Open!.Servers.Any(_observed.IsLeaving);
 
+    // The parties to a dispute are there, though they do not compute until it is settled.
+    private int MinWorkers => _state.Dispute is null ? _plan.Options.MinWorkers : 1;
+
     /// <summary>The next event; null: the run waits.</summary>
     public RunEvent? NextEvent()
     {
         if (_observed.Nodes is null || _state.Phase.IsFinal)
         {
             return null;
+        }
+
+        if (VerificationRules.GoBack(_run, _now) is { } back)
+        {
+            return back;
         }
 
         if (_state.Open is { } open && EndOf(open) is { } ended)
@@ -134,7 +142,7 @@ internal sealed class PhaseRules
         bool isTooSoon = _state.FailedGenerations > 0
             && _now - _state.LastEventAt < Options.CheckpointRetry;
         if (servers.IsEmpty || isTooSoon
-            || _observed.PresentWorkers().Length < Options.MinWorkers)
+            || _observed.PresentWorkers().Length < MinWorkers)
         {
             return null;
         }
@@ -153,7 +161,7 @@ internal sealed class PhaseRules
         }
 
         ImmutableArray<NodeId> workers = Computing(open);
-        if (!open.Servers.All(IsOpen) || workers.Length < Options.MinWorkers)
+        if (!open.Servers.All(IsOpen) || workers.Length < MinWorkers)
         {
             return null;
         }
@@ -312,7 +320,7 @@ internal sealed class PhaseRules
                 .. _observed.WholeWorkers(),
                 .. unheard.Intersect(_observed.PresentWorkers()),
             ],
-            Options.MinWorkers);
+            MinWorkers);
         return
         [
             .. whole.OrderByDescending(node => open.Assigned.Any(entry => entry.Worker == node))
@@ -323,11 +331,11 @@ internal sealed class PhaseRules
     private RunEvent? Staff(RunGeneration open)
     {
         ImmutableArray<NodeId> workers = Computing(open);
-        if (workers.Length < Options.MinWorkers)
+        if (workers.Length < MinWorkers)
         {
             return new RunPaused(
                 _now, PauseCause.TooFewWorkers,
-                $"{workers.Length} of at least {Options.MinWorkers} workers are there");
+                $"{workers.Length} of at least {MinWorkers} workers are there");
         }
 
         NodeId[] assigned = [.. open.Assigned.Select(entry => entry.Worker).Order()];
@@ -348,7 +356,7 @@ internal sealed class PhaseRules
 
     private RunResumed? Resume() =>
         _state.IsPauseRequested || IsAnyLeaving
-        || Computing(_state.Open!).Length >= Options.MinWorkers
+        || Computing(_state.Open!).Length >= MinWorkers
             ? new RunResumed(_now, $"{Computing(_state.Open!).Length} workers are there")
             : null;
 

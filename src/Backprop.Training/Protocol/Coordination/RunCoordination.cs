@@ -56,7 +56,9 @@ public sealed record RunCoordination(
         }
 
         var took = new CoordinatorTookOver(now, state.Term.Next);
-        var next = new RunCoordination(plan, state.Apply(took), Observations.None);
+        var next = new RunCoordination(
+            plan, state.Apply(took),
+            Observations.None with { Excluded = VerificationRules.ExcludedBy(state) });
         return new Decision([took], [], [], next.Reason(now), null, next);
     }
 
@@ -87,10 +89,14 @@ public sealed record RunCoordination(
             }
 
             events.Add(happened);
+            CoordinatorState state = next.State.Apply(happened);
             next = next with
             {
-                State = next.State.Apply(happened),
-                Observed = next.Observed.After(happened),
+                State = state,
+                Observed = next.Observed.After(happened) with
+                {
+                    Excluded = VerificationRules.ExcludedBy(state),
+                },
             };
             happened = next.NextEvent(now, out next);
         }

@@ -113,6 +113,21 @@ public sealed record CheckpointCommitted(DateTimeOffset At, CheckpointManifest M
 /// <param name="Version">Its version.</param>
 public sealed record CheckpointRetired(DateTimeOffset At, long Version) : RunEvent(At);
 
+/// <summary>Two workers came to other bits: neither computes until a third one has voted, and the
+/// run goes back to before the step.</summary>
+/// <param name="At">When.</param>
+/// <param name="Generation">The generation that the step was made in.</param>
+/// <param name="Dispute">The step and the workers.</param>
+public sealed record WorkersDisputed(DateTimeOffset At, Generation Generation, Dispute Dispute)
+    : RunEvent(At);
+
+/// <summary>A worker computes no more in this run, and the dispute is settled.</summary>
+/// <param name="At">When.</param>
+/// <param name="Worker">The worker.</param>
+/// <param name="Reason">Why, in words.</param>
+public sealed record WorkerQuarantined(DateTimeOffset At, NodeId Worker, string Reason)
+    : RunEvent(At);
+
 /// <summary>The user wants the run to pause.</summary>
 public sealed record PauseRequested(DateTimeOffset At) : RunEvent(At);
 

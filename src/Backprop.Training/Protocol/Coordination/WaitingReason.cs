@@ -5,7 +5,20 @@ namespace Backprop.Training.Protocol.Coordination;
 /// <summary>Says in words what a run is at and what, or whom, it waits for.</summary>
 internal static class WaitingReason
 {
-    public static string Of(RunCoordination run, DateTimeOffset now) => run.State.Phase switch
+    public static string Of(RunCoordination run, DateTimeOffset now) =>
+        OfPhase(run, now) + (run.State.Phase.IsFinal ? "" : OfWorkers(run.State));
+
+    private static string OfWorkers(CoordinatorState state)
+    {
+        string dispute = state.Dispute is { } open
+            ? $"; {open}: a third worker is to tell who is right"
+            : "";
+        return state.Quarantined.IsEmpty
+            ? dispute
+            : $"{dispute}; quarantined: {string.Join(", ", state.Quarantined)}";
+    }
+
+    private static string OfPhase(RunCoordination run, DateTimeOffset now) => run.State.Phase switch
     {
         RunPhase.Queued queued => QueuedReason(run, queued),
         RunPhase.Opening => OpeningReason(run, run.State.Open!),
@@ -34,7 +47,7 @@ internal static class WaitingReason
         }
 
         int servers = nodes.Count(one => one.IsServer);
-        int workers = nodes.Count(one => one.IsWorker);
+        int workers = run.Observed.PresentWorkers().Length;
         return $"{queued.Reason}; waiting for nodes: {servers} of at least 1 parameter server,"
             + $" {workers} of at least {run.Plan.Options.MinWorkers} workers";
     }

@@ -175,3 +175,21 @@ internal sealed class DurationKind : ScalarKind<TimeSpan>
         return true;
     }
 }
+
+/// <summary>A share of one, or of a hundred with a percent sign.</summary>
+internal sealed class ShareKind : ScalarKind<double>
+{
+    private const double Percent = 100;
+
+    public override string Description => "a share from `0%` to `100%`, or from 0 to 1";
+
+    protected override bool TryParse(HoconScalar scalar, ValueCursor at, out double value)
+    {
+        bool isPercent = scalar.Text.EndsWith('%');
+        string number = isPercent ? scalar.Text[..^1].TrimEnd() : scalar.Text;
+        bool isNumber = double.TryParse(
+            number, NumberStyles.Float, CultureInfo.InvariantCulture, out value);
+        value = isPercent ? value / Percent : value;
+        return (isNumber && value is >= 0 and <= 1) || Refuse(scalar, at);
+    }
+}

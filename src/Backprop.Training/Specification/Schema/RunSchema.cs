@@ -179,11 +179,16 @@ internal static class RunSchema
             [Gradients], keys => new TransportSpecification(keys.Get(Gradients))),
         TransportSpecification.Default, "exact", "how tensors travel between nodes of a cluster");
 
+    private static readonly Key<double> Verify = Key.Optional(
+        "verify", new ShareKind(), 0.0, "0%",
+        "the share of micro-batches that two workers of a cluster compute: one whose bits differ "
+        + "is found and quarantined; the result does not depend on it");
+
     public static Section<RunSpecification> Run { get; } = new(
         "run", "A whole run.",
         [
             Name, Seed, Data, Model, Loss, Optimizer, Schedule, Penalty, Clip, Backward, BatchSize,
-            MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers, Digests, Transport,
+            MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers, Digests, Transport, Verify,
         ],
         Bind);
 
@@ -221,6 +226,7 @@ internal static class RunSchema
             Workers = keys.Get(Workers),
             Digests = BindDigests(keys),
             Transport = keys.Get(Transport),
+            VerifyShare = BindVerify(keys),
             CanonicalText = "",
             ResolvedText = "",
         };
@@ -278,6 +284,20 @@ internal static class RunSchema
         }
 
         return isExact && keys.Get(Digests);
+    }
+
+    // Two workers are compared by the bits of their gradients, as these were pushed.
+    private static double BindVerify(KeyValues keys)
+    {
+        double share = keys.Get(Verify);
+        if (share > 0 && keys.Get(Transport).Gradients != ElementEncoding.Fp32)
+        {
+            keys.Refuse(
+                Verify, "with transport.gradients = bf16 gradients are rounded on their way, and"
+                + " their bits are not those that another worker computes; leave it out");
+        }
+
+        return share;
     }
 
     private static WorkersSpecification BindWorkers(KeyValues keys)
