@@ -11,7 +11,7 @@ namespace Backprop.Benchmarks;
 internal static class ClusterTable
 {
     private const int Rounds = 3;
-    private const int Epochs = 2;
+    private const int Epochs = 1;
     private const int Servers = 2;
     private const string Run = "hocon/runs/fashion-mnist-mlp.conf";
     private static readonly int[] s_workers = [1, 2, 4];
@@ -60,7 +60,7 @@ internal static class ClusterTable
         }
 
         Console.WriteLine(
-            $"{Run}, {Epochs} epochs, one thread a worker; medians of {Rounds} rounds in turns;"
+            $"{Run}, {Epochs} epoch, one thread a worker; medians of {Rounds} rounds in turns;"
             + $" weights {expected![..8]} everywhere");
         Console.WriteLine("arrangement                                  ms/step   (best)  of one");
         double one = arrangements[0].Median;
