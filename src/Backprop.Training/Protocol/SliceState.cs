@@ -100,6 +100,7 @@ public sealed class SliceState
     private double _gradientNorm;
     private LostCheckpoint? _lost;
     private bool _hasPrevious;
+    private bool _isUndone;
     private long? _checkedVersion;
     private long? _bestVersion;
     private long? _copiedVersion;
@@ -515,6 +516,7 @@ public sealed class SliceState
         Version--;
         _epochLossSum = _previousLossSum;
         _hasPrevious = false;
+        _isUndone = true;
         ClearStep();
         _statusChanged = true;
     }
@@ -637,7 +639,7 @@ public sealed class SliceState
     {
         ArrivalVerdict verdict = JudgeRun(run, generation);
         return verdict != ArrivalVerdict.Entered ? verdict
-            : step < Version ? ArrivalVerdict.StaleStep
+            : step < Version || _isUndone ? ArrivalVerdict.StaleStep
             : step > Version ? ArrivalVerdict.FutureStep
             : ArrivalVerdict.Entered;
     }

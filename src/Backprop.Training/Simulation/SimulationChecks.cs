@@ -74,8 +74,7 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
         _obeyed[(node.Id, role)] = (stamp, generation);
     }
 
-    /// <summary>Nobody who keeps the protocol is sent what cannot be. (Of a later step is what
-    /// comes to a server that has gone back.)</summary>
+    /// <summary>Nobody who keeps the protocol is sent what cannot be.</summary>
     public void Arrived<T>(SimulatedNode node, T header, ArrivalVerdict verdict)
         where T : struct
     {
@@ -85,9 +84,9 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
         Statistics.DuplicateGradients +=
             verdict == ArrivalVerdict.Duplicate && header is GradientHeader ? 1 : 0;
         Require(
-            verdict is not (ArrivalVerdict.OtherRun or ArrivalVerdict.OtherSlice
-                or ArrivalVerdict.NotInTree or ArrivalVerdict.WrongLength)
-                && (verdict != ArrivalVerdict.FutureStep || IsNonFinite),
+            verdict is not (ArrivalVerdict.FutureStep or ArrivalVerdict.OtherRun
+                or ArrivalVerdict.OtherSlice or ArrivalVerdict.NotInTree
+                or ArrivalVerdict.WrongLength),
             node, $"{TraceText.Of(header)} is {verdict}");
     }
 

@@ -276,6 +276,9 @@ public sealed class SliceStateTests
         Assert.Equal(SliceWork.GoBack, slice.TakeWork());
         slice.WentBack();
         Assert.Equal(1, slice.Version);
+        Assert.Equal(
+            ArrivalVerdict.StaleStep,
+            slice.EnterGradient(Gradient(0, Root, step: 1), LengthOf(0)));
         Assert.Equal(SliceWork.CopyCheckpoint, slice.TakeWork());
         slice.CheckpointCopied();
         slice.CheckpointSaved([]);

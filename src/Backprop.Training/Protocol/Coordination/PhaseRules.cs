@@ -333,7 +333,8 @@ internal sealed class PhaseRules
         ImmutableArray<NodeId> workers = Computing(open);
         if (workers.Length < MinWorkers)
         {
-            return new RunPaused(
+            // Training that is being brought to a stand comes to it without any worker.
+            return _state.IsPauseRequested || IsAnyLeaving ? null : new RunPaused(
                 _now, PauseCause.TooFewWorkers,
                 $"{workers.Length} of at least {MinWorkers} workers are there");
         }

@@ -167,6 +167,22 @@ public sealed class CheckpointCoordinationTests
     }
 
     [Fact]
+    public void A_run_that_is_to_pause_does_so_though_its_workers_are_gone()
+    {
+        ScriptedCluster cluster = InTraining();
+        cluster.Tell(new CoordinatorInput.Pause());
+        cluster.Server(0, status => status with { Version = 2 });
+        cluster.Server(1, status => status with { Version = 1 });
+        cluster.Nodes([S(0), S(1)], []);
+        Assert.IsType<RunPhase.Training>(cluster.Phase);
+        cluster.Server(1, status => status with { Version = 2 });
+        cluster.SaveAll(epochLossSum: 1);
+        Assert.Contains(
+            "paused by the user at version 2",
+            Assert.IsType<RunPhase.Paused>(cluster.Phase).Reason);
+    }
+
+    [Fact]
     public void A_checkpoint_by_time_stands_for_a_moment_and_training_goes_on_while_it_is_saved()
     {
         ScriptedCluster cluster = InTraining(
