@@ -279,6 +279,7 @@ internal sealed class NodeHost : IAsyncDisposable
                 _node.Data.Directory,
                 new FileCache(_node.Data.Cache, new HttpDownload(new HttpLimits()))),
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
+            Copies = _node.Copies,
         };
         context.Hung += reason => End($"a computation hangs: {reason}", mayReturn: false);
         if (roles.HasFlag(NodeRoles.ParameterServer))

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Configuration;
 
@@ -17,6 +18,9 @@ public sealed record NodeConfiguration
 
     /// <summary>When and how checkpoints are written (<c>backprop.checkpoint</c>).</summary>
     public required CheckpointConfiguration Checkpoint { get; init; }
+
+    /// <summary>Copies of slices in memory (<c>backprop.copies</c>).</summary>
+    public required CopyOptions Copies { get; init; }
 
     /// <summary>The cluster that the node is of (<c>backprop.cluster</c>).</summary>
     public required ClusterConfiguration Cluster { get; init; }

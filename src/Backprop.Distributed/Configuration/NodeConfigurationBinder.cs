@@ -3,6 +3,7 @@ using System.Globalization;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Training.Protocol;
 using Npgsql;
 
 namespace Backprop.Distributed.Configuration;
@@ -13,6 +14,7 @@ internal static class NodeConfigurationBinder
     private const string Sqlite = "sqlite";
     private const string PostgreSql = "postgresql";
     private const int MaxThreads = 1024;
+    private const double MaxShare = 0.5;
     private const int MinKept = 2;
     private const int MaxKept = 1000;
     private const int MaxNameLength = 64;
@@ -46,6 +48,11 @@ internal static class NodeConfigurationBinder
             Checkpoint = new CheckpointConfiguration(
                 settings.Duration("checkpoint.interval", s_second, s_day),
                 settings.Integer("checkpoint.keep", MinKept, MaxKept)),
+            Copies = new CopyOptions
+            {
+                Share = settings.Number("copies.share", 0, MaxShare),
+                LeastInterval = settings.Duration("copies.interval", s_instant, s_day),
+            },
             Cluster = Cluster(settings),
             Member = Member(settings),
             Links = Links(settings),

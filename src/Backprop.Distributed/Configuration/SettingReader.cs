@@ -31,6 +31,22 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
         return least;
     }
 
+    /// <summary>A number.</summary>
+    public double Number(string key, double least, double most)
+    {
+        string text = Raw(key);
+        if (double.TryParse(
+                text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+            && value >= least && value <= most)
+        {
+            return value;
+        }
+
+        Mistake(key, string.Create(
+            CultureInfo.InvariantCulture, $"'{text}' is not a number from {least} to {most}"));
+        return least;
+    }
+
     /// <summary>A port; 0 stands for any free one.</summary>
     public int Port(string key) => Integer(key, 0, MaxPort);
 

@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using System.Globalization;
+using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Distributed.Coordination;
@@ -12,6 +14,10 @@ internal static class HappeningText
         RunSubmitted => "the run has entered the queue",
         CoordinatorTookOver { Term.Value: > 1 } took =>
             $"a new coordinator has taken over, in {took.Term}",
+        GenerationOpened { Copies: { } copies } opened =>
+            $"{opened.Number} goes on from version {copies.Version}, held in memory by"
+            + $" {Nodes(copies.Keepers)}, on"
+            + $" {Count(opened.Servers.Length, "parameter server")}",
         GenerationOpened opened => opened.From is { } version
             ? $"{opened.Number} goes on from the checkpoint of version {version}, on"
                 + $" {Count(opened.Servers.Length, "parameter server")}"
@@ -39,6 +45,9 @@ internal static class HappeningText
         RunStopped stopped => stopped.Reason,
         _ => null,
     };
+
+    private static string Nodes(ImmutableArray<CopyKeeper> keepers) =>
+        string.Join(" and ", keepers.Select(keeper => keeper.Node).Distinct());
 
     private static string Count(int count, string what) =>
         count == 1 ? $"1 {what}" : $"{count} {what}s";

@@ -38,6 +38,10 @@ public sealed record EmbeddedOptions
     /// be stopped, and the process had better end.</summary>
     public required Action<string> OnHung { get; init; }
 
+    /// <summary>What copies of slices in memory may cost. Default: none are made, since the nodes
+    /// of one process are lost together.</summary>
+    public CopyOptions Copies { get; init; } = new() { Share = 0 };
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -181,6 +185,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                 Models = files,
                 Data = options.Data,
                 Time = options.Time,
+                Copies = options.Copies,
                 MemoryLimitBytes =
                     options.MemoryLimitBytes / (options.Workers + options.ParameterServers),
             };

@@ -20,6 +20,9 @@ public readonly record struct FrameHeader
     /// <summary>Bytes of the longest payload of the small lane.</summary>
     public const int MaxSmallBytes = 1 << 16;
 
+    /// <summary>Bytes of a copy's offer.</summary>
+    public const int OfferBytes = 24;
+
     /// <summary>Bytes of the longest reason of a close.</summary>
     public const int MaxReasonBytes = 512;
 
@@ -37,19 +40,19 @@ public readonly record struct FrameHeader
     /// <summary>The generation, from 0.</summary>
     public long Generation { get; init; }
 
-    /// <summary>The step of a push, a loss or block sums; the version of a broadcast or a
-    /// request.</summary>
+    /// <summary>The step of a push, a loss or block sums; the version of a broadcast, a request
+    /// or a copy.</summary>
     public long Step { get; init; }
 
     /// <summary>The tree node of a push or a loss.</summary>
     public TreeNode Node { get; init; }
 
-    /// <summary>The index of the piece; for block sums that of the slice; for credit the bulk
-    /// frames granted.</summary>
+    /// <summary>The index of the piece; for block sums that of the slice; for a copy its section;
+    /// for an offer the first block; for credit the bulk frames granted.</summary>
     public int Piece { get; init; }
 
     /// <summary>The first element in the flat vector; for block sums the first of the sums; for
-    /// credit the small frames granted.</summary>
+    /// an offer one past the last block; for credit the small frames granted.</summary>
     public int Offset { get; init; }
 
     /// <summary>How the elements of a push are written; those of a broadcast always as they are.
@@ -62,12 +65,13 @@ public readonly record struct FrameHeader
     /// <summary>The lane that a frame of this type takes.</summary>
     public FrameLane Lane => Type switch
     {
-        FrameType.Push or FrameType.Broadcast => FrameLane.Bulk,
-        FrameType.Loss or FrameType.BlockSums or FrameType.RequestPieces => FrameLane.Small,
+        FrameType.Push or FrameType.Broadcast or FrameType.Copy => FrameLane.Bulk,
+        FrameType.Loss or FrameType.BlockSums or FrameType.RequestPieces
+            or FrameType.CopyOffer or FrameType.CopyRequest => FrameLane.Small,
         _ => FrameLane.Control,
     };
 
-    /// <summary>Elements of a push or a broadcast.</summary>
+    /// <summary>Elements of a push or a broadcast; of a copy, with the digest.</summary>
     public int ElementCount => PayloadBytes / ElementBytes;
 
     private int ElementBytes =>
@@ -145,6 +149,47 @@ public readonly record struct FrameHeader
             Step = version,
             PayloadBytes = checked(pieces * sizeof(int)),
         };
+
+    /// <summary>The header of a block of a copy.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="version">The copy's version.</param>
+    /// <param name="section">Weights, an optimizer state, or the best weights.</param>
+    /// <param name="offset">The block's first element in the flat vector.</param>
+    /// <param name="length">Its elements and the digest.</param>
+    public static FrameHeader Copy(
+        RunHash run, long version, int section, int offset, int length) => new()
+        {
+            Type = FrameType.Copy,
+            Run = run,
+            Step = version,
+            Piece = section,
+            Offset = offset,
+            PayloadBytes = checked(length * sizeof(float)),
+        };
+
+    /// <summary>The header of an offer of the copy of blocks [<paramref name="firstBlock"/>,
+    /// <paramref name="endBlock"/>).</summary>
+    public static FrameHeader CopyOffer(
+        RunHash run, long generation, long version, int firstBlock, int endBlock) => new()
+        {
+            Type = FrameType.CopyOffer,
+            Run = run,
+            Generation = generation,
+            Step = version,
+            Piece = firstBlock,
+            Offset = endBlock,
+            PayloadBytes = OfferBytes,
+        };
+
+    /// <summary>The header of a request for <paramref name="blocks"/> blocks of copies of a
+    /// version.</summary>
+    public static FrameHeader CopyRequest(RunHash run, long version, int blocks) => new()
+    {
+        Type = FrameType.CopyRequest,
+        Run = run,
+        Step = version,
+        PayloadBytes = checked(blocks * sizeof(int)),
+    };
 
     /// <summary>What is wrong with this header whatever the run, or null.</summary>
     public string? Mistake() => EncodingMistake() ?? LengthMistake() ?? PlaceMistake();
@@ -228,7 +273,10 @@ public readonly record struct FrameHeader
                 (ElementBytes, MaxPieceBytes / sizeof(float) * ElementBytes, ElementBytes),
             FrameType.Loss => (sizeof(double), sizeof(double), sizeof(double)),
             FrameType.BlockSums => (sizeof(double), MaxSmallBytes, sizeof(double)),
-            FrameType.RequestPieces => (sizeof(int), MaxSmallBytes, sizeof(int)),
+            FrameType.RequestPieces or FrameType.CopyRequest =>
+                (sizeof(int), MaxSmallBytes, sizeof(int)),
+            FrameType.Copy => (2 * sizeof(float), MaxPieceBytes, sizeof(float)),
+            FrameType.CopyOffer => (OfferBytes, OfferBytes, OfferBytes),
             FrameType.Credit or FrameType.Heartbeat => (0, 0, 1),
             FrameType.Close => (1, MaxReasonBytes, 1),
             _ => (0, -1, 1),
@@ -262,7 +310,7 @@ public readonly record struct FrameHeader
         }
 
         bool hasPlace = Lane == FrameLane.Bulk
-            || Type is FrameType.BlockSums or FrameType.Credit;
+            || Type is FrameType.BlockSums or FrameType.CopyOffer or FrameType.Credit;
         return (!hasPlace && (Piece != 0 || Offset != 0))
             || (Lane == FrameLane.Control && (Run != default || Generation != 0 || Step != 0))
             ? $"a {Type} frame with a place or a run that it cannot have"

@@ -30,6 +30,16 @@ public enum FrameType : byte
 
     /// <summary>The last frame: why the sender closes the link, UTF-8.</summary>
     Close = 8,
+
+    /// <summary>A block of a copy of a slice, fp32, and its digest; a
+    /// <see cref="FrameLane.Bulk"/> frame.</summary>
+    Copy = 9,
+
+    /// <summary>The sender has a whole copy of these blocks.</summary>
+    CopyOffer = 10,
+
+    /// <summary>The blocks of copies that the sender lacks: their indices, 32 bits each.</summary>
+    CopyRequest = 11,
 }
 
 /// <summary>What a frame needs before it may be sent: each lane has a queue, buffers and credits
@@ -39,11 +49,11 @@ public enum FrameLane
     /// <summary>The link's own frames: they need no credit and go before all others.</summary>
     Control,
 
-    /// <summary>Losses, sums and requests: at most <see cref="FrameHeader.MaxSmallBytes"/>, before
-    /// bulk.</summary>
+    /// <summary>Losses, sums, offers and requests: at most
+    /// <see cref="FrameHeader.MaxSmallBytes"/>, before bulk.</summary>
     Small,
 
-    /// <summary>Pieces of gradients and weights: at most
+    /// <summary>Pieces of gradients and weights, blocks of copies: at most
     /// <see cref="FrameHeader.MaxPieceBytes"/>.</summary>
     Bulk,
 }

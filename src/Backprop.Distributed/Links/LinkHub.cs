@@ -21,6 +21,7 @@ public sealed class LinkHub : ILinkAcceptor, IDisposable
     private readonly ConcurrentDictionary<NodeId, OutboundLink> _outbound = new();
     private readonly ConcurrentDictionary<RunHash, RunInbox> _slices = new();
     private readonly ConcurrentDictionary<RunHash, RunInbox> _replicas = new();
+    private readonly ConcurrentDictionary<RunHash, RunInbox> _copies = new();
     private readonly LoopbackLane _loopback;
     private ITensorListener? _listener;
     private volatile bool _isDisposed;
@@ -128,8 +129,12 @@ public sealed class LinkHub : ILinkAcceptor, IDisposable
 
     /// <summary>Whom a frame is for; null: nobody here.</summary>
     internal RunInbox? Find(in FrameHeader header) =>
-        PartsOf(header.Type == FrameType.Broadcast ? RunPart.Replica : RunPart.Slice)
-            .GetValueOrDefault(header.Run);
+        PartsOf(header.Type switch
+        {
+            FrameType.Broadcast => RunPart.Replica,
+            FrameType.Copy or FrameType.CopyOffer or FrameType.CopyRequest => RunPart.Copies,
+            _ => RunPart.Slice,
+        }).GetValueOrDefault(header.Run);
 
     /// <summary>What becomes of a frame.</summary>
     internal FrameVerdict Check(in FrameHeader header) =>
@@ -176,8 +181,12 @@ public sealed class LinkHub : ILinkAcceptor, IDisposable
         : _outbound.GetOrAdd(
             to, static (peer, hub) => new OutboundLink(hub, peer, hub._time), this);
 
-    private ConcurrentDictionary<RunHash, RunInbox> PartsOf(RunPart part) =>
-        part == RunPart.Slice ? _slices : _replicas;
+    private ConcurrentDictionary<RunHash, RunInbox> PartsOf(RunPart part) => part switch
+    {
+        RunPart.Slice => _slices,
+        RunPart.Replica => _replicas,
+        _ => _copies,
+    };
 
     private void Forget(NodeId node)
     {

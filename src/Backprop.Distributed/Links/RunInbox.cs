@@ -10,6 +10,9 @@ internal enum RunPart
 
     /// <summary>A replica: it takes broadcasts.</summary>
     Replica,
+
+    /// <summary>Copies of slices: it takes them, offers of them and requests for them.</summary>
+    Copies,
 }
 
 /// <summary>A frame for a run, and who sent it.</summary>

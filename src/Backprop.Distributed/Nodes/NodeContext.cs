@@ -36,6 +36,9 @@ public sealed class NodeContext
     /// weights have come.</summary>
     public long LeastWorkAhead { get; init; } = WorkerState.LeastWorkAhead;
 
+    /// <summary>What copies of slices in memory may cost.</summary>
+    public CopyOptions Copies { get; init; } = new();
+
     /// <summary>How long it is waited for others.</summary>
     public NodePatience Patience { get; init; } = new();
 
@@ -61,6 +64,10 @@ public sealed record NodePatience
 
     /// <summary>Times that a question is asked.</summary>
     public int Questions { get; init; } = 120;
+
+    /// <summary>How long a slice that is opened from copies waits for any block, before it fails.
+    /// </summary>
+    public TimeSpan Copies { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a slice waits for a worker that has not taken older weights, before it
     /// closes the link to it.</summary>

@@ -96,6 +96,10 @@ public sealed class SliceContent
         }
     }
 
+    /// <summary>One block of a section: the weights, an optimizer state, or the best weights.
+    /// </summary>
+    internal Span<float> Block(int section, int block) => Section(section, block, block + 1);
+
     private static Span<float> Floats(byte[] content) =>
         BitConverter.IsLittleEndian
             ? MemoryMarshal.Cast<byte, float>(content.AsSpan())

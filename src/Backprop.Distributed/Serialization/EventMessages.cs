@@ -223,12 +223,28 @@ internal static class EventMessages
             message.From = version;
         }
 
+        if (opened.Copies is { } copies)
+        {
+            message.Copies = new Wire.CopiesUsed
+            {
+                Position = ResultMessages.ToWire(copies.Position),
+            };
+            message.Copies.Keepers.Add(copies.Keepers.Select(CopyMessages.ToWire));
+        }
+
         return message;
     }
 
     private static GenerationOpened FromWire(DateTimeOffset at, Wire.GenerationOpened message) =>
         new(at, new Generation(message.Number), ProtocolParts.Servers(message.Servers),
-            message.HasFrom ? message.From : null);
+            message.HasFrom ? message.From : null)
+        {
+            Copies = message.Copies is { } copies
+                ? new CopiesUsed(
+                    ResultMessages.FromWire(WireChecks.Required(copies.Position, "a position")),
+                    CopyMessages.Keepers(copies.Keepers))
+                : null,
+        };
 
     private static Wire.WorkersAssigned ToWire(WorkersAssigned assigned)
     {

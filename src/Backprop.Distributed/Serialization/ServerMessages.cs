@@ -26,6 +26,7 @@ internal static class ServerMessages
             Origin = ToWire(directive.Origin),
             Lease = ProtocolParts.ToWire(directive.Lease),
             Closed = directive.Closed,
+            KeepsCopies = directive.KeepsCopies,
         };
         message.Servers.Add(ProtocolParts.ToWire(directive.Servers));
         message.Workers.Add(ProtocolParts.ToWire(directive.Workers));
@@ -55,6 +56,7 @@ internal static class ServerMessages
         CheckpointVersion = message.HasCheckpointVersion ? message.CheckpointVersion : null,
         BestVersion = message.HasBestVersion ? message.BestVersion : null,
         Closed = message.Closed,
+        KeepsCopies = message.KeepsCopies,
     };
 
     public static Wire.ServerStatus ToWire(ServerStatus status)
@@ -76,10 +78,23 @@ internal static class ServerMessages
             Saved = status.Saved is { } saved ? ToWire(saved) : null,
             Lease = status.Lease is { } lease ? ToWire(lease) : null,
             NonFinite = status.NonFinite is { } stop ? ToWire(stop) : null,
+            Lost = status.Lost is { } lost
+                ? new Wire.LostCheckpoint
+                {
+                    Version = lost.Version,
+                    Reason = WireChecks.ToReason(lost.Reason),
+                }
+                : null,
         };
+        message.Copies.Add(status.Copies.Select(CopyMessages.ToWire));
         if (status.BestVersion is { } best)
         {
             message.BestVersion = best;
+        }
+
+        if (status.CopiesOff is { } off)
+        {
+            message.CopiesOff = WireChecks.ToReason(off);
         }
 
         return message;
@@ -100,6 +115,11 @@ internal static class ServerMessages
         BestVersion = message.HasBestVersion ? message.BestVersion : null,
         Lease = message.Lease is { } lease ? FromWire(lease) : null,
         NonFinite = message.NonFinite is { } stop ? FromWire(stop) : null,
+        Lost = message.Lost is { } lost
+            ? new LostCheckpoint(lost.Version, WireChecks.FromReason(lost.Reason))
+            : null,
+        Copies = CopyMessages.Copies(message.Copies),
+        CopiesOff = message.HasCopiesOff ? WireChecks.FromReason(message.CopiesOff) : null,
     };
 
     public static Wire.CheckpointPart ToWire(CheckpointPart part) => new()
@@ -154,17 +174,24 @@ internal static class ServerMessages
                 message.Checkpoint.BestVersion = best;
             }
         }
+        else if (origin is SliceOrigin.Memory copies)
+        {
+            message.Memory = CopyMessages.ToWire(copies);
+        }
 
         return message;
     }
 
     private static SliceOrigin FromWire(Wire.SliceOrigin? origin) =>
-        WireChecks.Required(origin, "a slice's origin").Checkpoint is { } checkpoint
-            ? new SliceOrigin.Checkpoint(
+        WireChecks.Required(origin, "a slice's origin") switch
+        {
+            { Checkpoint: { } checkpoint } => new SliceOrigin.Checkpoint(
                 checkpoint.Saved,
                 checkpoint.HasBestVersion ? checkpoint.BestVersion : null,
-                checkpoint.EpochLossSum)
-            : new SliceOrigin.FirstWeights();
+                checkpoint.EpochLossSum),
+            { Memory: { } copies } => CopyMessages.FromWire(copies),
+            _ => new SliceOrigin.FirstWeights(),
+        };
 
     private static Wire.SlicePhase ToWire(SlicePhase phase) => phase switch
     {

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Serving.Copies;
 using Backprop.Engine;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Optimizers;
@@ -40,7 +41,8 @@ internal sealed class ServedSlice
         _context = context;
         _run = run;
         _hash = RunHash.Of(run.Setup.Run.Value);
-        State = new SliceState(run.Plan, context.Node, directive, context.Now);
+        State = new SliceState(
+            run.Plan, context.Node, directive, context.Now, context.Copies);
         _guard = new SliceGuard(
             State.Plan, State.Slice, directive.Generation, run.Dimensions.MicroBatches,
             run.Specification.Transport);
@@ -92,8 +94,8 @@ internal sealed class ServedSlice
                 + " MiB may be used");
         }
 
-        _memory = new SliceMemory(
-            State.Plan, State.Slice, _run.Plan.Rules, _context.MemoryLimitBytes - bytes, pool);
+        long left = _context.MemoryLimitBytes - bytes - BytesOfCopies(bytes);
+        _memory = new SliceMemory(State.Plan, State.Slice, _run.Plan.Rules, left, pool);
         _broadcasting = new Broadcasting(
             _context.Links, State.Plan, State.Slice, _hash, State.Directive.Generation,
             _memory.Weights, Inbox.Wake);
@@ -107,9 +109,17 @@ internal sealed class ServedSlice
         Memory.TakeWeights(all);
     }
 
-    /// <summary>What to fill from a checkpoint.</summary>
-    public Persistence.SliceContent ContentToRestore(SliceOrigin.Checkpoint origin) =>
-        Memory.ContentToRestore(origin.BestVersion is not null);
+    /// <summary>What to fill from a checkpoint, or from copies.</summary>
+    /// <param name="hasBest">Whether best weights come with them.</param>
+    public Persistence.SliceContent ContentToRestore(bool hasBest) =>
+        Memory.ContentToRestore(hasBest);
+
+    /// <summary>Whether all weights of now are finite.</summary>
+    public bool WeightsAreFinite() => Memory.WeightsAreFinite();
+
+    /// <summary>What a copy in memory is taken of.</summary>
+    public Persistence.SliceContent ContentOfNow() =>
+        Memory.ContentOfNow(State.BestVersion is not null);
 
     /// <summary>A copy to save.</summary>
     public Persistence.SliceContent CopyForCheckpoint() =>
@@ -234,6 +244,27 @@ internal sealed class ServedSlice
         WaitsForLinks = false;
     }
 
+    // Gradients need room to wait in, at least so much.
+    private long BytesOfCopies(long bytesOfSlice)
+    {
+        if (_context.Copies.Share == 0 || State.Plan.SliceCount == 1)
+        {
+            return 0;
+        }
+
+        long bytes = CopyKeeping.Bytes(
+            State.Plan, State.Slice, _run.Specification.Optimizer.StateCount);
+        if (_context.MemoryLimitBytes - bytesOfSlice - bytes >= bytesOfSlice / 2)
+        {
+            return bytes;
+        }
+
+        State.CopiesOff(
+            $"they need {MiB(bytes)} MiB, beside the {MiB(bytesOfSlice)} MiB of the slice, and"
+            + $" {MiB(_context.MemoryLimitBytes)} MiB may be used");
+        return 0;
+    }
+
     private static string MiB(long bytes) => $"{bytes / (1024.0 * 1024):N0}";
 
     private void Take(NodeId from, Arrival arrival)
@@ -315,15 +346,15 @@ internal sealed class ServedSlice
     {
         ref readonly FrameHeader frame = ref arrival.Header;
         if (!_gathering.TryGather(
-            arrival, out ReadOnlySpan<PieceSums> sums, out double lossSum, out bool asks))
+            arrival, out ReadOnlySpan<PieceSums> sums, out SumsHead head))
         {
             return;
         }
 
         State.EnterSums(
             new SumsHeader(
-                State.Directive.Run, State.Directive.Generation, frame.Step, frame.Piece, lossSum,
-                asks),
+                State.Directive.Run, State.Directive.Generation, frame.Step, frame.Piece,
+                head.LossSum, head.Asks, head.IsWilling),
             sums, out bool answer);
         if (answer)
         {
@@ -376,7 +407,8 @@ internal sealed class ServedSlice
             int first = frame * SumsFrame.MaxSums;
             int count = SumsFrame.CountOf(total, frame);
             ReadOnlySpan<byte> payload = SumsFrame.Write(
-                header.LossSum, header.Asks, State.Sums.Slice(first, count), _payload);
+                new SumsHead(header.LossSum, header.Asks, header.IsWilling),
+                State.Sums.Slice(first, count), _payload);
             _context.Links.TrySend(
                 State.Directive.Servers[slice],
                 FrameHeader.BlockSums(

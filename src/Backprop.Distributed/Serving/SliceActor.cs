@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Serving.Copies;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Digests;
@@ -27,6 +28,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     private string? _refusal;
     private IActorRef _coordinator = ActorRefs.Nobody;
     private ServedSlice? _slice;
+    private CopyKeeping? _copies;
     private CancellationTokenSource _ending = new();
     private bool _isRead;
     private bool _isSaved;
@@ -59,6 +61,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     protected override void PostStop()
     {
         LetGo();
+        _copies?.Dispose();
         _pool.Dispose();
     }
 
@@ -122,6 +125,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         try
         {
             _run = KnownRun.Of(setup);
+            _copies = new CopyKeeping(_context, _run, _wake);
         }
         catch (Exception mistake) when (mistake is SpecificationException or ArgumentException)
         {
@@ -144,6 +148,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         {
             case DirectiveVerdict.Accepted:
                 _coordinator = Sender;
+                DropCopies(directive);
                 break;
             case DirectiveVerdict.Reopen:
                 Reopen(directive);
@@ -163,10 +168,20 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         try
         {
             _slice = new ServedSlice(_context, _run!, directive, _wake);
+            _copies!.Begin(directive, _slice.State.Plan);
+            DropCopies(directive);
         }
         catch (ArgumentException mistake)
         {
             Refuse(directive, mistake.Message);
+        }
+    }
+
+    private void DropCopies(ServerDirective directive)
+    {
+        if (directive is { Closed: true, KeepsCopies: false })
+        {
+            _copies!.DropAll();
         }
     }
 
@@ -189,6 +204,11 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
 
     private void TakeArrivals()
     {
+        if (_copies?.TakeArrivals(ArrivalsALook) == true)
+        {
+            _copies.Inbox.Wake();
+        }
+
         if (_slice is not { } slice)
         {
             return;
@@ -211,6 +231,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
 
         slice.Look();
         slice.Continue();
+        _copies!.Look();
         if (slice.State.Phase is SlicePhase.Opening && _isRead && _questions > 0
             && _context.Now - _askedAt >= _context.Patience.Question)
         {
@@ -226,6 +247,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         }
 
         slice.TryApply();
+        TakeOverCopies(slice);
         for (SliceWork work = slice.State.TakeWork(); work != SliceWork.None;
             work = slice.State.TakeWork())
         {
@@ -245,6 +267,9 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
             case SliceWork.CopyCheckpoint:
                 Save(slice);
                 break;
+            case SliceWork.CopyInMemory:
+                CopyInMemory(slice);
+                break;
             case SliceWork.Close:
                 Retire(slice);
                 slice.State.Closed();
@@ -259,17 +284,77 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     private void Open(ServedSlice slice)
     {
         slice.TakeMemory(_pool);
-        if (slice.State.Directive.Origin is SliceOrigin.Checkpoint)
+        if (slice.State.CopiesOffReason is { } reason)
         {
-            _isRead = true;
-            _questions = 0;
-            AskForManifest();
+            _log.Info("Run {0}: no copies in memory are made: {1}", _id, reason);
         }
-        else
+
+        switch (slice.State.Directive.Origin)
         {
-            slice.TakeFirstWeights();
+            case SliceOrigin.Checkpoint:
+                _isRead = true;
+                _questions = 0;
+                AskForManifest();
+                break;
+            case SliceOrigin.Memory origin:
+                _copies!.BeginOpening(
+                    origin, slice.ContentToRestore(origin.BestVersion is not null));
+                TakeOverCopies(slice);
+                break;
+            default:
+                slice.TakeFirstWeights();
+                slice.Opened();
+                break;
+        }
+    }
+
+    // What the other servers know of copies, and this one's state does not yet.
+    private void TakeOverCopies(ServedSlice slice)
+    {
+        if (_copies!.IsOpeningDone)
+        {
+            _copies.EndOpening();
             slice.Opened();
         }
+
+        if (_copies.NewlyKept is { } version)
+        {
+            _copies.ClearNewlyKept();
+            slice.State.CopyKept(version, _context.Now);
+        }
+
+        if (_copies.OffReason is { } reason && slice.State.CopiesOffReason is null)
+        {
+            TurnCopiesOff(slice, reason);
+        }
+    }
+
+    // Without memory there are no copies; training goes on. Weights that are not finite are told by
+    // the next step's sums, and end the run at the version before: nobody is to open from them.
+    private void CopyInMemory(ServedSlice slice)
+    {
+        TimeSpan began = _context.Now;
+        if (!slice.WeightsAreFinite())
+        {
+            TurnCopiesOff(slice, "the weights are not finite");
+            return;
+        }
+
+        try
+        {
+            _copies!.TakeOwn(slice.State.CopyOfNow, slice.ContentOfNow());
+            slice.State.CopyTaken(_context.Now - began, _context.Now);
+        }
+        catch (InsufficientMemoryException failure)
+        {
+            TurnCopiesOff(slice, failure.Message);
+        }
+    }
+
+    private void TurnCopiesOff(ServedSlice slice, string reason)
+    {
+        _log.Warning("Run {0}: no copies in memory are made: {1}", _id, reason);
+        slice.State.CopiesOff(reason);
     }
 
     private void AskForManifest()
@@ -302,7 +387,8 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
 
         _context.Checkpoints
             .RestoreAsync(
-                _id, origin.Saved, answer.Parts, slice.ContentToRestore(origin), _ending.Token)
+                _id, origin.Saved, answer.Parts,
+                slice.ContentToRestore(origin.BestVersion is not null), _ending.Token)
             .PipeTo(
                 Self,
                 success: () => new Restored(slice, null),
@@ -395,6 +481,12 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         }
 
         TellDigests(slice);
+
+        if (_copies!.TryTakeChange(out ImmutableArray<SliceCopy> copies))
+        {
+            slice.State.CopiesChanged(copies);
+        }
+
         if (slice.State.TryTakeStatus(out ServerStatus? status))
         {
             _coordinator.Tell(status);
@@ -447,6 +539,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     private void Retire(ServedSlice slice)
     {
         slice.Retire(_isRead, _isSaved);
+        _copies!.EndOpening();
         _isRead = false;
         _isSaved = false;
         _waitsSince = null;

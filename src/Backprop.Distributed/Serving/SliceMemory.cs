@@ -59,7 +59,7 @@ internal sealed class SliceMemory
     public void TakeWeights(AlignedBuffer all) =>
         all.Span.Slice(_update.Offset, _update.Length).CopyTo(Weights.Current.Buffer.Span);
 
-    /// <summary>What to fill from a checkpoint.</summary>
+    /// <summary>What to fill from a checkpoint, or from copies in memory.</summary>
     public SliceContent ContentToRestore(bool hasBest)
     {
         if (hasBest)
@@ -69,6 +69,10 @@ internal sealed class SliceMemory
 
         return ContentOf(Weights.Current.Buffer, _state, hasBest ? _best : null);
     }
+
+    /// <summary>The weights of now, the state, and the best weights if there are any.</summary>
+    public SliceContent ContentOfNow(bool hasBest) =>
+        ContentOf(Weights.Current.Buffer, _state, hasBest ? _best : null);
 
     /// <summary>Keeps the weights of now as the best.</summary>
     public void KeepBest()

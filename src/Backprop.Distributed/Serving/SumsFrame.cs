@@ -4,13 +4,21 @@ using Backprop.Distributed.Links;
 
 namespace Backprop.Distributed.Serving;
 
-/// <summary>The payload of sums: the step's loss, whether the sender asks for the receiver's own,
-/// and the sums; those of a large slice take several frames.</summary>
+/// <summary>What stands before the sums of a frame.</summary>
+/// <param name="LossSum">The step's loss.</param>
+/// <param name="Asks">Whether the sender asks for the receiver's own.</param>
+/// <param name="IsWilling">Whether the sender would copy what the step makes.</param>
+internal readonly record struct SumsHead(double LossSum, bool Asks, bool IsWilling);
+
+/// <summary>The payload of sums: the step's loss, what the sender says beside, and the sums; those
+/// of a large slice take several frames.</summary>
 internal static class SumsFrame
 {
     /// <summary>The most sums of a frame.</summary>
     public const int MaxSums = (FrameHeader.MaxSmallBytes - HeadBytes) / SumBytes;
 
+    private const ulong AsksBit = 1;
+    private const ulong WillingBit = 2;
     private const int HeadBytes = 2 * sizeof(double);
     private const int SumBytes = 3 * sizeof(double);
 
@@ -26,10 +34,12 @@ internal static class SumsFrame
     /// <summary>Writes a payload.</summary>
     /// <returns>Its bytes.</returns>
     public static ReadOnlySpan<byte> Write(
-        double lossSum, bool asks, ReadOnlySpan<PieceSums> sums, Span<byte> destination)
+        in SumsHead head, ReadOnlySpan<PieceSums> sums, Span<byte> destination)
     {
-        BinaryPrimitives.WriteDoubleLittleEndian(destination, lossSum);
-        BinaryPrimitives.WriteUInt64LittleEndian(destination[sizeof(double)..], asks ? 1u : 0u);
+        BinaryPrimitives.WriteDoubleLittleEndian(destination, head.LossSum);
+        BinaryPrimitives.WriteUInt64LittleEndian(
+            destination[sizeof(double)..],
+            (head.Asks ? AsksBit : 0) | (head.IsWilling ? WillingBit : 0));
         Span<byte> at = destination[HeadBytes..];
         foreach (PieceSums sum in sums)
         {
@@ -43,11 +53,10 @@ internal static class SumsFrame
     }
 
     /// <summary>Reads a payload of as many sums as there is room for.</summary>
-    public static (double LossSum, bool Asks) Read(
-        ReadOnlySpan<byte> payload, Span<PieceSums> sums)
+    public static SumsHead Read(ReadOnlySpan<byte> payload, Span<PieceSums> sums)
     {
         double lossSum = BinaryPrimitives.ReadDoubleLittleEndian(payload);
-        bool asks = BinaryPrimitives.ReadUInt64LittleEndian(payload[sizeof(double)..]) != 0;
+        ulong bits = BinaryPrimitives.ReadUInt64LittleEndian(payload[sizeof(double)..]);
         ReadOnlySpan<byte> at = payload[HeadBytes..];
         for (int i = 0; i < sums.Length; i++)
         {
@@ -58,6 +67,6 @@ internal static class SumsFrame
             at = at[SumBytes..];
         }
 
-        return (lossSum, asks);
+        return new SumsHead(lossSum, (bits & AsksBit) != 0, (bits & WillingBit) != 0);
     }
 }

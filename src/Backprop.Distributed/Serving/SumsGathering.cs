@@ -23,10 +23,9 @@ internal sealed class SumsGathering
     /// <param name="arrival">The frame.</param>
     /// <param name="gathered">All sums of the slice, where this was the last that was missing.
     /// </param>
-    /// <param name="lossSum">The step's loss.</param>
-    /// <param name="asks">Whether the sender asks.</param>
+    /// <param name="head">What stands before them.</param>
     public bool TryGather(
-        Arrival arrival, out ReadOnlySpan<PieceSums> gathered, out double lossSum, out bool asks)
+        Arrival arrival, out ReadOnlySpan<PieceSums> gathered, out SumsHead head)
     {
         ref readonly FrameHeader header = ref arrival.Header;
         Slot slot = _slots[header.Piece];
@@ -36,7 +35,7 @@ internal sealed class SumsGathering
             slot.Begin(header.Step);
         }
 
-        (lossSum, asks) = SumsFrame.Read(
+        head = SumsFrame.Read(
             arrival.Payload,
             slot.Sums.AsSpan(header.Offset, SumsFrame.CountOf(slot.Sums.Length, frame)));
         slot.Has[frame] = true;

@@ -31,6 +31,29 @@ public abstract record SliceOrigin
         /// <inheritdoc/>
         public override long Version => Saved;
     }
+
+    /// <summary>Copies in the memory of nodes.</summary>
+    /// <param name="Copied">Their version.</param>
+    /// <param name="BestVersion">The version of the best weights in them; null: none are.</param>
+    /// <param name="EpochLossSum">Sum of the epoch's rows' losses up to it.</param>
+    /// <param name="Keepers">Who keeps which blocks: all of them, in order.</param>
+    public sealed record Memory(
+        long Copied, long? BestVersion, double EpochLossSum, ImmutableArray<CopyKeeper> Keepers)
+        : SliceOrigin
+    {
+        /// <inheritdoc/>
+        public override long Version => Copied;
+
+        /// <summary>Whether both say the same; a list is read anew from every message.</summary>
+        public bool Equals(Memory? other) => other is not null
+            && Copied == other.Copied && BestVersion == other.BestVersion
+            && EpochLossSum.Equals(other.EpochLossSum)
+            && Keepers.AsSpan().SequenceEqual(other.Keepers.AsSpan());
+
+        /// <inheritdoc/>
+        public override int GetHashCode() =>
+            HashCode.Combine(Copied, BestVersion, EpochLossSum, Keepers.Length);
+    }
 }
 
 /// <summary>
@@ -73,6 +96,10 @@ public sealed record ServerDirective
     /// <summary>The run is over here: let go of everything.</summary>
     public bool Closed { get; init; }
 
+    /// <summary>Where <see cref="Closed"/>: copies in memory stay, since the run may go on from
+    /// them.</summary>
+    public bool KeepsCopies { get; init; }
+
     /// <summary>Why the directive cannot be followed; null: it can.</summary>
     public string? Refusal(RunDimensions run)
     {
@@ -96,6 +123,9 @@ public sealed record ServerDirective
             ?? OutOfRun(run, "origin", Origin.Version)
             ?? OutOfRun(run, "checkpoint", CheckpointVersion)
             ?? OutOfRun(run, "best version", BestVersion)
+            ?? (Origin is SliceOrigin.Memory copies
+                ? CopyKeeper.Refusal(copies.Keepers, run.Layout.BlockCount)
+                : null)
             ?? Lease.Refusal(run);
     }
 

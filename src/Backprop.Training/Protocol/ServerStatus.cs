@@ -116,4 +116,10 @@ public sealed record ServerStatus
 
     /// <summary>That numbers are not finite; null: they are.</summary>
     public NonFiniteStop? NonFinite { get; init; }
+
+    /// <summary>The whole copies in its memory, by version and block.</summary>
+    public ImmutableArray<SliceCopy> Copies { get; init; } = [];
+
+    /// <summary>Why it makes no copies, in words; null: it does.</summary>
+    public string? CopiesOff { get; init; }
 }

@@ -43,6 +43,11 @@ public enum SliceWork
     /// </summary>
     CopyCheckpoint,
 
+    /// <summary>Copy weights, state and best weights in memory, as
+    /// <see cref="SliceState.CopyOfNow"/>; then <see cref="SliceState.CopyTaken"/>, and offer the
+    /// copy to the next server.</summary>
+    CopyInMemory,
+
     /// <summary>See whether the weights are finite; then <see cref="SliceState.WeightsChecked"/>.
     /// </summary>
     CheckWeights,
@@ -86,6 +91,7 @@ public sealed class SliceState
     private readonly LossLedger? _loss;
     private readonly SliceSums _sums;
     private readonly ParameterNorms _norms;
+    private readonly CopySchedule _copies;
     private readonly StepTimes _times = new();
     private readonly List<int> _superseded = [];
     private readonly int _firstPiece;
@@ -109,6 +115,7 @@ public sealed class SliceState
     private LeaseSummary? _leaseSummary;
     private NonFiniteStop? _nonFinite;
     private SliceWait? _wait;
+    private ImmutableArray<SliceCopy> _kept = [];
     private TimeSpan _stepBegan;
     private TimeSpan _waited;
     private TimeSpan _nextLook;
@@ -120,9 +127,12 @@ public sealed class SliceState
     /// <param name="self">The server.</param>
     /// <param name="directive">The first of its generation that has come.</param>
     /// <param name="now">The time.</param>
+    /// <param name="copies">What copies in memory may cost; null: none are made.</param>
     /// <exception cref="ArgumentException">The directive does not fit the run; the message says
     /// why.</exception>
-    public SliceState(ServerPlan plan, NodeId self, ServerDirective directive, TimeSpan now)
+    public SliceState(
+        ServerPlan plan, NodeId self, ServerDirective directive, TimeSpan now,
+        CopyOptions? copies = null)
     {
         if (RefusalOf(plan, self, directive) is { } reason)
         {
@@ -142,6 +152,8 @@ public sealed class SliceState
         _loss = Slice == 0 ? new LossLedger(microBatches) : null;
         _sums = new SliceSums(Plan, Slice);
         _norms = new ParameterNorms(plan.Dimensions.Layout);
+        _copies = new CopySchedule(
+            copies ?? new CopyOptions { Share = 0 }, directive.Servers.Length);
         Restart(now);
     }
 
@@ -347,9 +359,17 @@ public sealed class SliceState
             return ArrivalVerdict.WrongLength;
         }
 
-        return _sums.Enter(header.Slice, sums, header.LossSum)
-            ? ArrivalVerdict.Entered
-            : ArrivalVerdict.Duplicate;
+        if (!_sums.Enter(header.Slice, sums, header.LossSum))
+        {
+            return ArrivalVerdict.Duplicate;
+        }
+
+        if (header.IsWilling)
+        {
+            _copies.EnterOther();
+        }
+
+        return ArrivalVerdict.Entered;
     }
 
     /// <summary>What to send <see cref="Sums"/> with.</summary>
@@ -357,7 +377,7 @@ public sealed class SliceState
     public SumsHeader HeaderOfSums(int to) => new(
         _plan.Run, _directive.Generation, _sums.OwnStep, Slice,
         Slice == 0 ? _ownLossSum : 0,
-        Asks: _sums.OwnStep == Version && !_sums.Has(to));
+        Asks: _sums.OwnStep == Version && !_sums.Has(to), _copies.IsWilling);
 
     /// <summary>Whether a worker is to be sent what it asks for, in the version of now.</summary>
     public ArrivalVerdict Judge(PiecesRequest request)
@@ -400,12 +420,13 @@ public sealed class SliceState
     {
         End(SliceWork.Open);
         _phase = new SlicePhase.Open();
-        if (_directive.Origin is SliceOrigin.Checkpoint origin)
+        (_bestVersion, _epochLossSum) = _directive.Origin switch
         {
-            _bestVersion = origin.BestVersion;
-            _epochLossSum = origin.EpochLossSum;
-        }
-
+            SliceOrigin.Checkpoint saved => (saved.BestVersion, saved.EpochLossSum),
+            SliceOrigin.Memory copied => (copied.BestVersion, copied.EpochLossSum),
+            _ => (null, 0),
+        };
+        _copies.Open(now);
         Restart(now);
         _statusChanged = true;
     }
@@ -424,6 +445,46 @@ public sealed class SliceState
     {
         End(SliceWork.KeepBest);
         _bestVersion = Version;
+        _statusChanged = true;
+    }
+
+    /// <summary>Why no copies in memory are made, in words; null: they are.</summary>
+    public string? CopiesOffReason => _copies.OffReason;
+
+    /// <summary>What a copy in memory is, if it is taken now.</summary>
+    public SliceCopy CopyOfNow => new(
+        Plan.FirstBlock(Slice), Plan.FirstBlock(Slice + 1), Version, _bestVersion,
+        Slice == 0 ? _epochLossSum : null);
+
+    /// <summary>The copy in memory is taken.</summary>
+    /// <param name="stall">How long that took.</param>
+    /// <param name="now">The time.</param>
+    public void CopyTaken(TimeSpan stall, TimeSpan now)
+    {
+        End(SliceWork.CopyInMemory);
+        _copies.Taken(stall, now);
+    }
+
+    /// <summary>The next server keeps the copy of a version, too.</summary>
+    public void CopyKept(long version, TimeSpan now) => _copies.Kept(version, now);
+
+    /// <summary>No copies in memory are made.</summary>
+    /// <param name="reason">Why, in words.</param>
+    public void CopiesOff(string reason)
+    {
+        if (_underWay == SliceWork.CopyInMemory)
+        {
+            End(SliceWork.CopyInMemory);
+        }
+
+        _copies.TurnOff(reason);
+        _statusChanged = true;
+    }
+
+    /// <summary>The whole copies in the node's memory are these.</summary>
+    public void CopiesChanged(ImmutableArray<SliceCopy> kept)
+    {
+        _kept = kept;
         _statusChanged = true;
     }
 
@@ -486,6 +547,7 @@ public sealed class SliceState
         End(SliceWork.Prepare);
         _ownLossSum = _loss?.Total ?? 0;
         _sums.EnterOwn(Version, sums, _ownLossSum);
+        _copies.Say(_stepBegan, endsEpoch: Version + 1 == Dimensions.EpochEnd(Version));
     }
 
     /// <summary>The next version is written.</summary>
@@ -505,6 +567,7 @@ public sealed class SliceState
             _sums.LossSum / Dimensions.GlobalRows(Version), _gradientNorm, _times.Median);
         Version++;
         ClearStep();
+        _copies.Made(Version);
         Restart(now);
     }
 
@@ -585,6 +648,8 @@ public sealed class SliceState
             BestVersion = _bestVersion,
             Lease = _leaseSummary,
             NonFinite = _nonFinite,
+            Copies = _kept,
+            CopiesOff = _copies.OffReason,
         };
         return true;
     }
@@ -666,7 +731,7 @@ public sealed class SliceState
             return SliceWork.KeepBest;
         }
 
-        return ChooseCheckpoint() ?? ChooseStep();
+        return _copies.Due == Version ? SliceWork.CopyInMemory : ChooseCheckpoint() ?? ChooseStep();
     }
 
     private SliceWork? ChooseCheckpoint()

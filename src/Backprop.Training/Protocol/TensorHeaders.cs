@@ -38,8 +38,10 @@ public readonly record struct WeightsHeader(
 /// <param name="LossSum">Of the whole step, from the first server; elsewhere 0.</param>
 /// <param name="Asks">Whether the sender lacks those of the receiver, and asks for them again.
 /// </param>
+/// <param name="IsWilling">Whether it would copy the version that the step makes.</param>
 public readonly record struct SumsHeader(
-    RunId Run, Generation Generation, long Step, int Slice, double LossSum, bool Asks);
+    RunId Run, Generation Generation, long Step, int Slice, double LossSum, bool Asks,
+    bool IsWilling = false);
 
 /// <summary>A worker asks a server for pieces it lacks: the answer is a broadcast of them, in the
 /// server's version of now.</summary>

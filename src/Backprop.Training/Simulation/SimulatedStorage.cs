@@ -43,6 +43,10 @@ internal sealed class SimulatedStorage
                         Position = Plain(committed.Manifest.Position),
                     },
                 },
+                GenerationOpened { Copies: { } copies } opened => opened with
+                {
+                    Copies = copies with { Position = Plain(copies.Position) },
+                },
                 _ => happened,
             });
         }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.Tcp;
+using Backprop.Distributed.Serving.Copies;
 using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Training.Protocol;
@@ -54,6 +55,48 @@ public sealed class WireFormatTests
         Enum.GetValues<ElementEncoding>().Select(one => ((int)one, one.ToString())));
 
     [Fact]
+    public void A_block_of_a_copy_has_these_bytes()
+    {
+        float[] elements = [1, 2];
+        byte[] digest = BitConverter.GetBytes(CopiedSlice.DigestOf(elements));
+        byte[] bytes = RawPeer.Frame(
+            FrameHeader.Copy(LinkPair.Run, 0x3344556677, section: 2, offset: 131_072, length: 3),
+            [0, 0, 128, 63, 0, 0, 0, 64, .. digest]);
+        AssertIs(
+            "09000000000000001106d9486d808711dcac46d01a1fe4d80000000000000000"
+                + "776655443300000002000000000002000c00000000000000c74b6748be360d79"
+                + "0000803f00000040b1c9c028",
+            bytes);
+    }
+
+    [Fact]
+    public void An_offer_and_a_request_have_these_bytes()
+    {
+        var copy = new SliceCopy(2, 3, 0x3344556677, 30, 1.5);
+        var payload = new byte[FrameHeader.OfferBytes];
+        CopyOffer.Write(copy, payload);
+        var header = FrameHeader.CopyOffer(LinkPair.Run, 0x1122, 0x3344556677, 2, 3);
+        AssertIs(
+            "0a000000000000001106d9486d808711dcac46d01a1fe4d82211000000000000"
+                + "7766554433000000020000000300000018000000000000004ad095175a8a59f3"
+                + "1e000000000000000100000000000000000000000000f83f",
+            RawPeer.Frame(header, payload));
+        Assert.Equal(copy, CopyOffer.Read(header, payload));
+
+        SliceCopy bare = copy with { BestVersion = null, EpochLossSum = null };
+        CopyOffer.Write(bare, payload);
+        Assert.Equal(bare, CopyOffer.Read(header, payload));
+
+        AssertIs(
+            "0b000000000000001106d9486d808711dcac46d01a1fe4d80000000000000000"
+                + "776655443300000000000000000000000800000000000000262e4d12c3ecf180"
+                + "0500000008000000",
+            RawPeer.Frame(
+                FrameHeader.CopyRequest(LinkPair.Run, 0x3344556677, 2),
+                [5, 0, 0, 0, 8, 0, 0, 0]));
+    }
+
+    [Fact]
     public void A_handshake_has_these_bytes()
     {
         var terms = new LinkTerms(8, 16, TimeSpan.FromSeconds(10));
@@ -72,6 +115,7 @@ public sealed class WireFormatTests
         [
             (1, "Push"), (2, "Broadcast"), (3, "Loss"), (4, "BlockSums"), (5, "RequestPieces"),
             (6, "Credit"), (7, "Heartbeat"), (8, "Close"),
+            (9, "Copy"), (10, "CopyOffer"), (11, "CopyRequest"),
         ],
         Enum.GetValues<FrameType>().Select(type => ((int)type, type.ToString())));
 
@@ -112,6 +156,12 @@ public sealed class WireFormatTests
     [Fact]
     public void A_text_from_a_peer_cannot_steer_a_terminal() =>
         Assert.Equal("?[2J stop?", LinkText.Decode("\u001b[2J stop\n"u8));
+
+    private static void AssertIs(string hex, byte[] bytes)
+    {
+        Assert.Equal(hex, Convert.ToHexStringLower(bytes));
+        Assert.Null(FrameHeader.Read(bytes, out _, out _));
+    }
 
     private static byte[] Read(NetworkStream stream, int length)
     {

@@ -8,6 +8,7 @@ using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Engine;
 using Backprop.Training;
+using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Distributed.Tests.Nodes;
@@ -47,15 +48,16 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <param name="workers">Nodes that compute.</param>
     /// <param name="holds">When the coordinator stands still until it is released.</param>
     /// <param name="setup">The run; null: the small one.</param>
+    /// <param name="copies">What copies in memory may cost; null: the default.</param>
     public static TestCluster Of(
         bool overTcp, int servers, int workers, Func<RunCoordination, bool>? holds = null,
-        RunSetup? setup = null)
+        RunSetup? setup = null, CopyOptions? copies = null)
     {
         var cluster = new TestCluster(overTcp, holds, setup);
         cluster.Add(
         [
             .. Enumerable.Range(1, servers).Select(
-                i => cluster.Make($"server-{i}", NodeRoles.ParameterServer)),
+                i => cluster.Make($"server-{i}", NodeRoles.ParameterServer, copies: copies)),
             .. Enumerable.Range(1, workers).Select(
                 i => cluster.Make($"worker-{i}", NodeRoles.Worker)),
         ]);
@@ -65,13 +67,13 @@ internal sealed class TestCluster : IAsyncDisposable
     public TestNode Make(
         string name, NodeRoles roles, IDataSourceOpener? data = null,
         long memoryLimitBytes = long.MaxValue, bool isMute = false,
-        NodePatience? patience = null, Func<ITensorTransport, ITensorTransport>? tamper = null) =>
-        new(
+        NodePatience? patience = null, Func<ITensorTransport, ITensorTransport>? tamper = null,
+        CopyOptions? copies = null) => new(
         _system, name, roles,
         identity => (tamper ?? (links => links))(_overTcp
             ? new TcpTransport(identity, new LinkOptions())
             : new InMemoryTransport(identity, new LinkOptions(), _network)),
-        _checkpoints, data, memoryLimitBytes, isMute, patience);
+        _checkpoints, data, memoryLimitBytes, isMute, patience, copies);
 
     /// <summary>Nodes join: they learn of each other before the coordinator learns of them.
     /// </summary>

@@ -18,7 +18,7 @@ internal sealed class TestNode
         ActorSystem system, string name, NodeRoles roles,
         Func<LinkIdentity, ITensorTransport> links, CheckpointPieces checkpoints,
         IDataSourceOpener? data, long memoryLimitBytes, bool isMute,
-        NodePatience? patience)
+        NodePatience? patience, CopyOptions? copies = null)
     {
         _system = system;
         Id = new NodeId(name);
@@ -35,6 +35,7 @@ internal sealed class TestNode
             Data = data ?? new DataSourceOpener(),
             MemoryLimitBytes = memoryLimitBytes,
             LeastWorkAhead = 1,
+            Copies = copies ?? new CopyOptions(),
             Patience = patience ?? new NodePatience
             {
                 Progress = TimeSpan.Zero,

@@ -48,6 +48,8 @@ internal static class TestRun
 
     public static RunSetup Setup { get; } = new(Id, Specification, s_planned.Outline);
 
+    public static long StepsPerEpoch => RunDimensions.Of(Plan).StepsPerEpoch;
+
     public static TrainingResult Oracle => s_oracle.Value;
 
     /// <summary>The digests of the versions that a single process makes, from version 0 on.

@@ -26,11 +26,13 @@ public sealed class SumsFrameTests
         {
             int first = frame * SumsFrame.MaxSums, count = SumsFrame.CountOf(sums, frame);
             ReadOnlySpan<byte> payload = SumsFrame.Write(
-                -0.0, asks: frame == 0, sent.AsSpan(first, count), buffer);
+                new SumsHead(-0.0, Asks: frame == 0, IsWilling: frame != 0),
+                sent.AsSpan(first, count), buffer);
             Assert.Equal(SumsFrame.WordsOf(count) * sizeof(double), payload.Length);
-            (double loss, bool asks) = SumsFrame.Read(payload, got.AsSpan(first, count));
-            Assert.True(double.IsNegative(loss));
-            Assert.Equal(frame == 0, asks);
+            SumsHead head = SumsFrame.Read(payload, got.AsSpan(first, count));
+            Assert.True(double.IsNegative(head.LossSum));
+            Assert.Equal(frame == 0, head.Asks);
+            Assert.Equal(frame != 0, head.IsWilling);
         }
 
         Assert.Equal(sent, got);

@@ -187,13 +187,28 @@ public sealed record CoordinatorState
         CheckpointManifest? from = opened.From is null
             ? null
             : Checkpoints.First(kept => kept.Version == opened.From);
+
+        // Journals keep positions without the reports, which stand in the events before.
+        CopiesUsed? copies = opened.Copies is { } used
+            ? used with
+            {
+                Position = used.Position with
+                {
+                    History =
+                    [
+                        .. Position.History.Where(report => report.StepsDone <= used.Version),
+                    ],
+                },
+            }
+            : null;
         return this with
         {
             Phase = new RunPhase.Opening(opened.At),
             Generation = new RunGeneration(
                 opened.Number, opened.Servers,
-                from is null ? new SliceOrigin.FirstWeights() : from.Origin, 0, [], false),
-            Position = from?.Position ?? TrainingPosition.Start,
+                copies?.Origin ?? from?.Origin ?? new SliceOrigin.FirstWeights() as SliceOrigin,
+                0, [], false),
+            Position = copies?.Position ?? from?.Position ?? TrainingPosition.Start,
             Saving = null,
             CheckpointedAt = opened.At,
             CheckpointFailedAt = null,

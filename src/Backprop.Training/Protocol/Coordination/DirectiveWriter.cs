@@ -106,6 +106,7 @@ internal sealed class DirectiveWriter
                 CheckpointVersion = _state.Saving?.Step,
                 BestVersion = _state.BestVersion,
                 Closed = _generation.IsOver,
+                KeepsCopies = _generation.IsOver && _state.Phase is RunPhase.Queued,
             });
         }
     }

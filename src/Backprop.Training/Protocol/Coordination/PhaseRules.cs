@@ -101,14 +101,31 @@ internal sealed class PhaseRules
             }
         }
 
-        if (_state.Phase is RunPhase.Opening && IsAnyLeaving)
+        return EndOfOpening(open);
+    }
+
+    private GenerationEnded? EndOfOpening(RunGeneration open)
+    {
+        if (_state.Phase is not RunPhase.Opening opening)
+        {
+            return null;
+        }
+
+        if (IsAnyLeaving)
         {
             return new GenerationEnded(_now, CheckpointRules.Leaving(_run), IsFailure: false);
         }
 
-        return _state.Phase is RunPhase.Opening opening
-            && _now - opening.Since >= Options.OpeningTimeout
-            && open.Servers.Any(server => !IsOpen(server))
+        bool isOpen = open.Servers.All(IsOpen);
+        if (!isOpen && open.Origin is SliceOrigin.Memory { Keepers: var keepers }
+            && keepers.FirstOrDefault(keeper => !_observed.HasServer(keeper.Node)) is
+                { Node.IsValid: true } lost)
+        {
+            return new GenerationEnded(
+                _now, $"{lost.Node} is lost, and its copies with it", IsFailure: false);
+        }
+
+        return !isOpen && _now - opening.Since >= Options.OpeningTimeout
             ? new GenerationEnded(
                 _now,
                 $"{string.Join(", ", open.Servers.Where(server => !IsOpen(server)))} did not open"
@@ -148,9 +165,14 @@ internal sealed class PhaseRules
         }
 
         int slices = SlicePlan.SliceCountFor(_plan.Dimensions.Layout, servers.Length);
+        servers = [.. servers.Take(slices)];
+        CopiesUsed? copies = CopyRules.Newest(_run, servers, _now);
         return new GenerationOpened(
-            _now, _state.Generation?.Number.Next ?? new Generation(1),
-            [.. servers.Take(slices)], _state.Newest?.Version);
+            _now, _state.Generation?.Number.Next ?? new Generation(1), servers,
+            copies is null ? _state.Newest?.Version : null)
+        {
+            Copies = copies,
+        };
     }
 
     private RunEvent? Open(RunGeneration open)

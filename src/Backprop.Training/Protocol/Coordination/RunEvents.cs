@@ -24,7 +24,26 @@ public sealed record CoordinatorTookOver(DateTimeOffset At, Term Term) : RunEven
 /// </param>
 public sealed record GenerationOpened(
     DateTimeOffset At, Generation Number, ImmutableArray<NodeId> Servers, long? From)
-    : RunEvent(At);
+    : RunEvent(At)
+{
+    /// <summary>The copies in memory that its slices open from instead; null: see
+    /// <see cref="From"/>.</summary>
+    public CopiesUsed? Copies { get; init; }
+}
+
+/// <summary>A set of copies in memory that a generation opens from.</summary>
+/// <param name="Position">Where the run stands at their version.</param>
+/// <param name="Keepers">Who keeps which blocks: all of them, in order.</param>
+public sealed record CopiesUsed(
+    TrainingPosition Position, ImmutableArray<CopyKeeper> Keepers)
+{
+    /// <summary>The version of the copies.</summary>
+    public long Version => Position.Step;
+
+    /// <summary>What slices open from.</summary>
+    public SliceOrigin.Memory Origin => new(
+        Version, CoordinatorState.BestOf(Position), Position.EpochLossSum, Keepers);
+}
 
 /// <summary>A generation is over: the run goes back to its newest checkpoint.</summary>
 /// <param name="At">When.</param>

@@ -67,8 +67,13 @@ internal static class WaitingReason
                 _ => $"{node} opens its data",
             });
         string waits = string.Join(", ", servers.Concat(workers).Where(text => text.Length > 0));
-        return $"opening {open.Number} at version {open.Origin.Version}: {waits}";
+        return $"opening {open.Number} at version {open.Origin.Version}{KeptBy(open)}: {waits}";
     }
+
+    private static string KeptBy(RunGeneration open) => open.Origin is SliceOrigin.Memory copies
+        ? $", held in memory by {string.Join(
+            " and ", copies.Keepers.Select(keeper => keeper.Node).Distinct())}"
+        : "";
 
     private static string TrainingReason(RunCoordination run, RunPhase.Training training)
     {
