@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Training.Simulation;
@@ -64,6 +65,9 @@ public sealed record Scenario
 
     /// <summary>How the run is coordinated.</summary>
     public CoordinationOptions Options { get; init; } = new();
+
+    /// <summary>What copies of slices in memory may cost; null: none are made.</summary>
+    public CopyOptions? Copies { get; init; }
 
     /// <summary>What becomes of messages while there are faults.</summary>
     public NetworkConditions Network { get; init; } = new();

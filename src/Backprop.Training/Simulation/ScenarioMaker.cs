@@ -28,6 +28,11 @@ internal sealed class ScenarioMaker(ulong seed)
             Faults = isCalm ? [] : Faults(nodes.Length, faultsEnd),
             FaultsEnd = faultsEnd,
             MicroBatchTime = microBatchTime,
+
+            // Whatever the cost: the more there are, the more is tried.
+            Copies = _draws.Chance(0.7)
+                ? new CopyOptions { Share = 1, LeastInterval = _draws.Seconds(0, 3) }
+                : null,
         };
     }
 

@@ -63,6 +63,9 @@ internal sealed class SimulatedCluster : IDisposable
 
     public SimulationTrace? Trace { get; }
 
+    /// <summary>What copies of slices in memory may cost; null: none are made.</summary>
+    public CopyOptions? CopyOptions => _scenario.Copies;
+
     /// <summary>The nodes that live, in order.</summary>
     public IReadOnlyCollection<SimulatedNode> Nodes => _nodes.Values;
 

@@ -19,6 +19,7 @@ internal sealed class SimulatedNode : IDisposable
         Place = place;
         Id = new NodeId($"node-{place}.{incarnation}");
         Roles = roles;
+        Copies = new SimulatedCopies(cluster, this);
         Server = roles.IsServer ? new SimulatedServer(cluster, this) : null;
         Worker = roles.IsWorker ? new SimulatedWorker(cluster, this) : null;
     }
@@ -32,6 +33,9 @@ internal sealed class SimulatedNode : IDisposable
     public Lifetime Life { get; } = new();
 
     public SimulatedServer? Server { get; }
+
+    /// <summary>The copies of slices in its memory.</summary>
+    public SimulatedCopies Copies { get; }
 
     public SimulatedWorker? Worker { get; }
 

@@ -50,7 +50,15 @@ internal sealed class SimulatedServer : IDisposable
         {
             LetGo();
             State = new SliceState(
-                ServerPlan.Of(_cluster.Run, _cluster.Plan), _node.Id, taken, _node.Clock);
+                ServerPlan.Of(_cluster.Run, _cluster.Plan), _node.Id, taken, _node.Clock,
+                _cluster.CopyOptions);
+            _node.Copies.Begin(taken);
+            State.CopiesChanged(_node.Copies.Whole);
+        }
+        else if (answer.Verdict == DirectiveVerdict.Accepted)
+        {
+            _node.Copies.Accept(taken);
+            State!.CopiesChanged(_node.Copies.Whole);
         }
 
         Proceed();
@@ -136,8 +144,12 @@ internal sealed class SimulatedServer : IDisposable
             }
         }
 
+        _node.Copies.Look();
         Proceed();
     }
+
+    /// <summary>Another copy is kept here: the coordinator is to know.</summary>
+    public void CopiesMoved() => Proceed();
 
     /// <summary>Something goes wrong at its work.</summary>
     public void Fail(string reason)
@@ -235,6 +247,9 @@ internal sealed class SimulatedServer : IDisposable
             case SliceWork.CopyCheckpoint:
                 Save(state);
                 break;
+            case SliceWork.CopyInMemory:
+                CopyInMemory(state);
+                break;
             case SliceWork.CheckWeights:
                 state.WeightsChecked(AreFinite(_numbers!.Weights.Span));
                 break;
@@ -303,6 +318,22 @@ internal sealed class SimulatedServer : IDisposable
         if (state.Directive.Origin is SliceOrigin.Checkpoint)
         {
             AskForManifest(state, 1);
+            return;
+        }
+
+        if (state.Directive.Origin is SliceOrigin.Memory origin)
+        {
+            _node.Copies.Fetch(
+                origin, state.Plan, state.Slice,
+                (part, content) => _numbers!.TakeBlocks(
+                    part, content, withState: Bug != PlantedBug.OptimizerStateNotRestored),
+                () =>
+                {
+                    Opened(state);
+                    Proceed();
+                },
+                Fail,
+                () => !_isDisposed && State == state && state.Phase is SlicePhase.Opening);
             return;
         }
 
@@ -378,6 +409,20 @@ internal sealed class SimulatedServer : IDisposable
 
             Opened(state);
         });
+    }
+
+    private void CopyInMemory(SliceState state)
+    {
+        if (!AreFinite(_numbers!.Weights.Span))
+        {
+            state.CopiesOff("the weights are not finite");
+            return;
+        }
+
+        SliceCopy copy = state.CopyOfNow;
+        _node.Copies.TakeOwn(copy, _numbers.CopyBlocks(copy.FirstBlock, copy.EndBlock));
+        state.CopyTaken(TimeSpan.Zero, _node.Clock);
+        state.CopiesChanged(_node.Copies.Whole);
     }
 
     private void Save(SliceState state)

@@ -197,10 +197,7 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
                         took.Term == before!.Term.Next, $"{took.Term} follows {before.Term}");
                     break;
                 case GenerationOpened opened:
-                    Require(
-                        opened.From == before!.Newest?.Version,
-                        $"{opened.Number} opens from {opened.From}, and the newest checkpoint is"
-                        + $" that of {before.Newest?.Version}");
+                    OpensFromNewest(opened, before!.Newest?.Version);
                     break;
                 case EpochJudged judged:
                     Judged(judged.Report);
@@ -216,6 +213,13 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
 
         CheckpointsAreReadable();
     }
+
+    private static void OpensFromNewest(GenerationOpened opened, long? newest) => Require(
+        opened.Copies is { } copies
+            ? opened.From is null && copies.Version > (newest ?? 0)
+            : opened.From == newest,
+        $"{opened.Number} opens from {opened.Copies?.Version ?? opened.From}, and the newest"
+        + $" checkpoint is that of {newest}");
 
     /// <summary>No committed checkpoint is ever lost.</summary>
     public void CheckpointsAreReadable()
@@ -255,6 +259,7 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
     {
         Statistics.Terms += happened is CoordinatorTookOver ? 1 : 0;
         Statistics.Generations += happened is GenerationOpened ? 1 : 0;
+        Statistics.OpenedFromCopies += happened is GenerationOpened { Copies: not null } ? 1 : 0;
         Statistics.Assignments += happened is WorkersAssigned ? 1 : 0;
         Statistics.Commits += happened is CheckpointCommitted ? 1 : 0;
         Statistics.Aborts += happened is CheckpointAborted ? 1 : 0;

@@ -75,6 +75,12 @@ public sealed class SimulationStatistics
     /// <summary>Generations.</summary>
     public long Generations { get; set; }
 
+    /// <summary>Copies of slices in memory that were taken.</summary>
+    public long Copies { get; set; }
+
+    /// <summary>Generations that opened from copies in memory.</summary>
+    public long OpenedFromCopies { get; set; }
+
     /// <summary>Assignments.</summary>
     public long Assignments { get; set; }
 

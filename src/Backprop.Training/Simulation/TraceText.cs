@@ -45,7 +45,9 @@ internal static class TraceText
     {
         GenerationOpened opened =>
             $"{opened.Number} opens on {string.Join(", ", opened.Servers)} from"
-            + $" {opened.From?.ToString() ?? "the first weights"}",
+            + (opened.Copies is { } copies
+                ? $" copies of {copies.Version}: {string.Join(", ", copies.Keepers)}"
+                : $" {opened.From?.ToString() ?? "the first weights"}"),
         GenerationEnded ended => $"the generation ends: {ended.Reason}",
         WorkersAssigned assigned =>
             $"revision {assigned.Revision}: "

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Engine;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
+using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 using Backprop.Training.Simulation;
 
@@ -101,6 +102,50 @@ public sealed class ProtocolEqualityTests
         Assert.Equal(version >= 6, opened[1].From is not null);
     }
 
+    [Theory]
+    [InlineData(5, 2)]
+    [InlineData(8, 3)]
+    [InlineData(11, 4)]
+    public void A_lost_server_takes_the_run_back_to_copies_in_memory(long version, int servers)
+    {
+        (long, Fault)[] faults =
+        [
+            .. Enumerable.Repeat<(long, Fault)>(
+                (version - 1, new Fault.Join(true, false, 1)), servers - 2),
+            (version, new Fault.Crash(1, null)),
+        ];
+
+        SimulationOutcome outcome = Simulate(Copying(Plan, 3, 2, faults));
+
+        GenerationOpened[] opened = Opened(outcome);
+        Assert.Equal(2, opened.Length);
+        Assert.Equal(Math.Min(3, servers), opened[1].Servers.Length);
+        long newest = outcome.Events.TakeWhile(one => one != opened[1])
+            .OfType<CheckpointCommitted>().Last().Manifest.Version;
+        Assert.True(opened[1].Copies!.Version > newest);
+    }
+
+    [Fact]
+    public void A_server_and_its_keeper_that_die_take_the_run_back_to_its_checkpoint()
+    {
+        SimulationOutcome outcome = Simulate(Copying(
+            Plan, 3, 2, (8, new Fault.Crash(1, null)), (8, new Fault.Crash(2, null))));
+
+        GenerationOpened last = Opened(outcome)[^1];
+        Assert.Null(last.Copies);
+        Assert.NotNull(last.From);
+    }
+
+    [Fact]
+    public void A_keeper_that_dies_while_slices_open_from_it_holds_nothing_up_for_good()
+    {
+        SimulationOutcome outcome = Simulate(Copying(
+            Plan, 3, 2, (8, new Fault.Crash(2, null)), (8, new Fault.LoseAllUnderWay()),
+            (8, new Fault.Crash(0, null))));
+
+        Assert.Null(Opened(outcome)[^1].Copies);
+    }
+
     [Fact]
     public void A_coordinator_that_dies_is_followed_by_another_in_the_same_generation()
     {
@@ -120,7 +165,20 @@ public sealed class ProtocolEqualityTests
 
     private static SimulationOutcome Simulate(
         TrainingPlan plan, int servers, int workers,
-        params (long Version, Fault Fault)[] faults) => Simulate(new Scenario
+        params (long Version, Fault Fault)[] faults) =>
+        Simulate(Disturbed(plan, servers, workers, faults));
+
+    private static Scenario Copying(
+        TrainingPlan plan, int servers, int workers,
+        params (long Version, Fault Fault)[] faults) =>
+        Disturbed(plan, servers, workers, faults) with
+        {
+            Copies = new CopyOptions { Share = 1, LeastInterval = TimeSpan.Zero },
+        };
+
+    private static Scenario Disturbed(
+        TrainingPlan plan, int servers, int workers,
+        params (long Version, Fault Fault)[] faults) => new()
     {
         Seed = 8,
         Plan = plan,
@@ -129,7 +187,7 @@ public sealed class ProtocolEqualityTests
         [
             .. faults.Select(one => new ScheduledFault(one.Fault, TimeSpan.Zero, one.Version)),
         ],
-    });
+    };
 
     // It ends in the single process's bits, or says where it does not.
     private static SimulationOutcome Simulate(Scenario scenario)
