@@ -121,7 +121,13 @@ internal sealed class TestCluster : IAsyncDisposable
         using var limit = new CancellationTokenSource(s_limit);
         while (!await SeeAsync(isSeen))
         {
-            await Task.Delay(5, limit.Token);
+            if (limit.IsCancellationRequested)
+            {
+                throw new TimeoutException(
+                    await SeeAsync(one => one.Reason(DateTimeOffset.UtcNow)));
+            }
+
+            await Task.Delay(5);
         }
     }
 

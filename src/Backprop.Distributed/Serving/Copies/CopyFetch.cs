@@ -101,7 +101,7 @@ internal sealed class CopyFetch
     {
         foreach (Source source in _sources)
         {
-            if (source.UnderWay > 0 && now - source.LastArrival >= _patience)
+            if (source.Next > 0 && now - source.LastArrival >= _patience)
             {
                 source.UnderWay = 0;
                 source.Next = 0;
