@@ -7,7 +7,7 @@ namespace Backprop.Chaos.Tests;
 public sealed class ScenarioTests : IDisposable
 {
     private const int Coordinator = 0;
-    private const int Length = 12;
+    private const int Length = 30;
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(4);
 
     // On a machine that has much else to do, nodes are silent for longer than they would be.
@@ -28,6 +28,51 @@ public sealed class ScenarioTests : IDisposable
         Assert.Equal("completed", end.Standing);
         Assert.Equal(1, end.Generation);
         Assert.Contains(end.Happenings, text => text.Contains("has taken over, in term 2"));
+    }
+
+    [SkippableFact]
+    public async Task A_server_that_is_told_to_end_takes_no_step_with_it()
+    {
+        using ChaosCluster cluster = Start(servers: 2, workers: 1, s_longSilence);
+        (string run, RunState begun) = await BeginAsync(cluster);
+        cluster.Nodes[1].Process!.Terminate();
+        RunState next = await SeeAsync(cluster, run, state => state.Generation == 2);
+        string saved = next.Happenings.Last(text => text.Contains("its slice is saved at version"));
+        Assert.True(long.Parse(saved[(saved.LastIndexOf(' ') + 1)..]) >= begun.Version, saved);
+        Assert.Equal("completed", (await SeeAsync(cluster, run, state => state.IsOver)).Standing);
+        Assert.Contains("ended", cluster.Nodes[1].Log());
+    }
+
+    [SkippableFact]
+    public async Task A_run_below_its_workers_pauses_and_resumes_by_itself()
+    {
+        using ChaosCluster cluster = Start(servers: 1, workers: 2, s_longSilence);
+        (string run, _) = await BeginAsync(cluster, leastWorkers: 2);
+        cluster.Nodes[3].End();
+        RunState paused = await SeeAsync(cluster, run, state => state.Standing == "paused");
+        Assert.Equal("1 of at least 2 workers are there", paused.Reason);
+        cluster.Nodes[3].Start();
+        RunState end = await SeeAsync(cluster, run, state => state.IsOver);
+        Assert.Equal("completed", end.Standing);
+        Assert.Equal(1, end.Generation);
+    }
+
+    [SkippableFact]
+    public async Task A_node_that_was_given_up_comes_back_by_itself()
+    {
+        using ChaosCluster cluster = Start(servers: 1, workers: 2, ChaosCluster.ShortSilence);
+        (string run, _) = await BeginAsync(cluster);
+        cluster.Do(new Fault.Isolate(3, TimeSpan.Zero));
+        await UntilAsync(
+            () => Task.FromResult(
+                cluster.Nodes[3].Log().Any(line => line.StartsWith("returning: "))),
+            "it is not given up");
+        cluster.Heal();
+        await UntilAsync(
+            () => Task.FromResult(
+                cluster.Nodes[3].Log().Count(line => line == "ready") == 2),
+            "it does not come back");
+        Assert.Equal("completed", (await SeeAsync(cluster, run, state => state.IsOver)).Standing);
     }
 
     private ChaosCluster Start(int servers, int workers, TimeSpan silence)
@@ -60,7 +105,8 @@ public sealed class ScenarioTests : IDisposable
             "the run does not get there");
         return holds(seen!)
             ? seen!
-            : throw new InvalidOperationException($"the run is over: {seen!.Reason}");
+            : throw new InvalidOperationException(
+                $"the run is over: {string.Join('\n', seen!.Happenings)}");
     }
 
     private static async Task UntilAsync(Func<Task<bool>> holds, string otherwise)
