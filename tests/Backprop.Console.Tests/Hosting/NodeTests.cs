@@ -41,12 +41,16 @@ public sealed class NodeTests : IDisposable
     }
 
     [Theory]
-    [InlineData("NODE", "control messages cannot be taken at 127.0.0.1:{0}: Address already in"
-        + " use; another port is set by --port or backprop.node.port")]
-    [InlineData("LINKS", "tensor links cannot be accepted at 127.0.0.1:{0}: Address already in use")]
-    [InlineData("API", "the API cannot be served at 127.0.0.1:{0}: Failed to bind to address"
-        + " http://127.0.0.1:{0}: address already in use.; another port is set by --api-port or"
-        + " backprop.api.port")]
+    [InlineData(
+        "NODE",
+        "control messages cannot be taken at 127.0.0.1:{0}: Address already in use; another port is"
+        + " set by --port or backprop.node.port")]
+    [InlineData(
+        "LINKS", "tensor links cannot be accepted at 127.0.0.1:{0}: Address already in use")]
+    [InlineData(
+        "API",
+        "the API cannot be served at 127.0.0.1:{0}: Failed to bind to address http://127.0.0.1:{0}:"
+        + " address already in use.; another port is set by --api-port or backprop.api.port")]
     public void A_port_that_is_taken_is_said_in_one_line(string port, string message)
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);
@@ -55,8 +59,7 @@ public sealed class NodeTests : IDisposable
         Dictionary<string, string> variables = Variables("coordinator,parameter-server,worker");
         variables[$"BACKPROP__{port}__PORT"] = $"{taken}";
         CommandRun run = CommandRun.With(new Surroundings { Variables = variables }, "node");
-        Assert.Equal(
-            $"backprop: {string.Format(message, taken)}{Environment.NewLine}", run.Error);
+        Assert.Equal($"backprop: {string.Format(message, taken)}{Environment.NewLine}", run.Error);
         Assert.Equal((ExitCode.Failure, ""), (run.ExitCode, run.Output));
     }
 
