@@ -29,26 +29,17 @@ internal sealed record ApiBackend(
 
 /// <summary>The cluster's HTTP API, as <c>docs/http-api.md</c> has it: a request is a question to
 /// the coordinator, and every refusal is a problem of RFC 9457.</summary>
-internal sealed class ApiServer : IAsyncDisposable
+internal static class ApiServer
 {
     private const int MaxBodyBytes = 1 << 20;
     private const int MaxConnections = 1_000;
 
-    private readonly WebApplication _application;
+    private static readonly TimeSpan s_lastAnswers = TimeSpan.FromSeconds(30);
 
-    private ApiServer(WebApplication application, Uri address)
-    {
-        _application = application;
-        Address = address;
-    }
-
-    /// <summary>Where it is served, with the port that the system chose.</summary>
-    public Uri Address { get; }
-
-    /// <summary>Begins to serve.</summary>
-    /// <exception cref="IOException">The address cannot be listened on.</exception>
-    public static async Task<ApiServer> StartAsync(
-        string host, int port, ApiBackend backend, CancellationToken cancellation)
+    /// <summary>Of an application that serves the API, and whatever else is added to it.</summary>
+    /// <param name="host">Where.</param>
+    /// <param name="port">0: any free one.</param>
+    public static WebApplicationBuilder CreateBuilder(string host, int port)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -72,7 +63,21 @@ internal sealed class ApiServer : IAsyncDisposable
                 options.SerializerOptions.Converters.Add(converter);
             }
         });
-        WebApplication application = builder.Build();
+        return builder;
+    }
+
+    /// <summary>Starts the application, and begins to serve when all else in it has started.
+    /// </summary>
+    /// <param name="application">Made by <see cref="CreateBuilder"/>.</param>
+    /// <param name="place">Where that was told to serve, for the message.</param>
+    /// <param name="backend">Answers.</param>
+    /// <param name="cancellation">Of the start.</param>
+    /// <returns>Where it is served, with the port that the system chose.</returns>
+    /// <exception cref="IOException">The address cannot be listened on.</exception>
+    public static async Task<Uri> StartAsync(
+        WebApplication application, string place, ApiBackend backend,
+        CancellationToken cancellation)
+    {
         Map(application, backend);
         try
         {
@@ -80,22 +85,21 @@ internal sealed class ApiServer : IAsyncDisposable
         }
         catch (Exception failure) when (failure is IOException or SocketException)
         {
-            await application.DisposeAsync();
             throw new IOException(
-                $"the API cannot be served at {host}:{port}: {failure.Message}; another port"
+                $"the API cannot be served at {place}: {failure.Message}; another port"
                 + " is set by --api-port or backprop.api.port", failure);
         }
 
-        string bound = application.Services.GetRequiredService<IServer>()
-            .Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        return new ApiServer(application, new Uri(bound));
+        return new Uri(application.Services.GetRequiredService<IServer>()
+            .Features.Get<IServerAddressesFeature>()!.Addresses.First());
     }
 
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    /// <summary>Lets what has been asked be answered, and takes no more requests; all else in the
+    /// application goes on.</summary>
+    public static async Task StopServingAsync(WebApplication application)
     {
-        await _application.StopAsync();
-        await _application.DisposeAsync();
+        using var limit = new CancellationTokenSource(s_lastAnswers);
+        await application.Services.GetRequiredService<IServer>().StopAsync(limit.Token);
     }
 
     private static IPAddress[] AddressesOf(string host)

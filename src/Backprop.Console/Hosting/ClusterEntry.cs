@@ -43,6 +43,13 @@ internal sealed class ClusterEntry(
         Props.Create(() => new Presence()).WithDispatcher(NodeDispatchers.Nodes),
         PresenceName(IncarnationOf(self)));
 
+    /// <summary>The address of another node's actor system.</summary>
+    public static Address AddressOf(ActorSystem system, NodeAddress address)
+    {
+        Address self = Cluster.Get(system).SelfAddress;
+        return new Address(self.Protocol, self.System, address.Host, address.Port);
+    }
+
     /// <summary>Joins.</summary>
     /// <param name="deadline">Gives up after so long.</param>
     /// <param name="ending">Completes with a reason if the node cannot stay.</param>
@@ -55,7 +62,7 @@ internal sealed class ClusterEntry(
         Address self = _cluster.SelfAddress;
         _cluster.JoinSeedNodes(node.Cluster.Join.IsEmpty
             ? [self, .. await OthersAsync(cancellation)]
-            : node.Cluster.Join.Select(AddressOf));
+            : node.Cluster.Join.Select(one => AddressOf(system, one)));
         while (_cluster.SelfMember.Status is not (MemberStatus.Up or MemberStatus.WeaklyUp))
         {
             if (ending.IsCompleted)
@@ -74,16 +81,12 @@ internal sealed class ClusterEntry(
         }
     }
 
-    /// <summary>The address of a node's actor system.</summary>
-    public Address AddressOf(NodeAddress address) => new(
-        _cluster.SelfAddress.Protocol, _cluster.SelfAddress.System, address.Host, address.Port);
-
     // Clusters do not merge: who founds one while others are in the old one has lost them.
     private async Task<Address[]> OthersAsync(CancellationToken cancellation)
     {
         (NodeId Node, Address Address)[] others =
         [
-            .. known.Select(one => (Node: one, Address: AddressOf(ParseAddress(one))))
+            .. known.Select(one => (Node: one, Address: AddressOf(system, ParseAddress(one))))
                 .Where(one => !one.Address.Equals(_cluster.SelfAddress)),
         ];
         long began = TimeProvider.System.GetTimestamp();

@@ -3,6 +3,7 @@ using Akka.Persistence.Snapshot;
 using Backprop.Console.Api;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Embedded;
+using Microsoft.AspNetCore.Builder;
 
 namespace Backprop.Console.Tests.Commands;
 
@@ -10,9 +11,9 @@ namespace Backprop.Console.Tests.Commands;
 internal sealed class ServedCluster : IAsyncDisposable
 {
     private readonly EmbeddedCluster _cluster;
-    private readonly ApiServer _api;
+    private readonly WebApplication _api;
 
-    private ServedCluster(EmbeddedCluster cluster, ApiServer api)
+    private ServedCluster(EmbeddedCluster cluster, WebApplication api)
     {
         _cluster = cluster;
         _api = api;
@@ -20,7 +21,7 @@ internal sealed class ServedCluster : IAsyncDisposable
 
     public string? Unready { get; set; }
 
-    public Uri Address => _api.Address;
+    public Uri Address { get; private set; } = null!;
 
     public static async Task<ServedCluster> StartAsync()
     {
@@ -47,14 +48,13 @@ internal sealed class ServedCluster : IAsyncDisposable
             MemoryLimitBytes = long.MaxValue,
             OnHung = reason => throw new TimeoutException(reason),
         });
-        ServedCluster? served = null;
-        ApiServer api = await ApiServer.StartAsync(
-            "127.0.0.1", 0,
+        var served = new ServedCluster(cluster, ApiServer.CreateBuilder("127.0.0.1", 0).Build());
+        served.Address = await ApiServer.StartAsync(
+            served._api, "any port",
             new ApiBackend(
                 cluster.Client, cluster.Files.ReadAsync, cluster.Checkpoints, cluster.Digests,
-                () => served?.Unready),
+                () => served.Unready),
             CancellationToken.None);
-        served = new ServedCluster(cluster, api);
         return served;
     }
 
@@ -64,6 +64,7 @@ internal sealed class ServedCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        await _api.StopAsync();
         await _api.DisposeAsync();
         await _cluster.DisposeAsync();
     }

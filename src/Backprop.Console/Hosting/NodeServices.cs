@@ -1,0 +1,267 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Configuration;
+using Akka.Hosting;
+using Backprop.Console.Api;
+using Backprop.Console.Storage;
+using Backprop.Data.Sources;
+using Backprop.Distributed.Cluster;
+using Backprop.Distributed.Configuration;
+using Backprop.Distributed.Coordination;
+using Backprop.Distributed.Links;
+using Backprop.Distributed.Links.Tcp;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Serving;
+using Backprop.Distributed.Working;
+using Backprop.Engine.Simd;
+using Backprop.Training.Protocol;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace Backprop.Console.Hosting;
+
+/// <summary>A node's links, open. They are not the host's to close, since it may wait for its
+/// actors for longer than the node does.</summary>
+/// <param name="Hub">Whoever has this closes them.</param>
+/// <param name="Address">Where other nodes reach them.</param>
+internal sealed record NodeLinks(LinkHub Hub, LinkAddress Address);
+
+/// <summary>What a node's stay in its cluster is made of: a host, the services in it, and the
+/// actors that start with it.</summary>
+internal static class NodeServices
+{
+    private static string Version =>
+        typeof(NodeServices).Assembly.GetName().Version!.ToString();
+
+    private static string Processor =>
+        $"{RuntimeInformation.ProcessArchitecture} with {(int)SimdWidths.Best * 32}-bit vectors";
+
+    /// <summary>The host of one stay. Its actor system runs when this returns; its actors start
+    /// with the host, and the API after them.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="address">Where others reach it.</param>
+    /// <exception cref="IOException">The port is taken, or the address is not this machine's.
+    /// </exception>
+    public static IHost Open(NodeConfiguration node, string address)
+    {
+        IHost host = Build(node, address);
+        try
+        {
+            OpenSystem(host.Services, node, address);
+            return host;
+        }
+        catch
+        {
+            host.Dispose();
+            throw;
+        }
+    }
+
+    // The web application that serves the API is a host as good as any.
+    private static IHost Build(NodeConfiguration node, string address)
+    {
+        if (!node.Member.Roles.HasFlag(NodeRoles.Coordinator))
+        {
+            HostApplicationBuilder plain = Host.CreateEmptyApplicationBuilder(settings: null);
+            Add(plain.Services, node, address);
+            return plain.Build();
+        }
+
+        WebApplicationBuilder serving = ApiServer.CreateBuilder(node.Api.Host, node.Api.Port);
+        Add(serving.Services, node, address);
+        return serving.Build();
+    }
+
+    private static void Add(IServiceCollection services, NodeConfiguration node, string address)
+    {
+        services.AddSingleton<IHostLifetime, NoSignals>();
+        services.AddSingleton(node);
+        services.AddSingleton(node.State.Patience);
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton<NodeReports>();
+        services.AddSingleton<NodeDirectory>();
+        services.AddSingleton<CheckpointPieces>();
+        services.AddSingleton<StoredFiles>();
+        services.AddSingleton<StoredDigests>();
+        services.AddSingleton(Listen(address));
+        services.AddSingleton(Describe);
+        services.AddSingleton(Share);
+        services.AddSingleton(provider =>
+            CoordinatorSeat.Reach(provider.GetRequiredService<ActorSystem>()));
+        services.AddAkka(ClusterActorConfiguration.SystemName, (akka, provider) => akka
+            .AddHocon(ConfigurationOf(node, address), HoconAddMode.Prepend)
+            .WithActors((system, _) => StartRoles(system, provider))
+            .WithActors((system, registry) => StartMembership(system, registry, provider))
+            .WithActors((system, registry) => OfferSeat(system, registry, provider)));
+    }
+
+    /// <summary>Akka's configuration of a node: Akka.Hosting may add to it, but changes nothing.
+    /// </summary>
+    public static Config ConfigurationOf(NodeConfiguration node, string address) =>
+        NodeLog.Config
+            .WithFallback(ClusterActorConfiguration.Of(new ClusterOptions
+            {
+                Host = address,
+                Port = node.Member.Port,
+                BindHost = node.Member.BindHost.Length > 0 ? node.Member.BindHost : null,
+                BindPort = node.Member.BindPort,
+                Roles = node.Member.Roles,
+                Coordinators = node.Cluster.Coordinators,
+                AcceptablePause = node.Cluster.AcceptablePause,
+                StableAfter = node.Cluster.StableAfter,
+                LeavingDeadline = node.Member.ShutdownGrace,
+            }))
+            .WithFallback(PersistenceConfiguration.ToAkka(node.State.Options));
+
+    private static void OpenSystem(
+        IServiceProvider services, NodeConfiguration node, string address)
+    {
+        try
+        {
+            services.GetRequiredService<ActorSystem>();
+        }
+        catch (Exception failure)
+        {
+            Exception cause = failure;
+            while (cause is { InnerException: { } inner } and not SocketException)
+            {
+                cause = inner;
+            }
+
+            if (cause is not SocketException refused)
+            {
+                throw;
+            }
+
+            throw new IOException(
+                $"control messages cannot be taken at {address}:{node.Member.Port}:"
+                + $" {refused.Message}; another port is set by --port or backprop.node.port",
+                failure);
+        }
+    }
+
+    // Others are told the port at which they reach it.
+    private static Func<IServiceProvider, NodeLinks> Listen(string address) => provider =>
+    {
+        var node = provider.GetRequiredService<NodeConfiguration>();
+        LinksConfiguration links = node.Links;
+        string host = node.Member.BindHost.Length > 0 ? node.Member.BindHost : address;
+        NodeId id = IdOf(provider.GetRequiredService<ActorSystem>());
+        var hub = new LinkHub(
+            id,
+            new TcpTransport(new LinkIdentity(node.Cluster.Name, id.Value, Version), links.Options),
+            provider.GetRequiredService<NodeDirectory>(), TimeProvider.System);
+        try
+        {
+            LinkAddress bound = hub.Listen(
+                new LinkAddress(host, links.BindPort > 0 ? links.BindPort : links.Port));
+            return new NodeLinks(
+                hub, new LinkAddress(address, links.BindPort > 0 ? links.Port : bound.Port));
+        }
+        catch
+        {
+            hub.Dispose();
+            throw;
+        }
+    };
+
+    private static NodeDescription Describe(IServiceProvider provider)
+    {
+        var node = provider.GetRequiredService<NodeConfiguration>();
+        return new NodeDescription(
+            IdOf(provider.GetRequiredService<ActorSystem>()), node.Member.Roles,
+            provider.GetRequiredService<NodeLinks>().Address, Version, node.EffectiveThreads,
+            Processor);
+    }
+
+    private static NodeContext Share(IServiceProvider provider)
+    {
+        var node = provider.GetRequiredService<NodeConfiguration>();
+        var self = provider.GetRequiredService<NodeDescription>();
+        var reports = provider.GetRequiredService<NodeReports>();
+        var context = new NodeContext
+        {
+            Node = self.Node,
+            Links = provider.GetRequiredService<NodeLinks>().Hub,
+            Threads = self.Threads,
+            Checkpoints = provider.GetRequiredService<CheckpointPieces>(),
+            Models = provider.GetRequiredService<StoredFiles>(),
+            Data = new DataSourceOpener(
+                node.Data.Directory,
+                new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits()))),
+            MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
+            Copies = node.Copies,
+        };
+        context.Hung += reason => reports.End($"a computation hangs: {reason}", mayReturn: false);
+        return context;
+    }
+
+    private static NodeId IdOf(ActorSystem system) =>
+        Membership.NodeOf(Cluster.Get(system).SelfUniqueAddress);
+
+    private static void StartRoles(ActorSystem system, IServiceProvider provider)
+    {
+        NodeRoles roles = provider.GetRequiredService<NodeConfiguration>().Member.Roles;
+        var context = provider.GetRequiredService<NodeContext>();
+        if (roles.HasFlag(NodeRoles.ParameterServer))
+        {
+            system.ActorOf(ParameterServer.Props(context), ParameterServer.Name);
+        }
+
+        if (roles.HasFlag(NodeRoles.Worker))
+        {
+            system.ActorOf(Worker.Props(context), Worker.Name);
+        }
+    }
+
+    private static void StartMembership(
+        ActorSystem system, IActorRegistry registry, IServiceProvider provider)
+    {
+        ClusterConfiguration cluster = provider.GetRequiredService<NodeConfiguration>().Cluster;
+        var self = provider.GetRequiredService<NodeDescription>();
+        var reports = provider.GetRequiredService<NodeReports>();
+        IActorRef membership = system.ActorOf(
+            Membership.Props(
+                new Introduction(cluster.Name, self, WantsAnswer: true),
+                provider.GetRequiredService<NodeDirectory>(),
+                reason => reports.End(reason, mayReturn: false), reports.ChangeMembers),
+            Membership.Name);
+        registry.Register<Membership>(membership);
+        system.ActorOf(
+            EndedProcesses.Props(membership, cluster.AcceptablePause, cluster.Coordinators),
+            EndedProcesses.Name);
+        system.ActorOf(
+            Stranding.Props(
+                [.. cluster.Join.Select(node => ClusterEntry.AddressOf(system, node))],
+                cluster.Coordinators, reason => reports.End(reason, mayReturn: true)),
+            Stranding.Name);
+        ClusterEntry.Announce(system, self.Node);
+    }
+
+    private static void OfferSeat(
+        ActorSystem system, IActorRegistry registry, IServiceProvider provider)
+    {
+        if (provider.GetRequiredService<NodeDescription>().Roles.HasFlag(NodeRoles.Coordinator))
+        {
+            CoordinatorSeat.Offer(system, Coordinator.Props(new CoordinatorContext
+            {
+                Membership = registry.Get<Membership>(),
+                Checkpoints = provider.GetRequiredService<CheckpointPieces>(),
+                Digests = provider.GetRequiredService<StoredDigests>(),
+            }));
+        }
+    }
+
+    /// <summary>A stay begins and ends when its node says so, whatever signals the process gets.
+    /// </summary>
+    private sealed class NoSignals : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}
