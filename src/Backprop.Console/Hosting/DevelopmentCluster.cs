@@ -147,6 +147,12 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
     private ClusterProcess Start(string name, string roles, string? join, int threads)
     {
         string log = Path.Combine(directory, $"{name}.log");
+        if (File.Exists(log))
+        {
+            // Nobody is to take what the process before has written for what this one writes.
+            File.Move(log, Path.Combine(directory, $"{name}.before.log"), overwrite: true);
+        }
+
         string[] command =
         [
             .. environment.Program, "node", "--roles", roles, "--port", "0", "--links-port", "0",

@@ -65,6 +65,7 @@ public sealed class KillEverythingTests : IDisposable
 
         string output = await cluster.WatchAsync(run);
 
+        Assert.True(File.Exists(Path.Combine(_scratch["cluster"], "coordinator.before.log")));
         Assert.Contains("all 260 epochs are done", output);
         Assert.Contains(CommandRun.Weights(_scratch["undisturbed"]), output);
         await cluster.DownAsync();
