@@ -5,4 +5,6 @@ namespace Backprop.Faults;
 /// <param name="Repeats">Faults of each kind.</param>
 /// <param name="Minutes">How long goodput is measured.</param>
 /// <param name="Seed">Of the schedule of kills.</param>
-internal sealed record Measurement(Report Report, int Repeats, double Minutes, int Seed);
+/// <param name="HasPeer">Whether torchrun is measured as well.</param>
+internal sealed record Measurement(
+    Report Report, int Repeats, double Minutes, int Seed, bool HasPeer);

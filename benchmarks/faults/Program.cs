@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Backprop.Faults.Lines;
+using Backprop.Faults.Torch;
 
 namespace Backprop.Faults;
 
@@ -31,9 +32,10 @@ internal static class Program
         Option<int> repeats = Number("--repeats", "Faults of each kind", 10);
         Option<double> minutes = Number("--minutes", "How long goodput is measured", 10.0);
         Option<int> seed = Number("--seed", "Of the kills of goodput", 1);
+        Option<bool> alone = new("--alone") { Description = "Without torchrun" };
         var command = new RootCommand("What faults cost a run, here and under torchrun")
         {
-            only, repeats, minutes, seed,
+            only, repeats, minutes, seed, alone,
         };
         command.SetAction(result =>
         {
@@ -42,7 +44,8 @@ internal static class Program
                 chosen,
                 new Measurement(
                     new Report(System.Console.Out), result.GetValue(repeats),
-                    result.GetValue(minutes), result.GetValue(seed)));
+                    result.GetValue(minutes), result.GetValue(seed),
+                    !result.GetValue(alone) && PythonProgram.Version is not null));
         });
         return command.Parse(args).InvokeAsync();
     }

@@ -10,9 +10,6 @@ internal sealed class Report(TextWriter output)
 {
     private const int Columns = 100;
 
-    /// <summary>Whether the peer is there; said once if it is not.</summary>
-    public static bool HasPeer => PythonProgram.Version is not null;
-
     /// <summary>What all of it was measured on.</summary>
     public void Begin()
     {
@@ -21,7 +18,8 @@ internal sealed class Report(TextWriter output)
             .Split(':')[1].Trim() ?? "unknown processor";
         string load = File.ReadAllText("/proc/loadavg").Split(' ')[0];
         output.WriteLine(
-            $"{processor}, {Environment.ProcessorCount} cores, load {load}, {DateTime.Now:yyyy-MM-dd}");
+            $"{processor}, {Environment.ProcessorCount} cores, load {load},"
+            + $" {DateTime.Now:yyyy-MM-dd}");
         output.WriteLine(
             $"{RuntimeInformation.FrameworkDescription}; "
             + (PythonProgram.Version ?? "torchrun is not installed"));

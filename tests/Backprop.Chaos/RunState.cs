@@ -9,12 +9,11 @@ namespace Backprop.Chaos;
 /// <param name="Version">Steps done.</param>
 /// <param name="Generation">The generation.</param>
 /// <param name="IsFollowed">Whether its coordinator hears of steps.</param>
-/// <param name="Servers">Its parameter servers.</param>
 /// <param name="Weights">The digest of its final weights; null: it has not completed.</param>
 /// <param name="Happenings">What has happened to it.</param>
 internal sealed record RunState(
     string Standing, string Reason, long Version, long Generation, bool IsFollowed,
-    string[] Servers, string? Weights, string[] Happenings)
+    string? Weights, string[] Happenings)
 {
     /// <summary>Whether it is over.</summary>
     public bool IsOver => Standing is "completed" or "failed" or "stopped";
@@ -66,10 +65,6 @@ internal sealed class RunApi(Uri address) : IDisposable
                 summary.GetProperty("version").GetInt64(),
                 view.GetProperty("generation").GetInt64(),
                 view.GetProperty("progress").ValueKind == JsonValueKind.Object,
-                [
-                    .. view.GetProperty("servers").EnumerateArray()
-                        .Select(server => server.GetString()!),
-                ],
                 result.ValueKind == JsonValueKind.Object
                     ? result.GetProperty("weightsSha256").GetString()
                     : null,

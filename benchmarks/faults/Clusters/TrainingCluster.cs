@@ -5,8 +5,8 @@ using Backprop.Faults.Measuring;
 
 namespace Backprop.Faults.Clusters;
 
-/// <summary>A cluster of processes on this machine that trains: a coordinator, two parameter servers
-/// and workers, configured as users' are, one thread each.</summary>
+/// <summary>A cluster of processes on this machine that trains: a coordinator, two parameter
+/// servers and workers, configured as users' are, one thread each.</summary>
 internal sealed class TrainingCluster : WatchedRun
 {
     /// <summary>The number of the coordinator among the nodes.</summary>
@@ -100,6 +100,14 @@ internal sealed class TrainingCluster : WatchedRun
     /// <inheritdoc/>
     public override long KillWorker(int worker) => Kill(FirstWorker + worker);
 
+    /// <summary>Has a node leave, and waits until its process has ended.</summary>
+    public Task LeaveAsync(int node)
+    {
+        Do(new Fault.Leave(node, TimeSpan.Zero));
+        return UntilAsync(
+            () => !_cluster.Nodes[node].IsRunning, s_mostForStart, "it does not leave");
+    }
+
     /// <summary>Starts a node's process, if it has none.</summary>
     /// <returns>When.</returns>
     public long Start(int node)
@@ -117,6 +125,18 @@ internal sealed class TrainingCluster : WatchedRun
 
     /// <summary>How often a node has joined the cluster.</summary>
     public int JoinsOf(int node) => _cluster.Nodes[node].Log().Count(line => line == "ready");
+
+    /// <summary>Waits until a worker has a part in a step.</summary>
+    /// <param name="worker">The number of its node.</param>
+    /// <param name="since">After this.</param>
+    /// <returns>When it was done with that.</returns>
+    public async Task<long> ContributionAsync(int worker, long since)
+    {
+        List<long> all = _measures[worker].Contributions;
+        await UntilAsync(
+            () => all.Count > 0 && all[^1] > since, s_mostForStart, "a worker has no part");
+        return all.Find(at => at > since);
+    }
 
     /// <summary>The run's state; null: nobody answers soon.</summary>
     public async Task<RunState?> ShowAsync()

@@ -5,10 +5,10 @@ using Backprop.Faults.Torch;
 
 namespace Backprop.Faults.Lines;
 
-/// <summary>How long training stands still for a checkpoint. A server copies its slice, which is held
-/// against one copy of as many bytes in memory, made at the same time, and against what it takes to
-/// save, which is what a synchronous save would stand still for. That all servers copy the same
-/// version costs more than the copy: it is in the step that follows.</summary>
+/// <summary>How long training stands still for a checkpoint. A server copies its slice, which is
+/// held against one copy of as many bytes in memory, made at the same time, and against what it
+/// takes to save, which is what a synchronous save would stand still for. That all servers copy the
+/// same version costs more than the copy: the step that is held up says how much.</summary>
 internal static class CheckpointStalls
 {
     private const double Milliseconds = 1e3;
@@ -65,7 +65,7 @@ internal static class CheckpointStalls
             "a synchronous save by that", durable.Median / copies.Median, "times", "20");
         given.Report.Add("the step with a checkpoint", steps, "ms");
         given.Report.Add("the median step", step, "ms");
-        if (Report.HasPeer)
+        if (given.HasPeer)
         {
             MeasurePeer(given, saves);
         }
@@ -86,7 +86,8 @@ internal static class CheckpointStalls
         {
             var written = new Samples();
             var durable = new Samples();
-            foreach (string line in PythonProgram.Run("save.py", file, $"{saves}").Trim().Split('\n'))
+            string output = PythonProgram.Run("save.py", file, $"{saves}");
+            foreach (string line in output.Trim().Split('\n'))
             {
                 double[] times =
                 [

@@ -48,7 +48,7 @@ internal static class CoordinatorKills
         given.Report.Add("the new one hears of steps", failovers, "s", "5");
         given.Report.Add("longest step meanwhile, by the median one", longest, "steps", "2");
         given.Report.Add("longest step in 4 s before", calm, "steps");
-        if (Report.HasPeer)
+        if (given.HasPeer)
         {
             await ConfirmEndAsync(given);
         }

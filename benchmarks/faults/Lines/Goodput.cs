@@ -31,7 +31,7 @@ internal static class Goodput
                 given, "of any process", "", cluster, kills, draw => KillAny(cluster, draw));
         }
 
-        foreach (TorchTuning tuning in Report.HasPeer ? TorchTuning.All : [])
+        foreach (TorchTuning tuning in given.HasPeer ? TorchTuning.All : [])
         {
             using TorchJob job = await TorchJob.StartAsync(tuning);
             await MeasureAsync(

@@ -5,7 +5,7 @@ using Backprop.Faults.Torch;
 namespace Backprop.Faults.Lines;
 
 /// <summary>A second worker comes: when does it contribute, and what does the first one lose?
-/// Afterwards it is killed, and comes again.</summary>
+/// Afterwards it leaves, and comes again.</summary>
 internal static class Joins
 {
     private static readonly TimeSpan s_mostForJoin = TimeSpan.FromMinutes(2);
@@ -30,7 +30,7 @@ internal static class Joins
         given.Report.Add("member of the cluster to first contribution", sinceJoined, "s", "1");
         given.Report.Add("process started to first contribution", sinceStart, "s");
         given.Report.Add("longest step from joining on, by the median", longest, "steps", "2");
-        foreach (TorchTuning tuning in Report.HasPeer ? TorchTuning.All : [])
+        foreach (TorchTuning tuning in given.HasPeer ? TorchTuning.All : [])
         {
             await MeasureAsync(given, tuning);
         }
@@ -40,24 +40,19 @@ internal static class Joins
         TrainingCluster cluster, Samples sinceStart, Samples sinceJoined, Samples longest)
     {
         int worker = TrainingCluster.FirstWorker + 1;
-        Measures measures = cluster.Of(worker);
         int joins = cluster.JoinsOf(worker);
-        int contributions = measures.Contributions.Count;
         long started = cluster.Start(worker);
         double step = cluster.Steps.MedianStep(Clock.After(started, -s_calm), started);
         await cluster.UntilAsync(
             () => cluster.JoinsOf(worker) > joins, s_mostForJoin, "it does not join");
         long joined = Clock.Now;
-        await cluster.UntilAsync(
-            () => measures.Contributions.Count > contributions, s_mostForJoin,
-            "it does not contribute");
-        long contributed = measures.Contributions[contributions];
+        long contributed = await cluster.ContributionAsync(worker, started);
         await cluster.WatchAsync(s_afterwards);
         sinceStart.Add(Clock.Seconds(started, contributed));
         sinceJoined.Add(Clock.Seconds(joined, contributed));
         longest.Add(
             cluster.Steps.LongestStep(joined, Clock.After(contributed, s_afterwards)) / step);
-        await cluster.NewStepAsync(cluster.Kill(worker));
+        await cluster.LeaveAsync(worker);
         await cluster.WatchAsync(s_calm);
     }
 

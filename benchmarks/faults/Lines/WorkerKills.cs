@@ -4,8 +4,8 @@ using Backprop.Faults.Torch;
 
 namespace Backprop.Faults.Lines;
 
-/// <summary>A worker's process is killed: when does training go on? It is started again once it has,
-/// as a machine's would be later.</summary>
+/// <summary>A worker's process is killed: when does training go on? It is started again once it
+/// has, as a machine's would be later, and has to find its place again.</summary>
 internal static class WorkerKills
 {
     /// <summary>Measures it.</summary>
@@ -13,17 +13,23 @@ internal static class WorkerKills
     {
         given.Report.Head("a worker of two is killed (SIGKILL)");
         var ours = new Samples();
+        var returns = new Samples();
         using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2))
         {
             for (int i = 0; i < given.Repeats; i++)
             {
-                ours.Add(await cluster.NewStepAsync(cluster.KillWorker(i % 2)));
+                int worker = TrainingCluster.FirstWorker + (i % 2);
+                ours.Add(await cluster.NewStepAsync(cluster.Kill(worker)));
+                long started = cluster.Start(worker);
+                returns.Add(Clock.Seconds(
+                    started, await cluster.ContributionAsync(worker, started)));
                 await cluster.SettleAsync();
             }
         }
 
         given.Report.Add("to the next step", ours, "s", "p50 1, p99 3");
-        foreach (TorchTuning tuning in Report.HasPeer ? TorchTuning.All : [])
+        given.Report.Add("started again: to its first contribution", returns, "s");
+        foreach (TorchTuning tuning in given.HasPeer ? TorchTuning.All : [])
         {
             await MeasureAsync(given, tuning);
         }

@@ -46,7 +46,7 @@ internal abstract class WatchedRun : IDisposable
             if (Clock.Now > end)
             {
                 throw new TimeoutException(
-                    $"{otherwise} within {limit.TotalSeconds:0} s{Environment.NewLine}{Describe()}");
+                    $"{otherwise} within {limit.TotalSeconds:0} s:\n{Describe()}");
             }
 
             await Task.Delay(s_look);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What torchrun runs for `benchmarks/faults`: trains the MLP 784-512-512-10 with DistributedDataParallel
-on 60,000 made-up images, 256 a step, Adam, gloo. Goes on from the newest checkpoint.
+"""What torchrun runs for `benchmarks/faults`: trains the MLP 784-512-512-10 with
+DistributedDataParallel on 60,000 made-up images, 256 a step, Adam, gloo. Goes on from the newest
+checkpoint.
 
 usage: train.py DIRECTORY STEPS_PER_CHECKPOINT
 

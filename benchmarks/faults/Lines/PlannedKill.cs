@@ -1,6 +1,6 @@
 namespace Backprop.Faults.Lines;
 
-/// <summary>Kills at random times: between two passes a time that is exponentially distributed.
+/// <summary>A kill at a random time: the times between kills are exponentially distributed.
 /// </summary>
 /// <param name="After">When, from the beginning.</param>
 /// <param name="Draw">Who is hit: a number in [0, 1).</param>
