@@ -79,7 +79,8 @@ public sealed class ScenarioTests : IDisposable
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "every node has a loopback address of its own");
         var cluster = new ChaosCluster(
-            _directory.FullName, Schedule.Calm(servers, workers), silence);
+            _directory.FullName, Schedule.Calm(servers, workers),
+            new ChaosOptions { Silence = silence });
         cluster.StartAll();
         return cluster;
     }

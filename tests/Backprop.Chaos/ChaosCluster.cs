@@ -9,29 +9,25 @@ namespace Backprop.Chaos;
 /// </summary>
 internal sealed class ChaosCluster : IDisposable
 {
-    /// <summary>How long a node may be silent before it is suspected, where nothing else is said:
-    /// shorter than usual, so that a schedule sees what comes after.</summary>
-    public static readonly TimeSpan ShortSilence = TimeSpan.FromSeconds(5);
-
     private readonly LinkRules _rules = new();
 
     /// <summary>One whose processes are not started yet.</summary>
     /// <param name="directory">For state and logs.</param>
     /// <param name="schedule">Which nodes it has.</param>
-    /// <param name="silence">How long a node may be silent before it is suspected.</param>
-    public ChaosCluster(string directory, Schedule schedule, TimeSpan silence)
+    /// <param name="options">How its nodes are run.</param>
+    public ChaosCluster(string directory, Schedule schedule, ChaosOptions options)
     {
         Directory.CreateDirectory(directory);
         Nodes =
         [
             .. schedule.Widths.Select((width, number) => new ChaosNode(
-                number, schedule.PartOf(number), directory, width, _rules)),
+                number, schedule.PartOf(number), directory, width, _rules, options)),
         ];
         int api = FreePorts.Next(IPAddress.Loopback);
         Api = new RunApi(new Uri($"http://127.0.0.1:{api}"));
         foreach (ChaosNode node in Nodes)
         {
-            node.Configure(Configuration(node, Nodes[0], directory, api, silence));
+            node.Configure(Configuration(node, Nodes[0], directory, api, options));
         }
     }
 
@@ -119,7 +115,7 @@ internal sealed class ChaosCluster : IDisposable
     }
 
     private static string Configuration(
-        ChaosNode node, ChaosNode coordinator, string directory, int api, TimeSpan silence)
+        ChaosNode node, ChaosNode coordinator, string directory, int api, ChaosOptions options)
     {
         string role = node.Part switch
         {
@@ -127,21 +123,28 @@ internal sealed class ChaosCluster : IDisposable
             NodePart.Server => "parameter-server",
             _ => "worker",
         };
+        string bindHost = options.HasProxies ? "127.0.0.1" : "";
         string join = node.Part == NodePart.Coordinator ? "" : $"\"{coordinator.Address}\"";
         return $$"""
             backprop {
               cluster {
-                name = chaos, join = [{{join}}], join-deadline = 3m, stable-after = 3s
-                acceptable-pause = {{(int)silence.TotalSeconds}}s
+                name = chaos, join = [{{join}}], join-deadline = 3m
               }
               node {
                 host = "{{LoopbackProxy.AddressOf(node.Number)}}", port = {{node.Port}}
-                bind-host = "127.0.0.1", roles = [{{role}}], shutdown-grace = 15s
+                bind-host = "{{bindHost}}", roles = [{{role}}], shutdown-grace = 15s
               }
-              links { port = {{node.LinksPort}}, silence-deadline = 4s }
+              links { port = {{node.LinksPort}} }
               persistence { directory = "{{Path.Combine(directory, "state")}}" }
               api { port = {{(node.Part == NodePart.Coordinator ? api : 0)}} }
             }
+            {{(options.Silence is { } silence ? Impatience(silence) : "")}}
             """;
     }
+
+    private static string Impatience(TimeSpan silence) => $$"""
+        backprop.cluster.acceptable-pause = {{(int)silence.TotalSeconds}}s
+        backprop.cluster.stable-after = 3s
+        backprop.links.silence-deadline = 4s
+        """;
 }

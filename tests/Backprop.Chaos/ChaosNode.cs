@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using Backprop.Chaos.Network;
 using Backprop.Chaos.Processes;
@@ -12,7 +13,7 @@ internal sealed class ChaosNode : IDisposable
     private const int TailLines = 40;
 
     private readonly string _directory;
-    private readonly string _width;
+    private readonly ImmutableDictionary<string, string> _variables;
     private readonly LoopbackProxy[] _proxies;
     private NodeProcess? _process;
 
@@ -22,16 +23,24 @@ internal sealed class ChaosNode : IDisposable
     /// <param name="directory">For its configuration and its log.</param>
     /// <param name="width">A variable that is set to 0, or nothing.</param>
     /// <param name="rules">Between the nodes.</param>
+    /// <param name="options">How nodes are run.</param>
     public ChaosNode(
-        int number, NodePart part, string directory, string width, LinkRules rules)
+        int number, NodePart part, string directory, string width, LinkRules rules,
+        ChaosOptions options)
     {
         Number = number;
         Part = part;
         _directory = directory;
-        _width = width;
+        _variables = options.Variables(number).SetItem("HOME", directory);
+        if (width.Length > 0)
+        {
+            _variables = _variables.SetItem(width, "0");
+        }
+
         Port = FreePorts.Next(LoopbackProxy.AddressOf(number));
         LinksPort = FreePorts.Next(LoopbackProxy.AddressOf(number));
-        _proxies = [.. new[] { Port, LinksPort }.Select(port => new LoopbackProxy(
+        int[] ports = options.HasProxies ? [Port, LinksPort] : [];
+        _proxies = [.. ports.Select(port => new LoopbackProxy(
             number, new IPEndPoint(LoopbackProxy.AddressOf(number), port),
             new IPEndPoint(IPAddress.Loopback, port), rules))];
     }
@@ -74,14 +83,8 @@ internal sealed class ChaosNode : IDisposable
 
         End();
         Array.ForEach(_proxies, proxy => proxy.Open());
-        var environment = new Dictionary<string, string> { ["HOME"] = _directory };
-        if (_width.Length > 0)
-        {
-            environment[_width] = "0";
-        }
-
         _process = NodeProcess.Start(
-            LogFile, environment, "--config", ConfigurationFile, "--threads", "1");
+            LogFile, _variables, "--config", ConfigurationFile, "--threads", "1");
     }
 
     /// <summary>Ends its process without a word: its ports refuse from then on.</summary>

@@ -44,7 +44,7 @@ internal sealed class ScheduleRun : IDisposable
         _schedule = schedule;
         _specification = specification;
         _told = told;
-        _cluster = new ChaosCluster(directory, schedule, ChaosCluster.ShortSilence);
+        _cluster = new ChaosCluster(directory, schedule, new ChaosOptions());
     }
 
     /// <summary>Does it all.</summary>

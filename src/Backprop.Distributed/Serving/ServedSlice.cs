@@ -205,6 +205,7 @@ internal sealed class ServedSlice
         Memory.Apply(State.Update, next, _digest);
         State.Applied(_context.Now);
         SendVersion();
+        NodeMeter.Made(State.Directive.Run, State.Directive.Generation, State.Slice, State.Version);
         if (_digest is not null)
         {
             Digests.Enter(State.Version, _digest.Total);

@@ -409,7 +409,10 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     // A checkpoint that there is no memory for, or no database, is lost; training goes on.
     private void Save(ServedSlice slice)
     {
-        long version = slice.State.Version;
+        SliceState state = slice.State;
+        Generation generation = state.Directive.Generation;
+        long version = state.Version;
+        TimeSpan began = _context.Now;
         SliceContent content;
         try
         {
@@ -417,16 +420,22 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         }
         catch (InsufficientMemoryException failure)
         {
-            slice.State.CheckpointCopied();
-            slice.State.CheckpointLost(failure.Message);
+            state.CheckpointCopied();
+            state.CheckpointLost(failure.Message);
             return;
         }
 
-        slice.State.CheckpointCopied();
+        state.CheckpointCopied();
+        TimeSpan copied = _context.Now;
+        NodeMeter.Copied(_id, generation, state.Slice, copied - began);
         _isSaved = true;
         _context.Checkpoints.SaveAsync(_id, version, content, _ending.Token).PipeTo(
             Self,
-            success: parts => new Saved(slice, parts, null),
+            success: parts =>
+            {
+                NodeMeter.Saved(_id, generation, state.Slice, _context.Now - copied);
+                return new Saved(slice, parts, null);
+            },
             failure: failure => new Saved(slice, [], failure));
     }
 

@@ -384,12 +384,14 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
 
         _waiting = default;
         gradients.Begin(task.Version, _target!);
+        Generation generation = _target!.Generation;
         Post(state, computation =>
         {
             long began = _context.Time.GetTimestamp();
             _pusher.Begin(gradients);
             computation.Compute(gradients, task.Continues, _pusher);
             _pusher.PushLosses(gradients);
+            NodeMeter.Computed(_id, generation, task.Version);
             return new JobResult.Computed(_context.Time.GetElapsedTime(began));
         });
     }

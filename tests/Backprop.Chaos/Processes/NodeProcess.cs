@@ -34,7 +34,7 @@ internal sealed partial class NodeProcess : IDisposable
         Process process = Process.Start(
             BackpropProgram.Command(environment, ["node", .. arguments]))
             ?? throw new InvalidOperationException("dotnet did not start");
-        EndWithUs(process.Id);
+        Watcher.EndWithUs(process.Id);
         var log = new StreamWriter(
             new FileStream(logFile, FileMode.Append, FileAccess.Write, FileShare.ReadWrite))
         {
@@ -94,17 +94,6 @@ internal sealed partial class NodeProcess : IDisposable
         {
             _log.Dispose();
         }
-    }
-
-    // Should this process be killed, nobody would be left to end those that it has started.
-    private static void EndWithUs(int process)
-    {
-        const string watch =
-            "while kill -0 $0 && kill -0 $1; do sleep 1; done; kill -9 $1";
-        using Process watcher = Process.Start(new ProcessStartInfo(
-            "/bin/sh",
-            ["-c", $"exec >/dev/null 2>&1; {watch}", $"{Environment.ProcessId}", $"{process}"]))
-            ?? throw new InvalidOperationException("sh did not start");
     }
 
     private void Note(string? line)

@@ -1,0 +1,20 @@
+using System.Collections.Immutable;
+
+namespace Backprop.Chaos;
+
+/// <summary>How the nodes of a chaos cluster are run.</summary>
+internal sealed record ChaosOptions
+{
+    /// <summary>How long a node may be silent before it is suspected; null: as long as users'
+    /// nodes, and all other waits are theirs as well. Default: shorter than usual, so that a
+    /// schedule sees what comes after.</summary>
+    public TimeSpan? Silence { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Whether proxies stand before the nodes; without them links cannot be disturbed, and
+    /// cost no more than users' links. Default: yes.</summary>
+    public bool HasProxies { get; init; } = true;
+
+    /// <summary>Variables of each node's environment, by its number.</summary>
+    public Func<int, ImmutableDictionary<string, string>> Variables { get; init; } =
+        _ => ImmutableDictionary<string, string>.Empty;
+}
