@@ -12,6 +12,7 @@ public sealed class ScenarioTests : IDisposable
 
     // On a machine that has much else to do, nodes are silent for longer than they would be.
     private static readonly TimeSpan s_longSilence = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan s_shortSilence = TimeSpan.FromSeconds(5);
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("backprop-chaos-");
 
@@ -60,7 +61,7 @@ public sealed class ScenarioTests : IDisposable
     [SkippableFact]
     public async Task A_node_that_was_given_up_comes_back_by_itself()
     {
-        using ChaosCluster cluster = Start(servers: 1, workers: 2, ChaosCluster.ShortSilence);
+        using ChaosCluster cluster = Start(servers: 1, workers: 2, s_shortSilence);
         (string run, _) = await BeginAsync(cluster);
         cluster.Do(new Fault.Isolate(3, TimeSpan.Zero));
         await UntilAsync(

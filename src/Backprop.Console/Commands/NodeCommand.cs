@@ -67,15 +67,23 @@ internal static class NodeCommand
         try
         {
             TimeSpan deadline = node.Cluster.JoinDeadline;
-            while (await StayAsync(node, deadline, environment, interruption.Token) is { } ending)
+            long began = TimeProvider.System.GetTimestamp();
+            while (await StayAsync(node, deadline, began, environment, interruption.Token)
+                is { } ending)
             {
                 if (!ending.MayReturn)
                 {
                     throw new IOException(ending.Reason);
                 }
 
-                Write(environment, $"returning: {ending.Reason}");
-                deadline = node.Cluster.RejoinDeadline;
+                Write(
+                    environment,
+                    $"{(ending.HadJoined ? "returning" : "starting over")}: {ending.Reason}");
+                if (ending.HadJoined)
+                {
+                    deadline = node.Cluster.RejoinDeadline;
+                    began = TimeProvider.System.GetTimestamp();
+                }
             }
         }
         catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
@@ -89,7 +97,7 @@ internal static class NodeCommand
 
     // From joining to leaving, or to the end that is returned.
     private static async Task<NodeEnding?> StayAsync(
-        NodeConfiguration node, TimeSpan deadline, CommandEnvironment environment,
+        NodeConfiguration node, TimeSpan deadline, long began, CommandEnvironment environment,
         CancellationToken interrupted)
     {
         var ended = new TaskCompletionSource();
@@ -99,7 +107,11 @@ internal static class NodeCommand
             Write(environment, line);
         }
 
-        await host.JoinAsync(deadline, interrupted);
+        if (await host.JoinAsync(deadline, began, interrupted) is { } notIn)
+        {
+            return notIn;
+        }
+
         Write(environment, "ready");
         await using CancellationTokenRegistration asked = interrupted.Register(ended.SetResult);
         await Task.WhenAny(host.MustEnd, ended.Task);

@@ -20,6 +20,9 @@ internal sealed class ClusterEntry(
     private static readonly TimeSpan s_probe = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(5);
 
+    // Who is not even welcomed for so long, by somebody that answers, starts over.
+    private static readonly TimeSpan s_attempt = TimeSpan.FromSeconds(15);
+
     // Members that are silent may be beyond a network that is about to come back.
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(10);
 
@@ -52,13 +55,17 @@ internal sealed class ClusterEntry(
 
     /// <summary>Joins.</summary>
     /// <param name="deadline">Gives up after so long.</param>
+    /// <param name="began">From when on that counts: a timestamp.</param>
     /// <param name="ending">Completes with a reason if the node cannot stay.</param>
     /// <param name="cancellation">Before the next look.</param>
+    /// <returns>That another node had better try: Akka.Remote's connection to a process that was
+    /// started again at the address of one that had just ended is sometimes one that nothing comes
+    /// over, for good, and another node gets another. Null: it is in.</returns>
     /// <exception cref="IOException">It could not.</exception>
-    public async Task JoinAsync(
-        TimeSpan deadline, Task<NodeEnding> ending, CancellationToken cancellation)
+    public async Task<NodeEnding?> JoinAsync(
+        TimeSpan deadline, long began, Task<NodeEnding> ending, CancellationToken cancellation)
     {
-        long began = TimeProvider.System.GetTimestamp();
+        TimeSpan attempt = TimeProvider.System.GetElapsedTime(began) + s_attempt;
         Address self = _cluster.SelfAddress;
         _cluster.JoinSeedNodes(node.Cluster.Join.IsEmpty
             ? [self, .. await OthersAsync(cancellation)]
@@ -77,9 +84,24 @@ internal sealed class ClusterEntry(
                     + $" {deadline.TotalSeconds:0} s: {await WhyNotAsync()}");
             }
 
+            if (TimeProvider.System.GetElapsedTime(began) >= attempt)
+            {
+                if (!IsWelcomed && await IsAnyThereAsync())
+                {
+                    return new NodeEnding(
+                        await WhyNotAsync(), MayReturn: true, HadJoined: false);
+                }
+
+                attempt += s_attempt;
+            }
+
             await Task.Delay(s_look, cancellation);
         }
+
+        return null;
     }
+
+    private bool IsWelcomed => !_cluster.State.Members.IsEmpty;
 
     // Clusters do not merge: who founds one while others are in the old one has lost them.
     private async Task<Address[]> OthersAsync(CancellationToken cancellation)
@@ -141,29 +163,50 @@ internal sealed class ClusterEntry(
         }
     }
 
+    private async Task<bool> IsAnyThereAsync()
+    {
+        foreach (NodeAddress address in node.Cluster.Join)
+        {
+            if (!AddressOf(system, address).Equals(_cluster.SelfAddress)
+                && await FailureAsync(address) is null)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     private async Task<string> WhyNotAsync()
     {
         var reasons = new List<string>();
         foreach (NodeAddress address in node.Cluster.Join)
         {
-            using var limit = new CancellationTokenSource(s_probe);
-            using var probe = new TcpClient();
-            try
-            {
-                await probe.ConnectAsync(address.Host, address.Port, limit.Token);
-                reasons.Add($"{address} answers, but has not let this node in");
-            }
-            catch (SocketException failure)
-            {
-                reasons.Add($"{address}: {failure.Message}");
-            }
-            catch (OperationCanceledException)
-            {
-                reasons.Add($"{address} does not answer");
-            }
+            reasons.Add(await FailureAsync(address)
+                ?? $"{address} answers, but has not let this node in");
         }
 
         return string.Join("; ", reasons);
+    }
+
+    // Why an address cannot be connected to; null: it can.
+    private static async Task<string?> FailureAsync(NodeAddress address)
+    {
+        using var limit = new CancellationTokenSource(s_probe);
+        using var probe = new TcpClient();
+        try
+        {
+            await probe.ConnectAsync(address.Host, address.Port, limit.Token);
+            return null;
+        }
+        catch (SocketException failure)
+        {
+            return $"{address}: {failure.Message}";
+        }
+        catch (OperationCanceledException)
+        {
+            return $"{address} does not answer";
+        }
     }
 
     // A node's name is its address and its incarnation: host:port#number.

@@ -138,10 +138,13 @@ internal sealed class NodeHost : IAsyncDisposable
 
     /// <summary>Joins the cluster, or founds it.</summary>
     /// <param name="deadline">Gives up after so long.</param>
+    /// <param name="began">From when on that counts: a timestamp.</param>
     /// <param name="cancellation">Before the next look.</param>
+    /// <returns>That another node had better try; null: it is in.</returns>
     /// <exception cref="IOException">It could not.</exception>
-    public Task JoinAsync(TimeSpan deadline, CancellationToken cancellation) =>
-        _entry.JoinAsync(deadline, MustEnd, cancellation);
+    public Task<NodeEnding?> JoinAsync(
+        TimeSpan deadline, long began, CancellationToken cancellation) =>
+        _entry.JoinAsync(deadline, began, MustEnd, cancellation);
 
     /// <summary>Hands over what the node does, so that nobody loses by its going; gives up when the
     /// coordinator does not answer, or the time is up.</summary>

@@ -41,6 +41,7 @@ public static class ClusterActorConfiguration
         }.Where(role => options.Roles.HasFlag(role)).Select(role => $"\"{NameOf(role)}\""));
         // With one coordinator, the oldest node decides, whatever its role; with more, the majority
         // of coordinators does, so that losing workers cannot take them down.
+        bool isCoordinator = options.Roles.HasFlag(NodeRoles.Coordinator);
         string strategy = options.Coordinators == 1 ? "keep-oldest" : "keep-majority";
         return ConfigurationFactory.ParseString($$"""
             akka {
@@ -56,6 +57,8 @@ public static class ClusterActorConfiguration
                   }
                 }
               }
+              # A process that was started again is dialled at once, not after 5 s.
+              remote.retry-gate-closed-for = 1s
               remote.dot-netty.tcp {
                 hostname = "{{options.BindHost ?? options.Host}}"
                 port = {{(options.BindPort > 0 ? options.BindPort : options.Port)}}
@@ -74,6 +77,11 @@ public static class ClusterActorConfiguration
                   "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
                 run-coordinated-shutdown-when-down = on
                 allow-weakly-up-members = 1s
+                # A process that was started again waits until the one before is taken out, which is
+                # a matter of one gossip: the defaults would be most of what a restart takes. Who
+                # may found a cluster waits longer for the others.
+                retry-unsuccessful-join-after = 1s
+                seed-node-timeout = {{(isCoordinator ? 5 : 2)}}s
                 split-brain-resolver {
                   active-strategy = {{strategy}}
                   stable-after = {{Milliseconds(options.StableAfter)}}
