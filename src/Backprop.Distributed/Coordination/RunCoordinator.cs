@@ -119,6 +119,9 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                 break;
             case StepProgress progress when progress.Run == _plan.Run:
                 _progress = progress;
+                Take(new CoordinatorInput.Progressed(
+                    progress.Generation, progress.Version,
+                    TimeSpan.FromSeconds(progress.StepSeconds)));
                 break;
             case SetupRequest:
                 Sender.Tell(_registered.Setup!);

@@ -132,7 +132,8 @@ internal static class NodeQuestions
 
     public static StepProgress FromWire(Wire.StepProgress message) => new(
         ProtocolParts.Run(message.Run), new Generation(message.Generation), message.Version,
-        message.Loss, message.GradientNorm, message.StepSeconds);
+        message.Loss, message.GradientNorm,
+        WireChecks.Seconds(message.StepSeconds, "a step"));
 
     private static Wire.FinalExamination ToWire(FinalExamination found)
     {

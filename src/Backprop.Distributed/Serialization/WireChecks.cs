@@ -52,6 +52,11 @@ internal static class WireChecks
             ? new DateTimeOffset(ticks, TimeSpan.Zero)
             : throw new SerializationException($"{ticks} is no time");
 
+    public static double Seconds(double value, string what) =>
+        value >= 0 && value <= TimeSpan.MaxValue.TotalSeconds / 2
+            ? value
+            : throw new SerializationException($"{what} of {value} s");
+
     public static string ToReason(string value) =>
         value.Length <= MaxReasonLength ? value : value[..MaxReasonLength];
 

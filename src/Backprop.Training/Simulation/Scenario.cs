@@ -69,6 +69,10 @@ public sealed record Scenario
     /// <summary>What copies of slices in memory may cost; null: none are made.</summary>
     public CopyOptions? Copies { get; init; }
 
+    /// <summary>Whether the coordinator hears how far steps are; else checkpoints that are due by
+    /// time bring training to a stand.</summary>
+    public bool TellsProgress { get; init; }
+
     /// <summary>What becomes of messages while there are faults.</summary>
     public NetworkConditions Network { get; init; } = new();
 

@@ -29,6 +29,8 @@ internal sealed class ScenarioMaker(ulong seed)
             FaultsEnd = faultsEnd,
             MicroBatchTime = microBatchTime,
 
+            TellsProgress = _draws.Chance(0.6),
+
             // Whatever the cost: the more there are, the more is tried.
             Copies = _draws.Chance(0.7)
                 ? new CopyOptions { Share = 1, LeastInterval = _draws.Seconds(0, 3) }
@@ -58,6 +60,7 @@ internal sealed class ScenarioMaker(ulong seed)
         MaxWorkers = _draws.Chance(0.2) ? 3 : AssignmentPlanner.MaxWorkers,
         CheckpointEveryEpochs = _draws.Chance(0.8) ? _draws.Between(1, 2) : null,
         CheckpointInterval = _draws.Chance(0.6) ? _draws.Seconds(0.5, 10) : null,
+        CheckpointNotice = _draws.Seconds(0, 0.7),
         KeepCheckpoints = _draws.Between(1, 3),
         CheckpointRetry = _draws.Seconds(0.5, 15),
         MaxCheckpointAttempts = 1_000,

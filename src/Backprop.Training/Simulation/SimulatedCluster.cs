@@ -66,6 +66,9 @@ internal sealed class SimulatedCluster : IDisposable
     /// <summary>What copies of slices in memory may cost; null: none are made.</summary>
     public CopyOptions? CopyOptions => _scenario.Copies;
 
+    /// <summary>Whether servers tell the coordinator how far steps are.</summary>
+    public bool TellsProgress => _scenario.TellsProgress;
+
     /// <summary>The nodes that live, in order.</summary>
     public IReadOnlyCollection<SimulatedNode> Nodes => _nodes.Values;
 

@@ -79,6 +79,10 @@ internal sealed class SimulatedCoordinator
     public void Tell(SimulatedNode from, WorkerStatus status) => _cluster.Network.Send(
         from.Place, Place, Life, () => Take(new CoordinatorInput.WorkerReported(status)));
 
+    /// <summary>How far steps are, on its way.</summary>
+    public void Tell(SimulatedNode from, CoordinatorInput.Progressed progress) =>
+        _cluster.Network.Send(from.Place, Place, Life, () => Take(progress));
+
     /// <summary>A node asks what a checkpoint is made of.</summary>
     public void Ask(
         SimulatedNode from, long version, Action<ImmutableArray<CheckpointPart>> answer) =>

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Engine.Optimizers;
 using Backprop.Training.Protocol;
+using Backprop.Training.Protocol.Coordination;
 
 namespace Backprop.Training.Simulation;
 
@@ -308,6 +309,11 @@ internal sealed class SimulatedServer : IDisposable
         state.Applied(_node.Clock);
         _cluster.Checks.VersionMade(_node, state, _numbers);
         BroadcastAll(state);
+        if (state is { Slice: 0, LastStep: { } step } && _cluster.TellsProgress)
+        {
+            _coordinator!.Tell(_node, new CoordinatorInput.Progressed(
+                state.Directive.Generation, state.Version, step.Time));
+        }
     }
 
     private void Open(SliceState state)

@@ -73,7 +73,13 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
         Receive<ManifestRequest>(request => Sender.Tell(new ManifestAnswer(
             request.Run, request.Version,
             _coordination.State.Checkpoints.First(one => one.Version == request.Version).Parts)));
-        Receive<StepProgress>(_progress.Add);
+        Receive<StepProgress>(progress =>
+        {
+            _progress.Add(progress);
+            Decide(new CoordinatorInput.Progressed(
+                progress.Generation, progress.Version,
+                TimeSpan.FromSeconds(progress.StepSeconds)));
+        });
         Receive<ProgressQuestion>(_ => Sender.Tell(_progress.ToImmutableArray()));
         Receive<FailuresQuestion>(_ => Sender.Tell(_failures.ToImmutableArray()));
         Receive<HoldQuestion>(_ => Sender.Tell(IsHeld));

@@ -86,6 +86,20 @@ internal static class CheckpointRules
         && (run.State.EpochsSinceCheckpoint >= run.Plan.Options.CheckpointEveryEpochs
             || IsDueByTime(run, now));
 
+    /// <summary>One that is due by time, of a version to come: servers copy it on their way, and
+    /// training goes on. Null: none is due, or the end of the epoch is near enough.</summary>
+    public static CheckpointBegun? Ahead(
+        RunCoordination run, RunPhase.Training training, DateTimeOffset now) =>
+        training.Ends is null && IsDueByTime(run, now)
+        && VersionAhead(run, now) is { } version && version < training.Lease.EndVersion
+            ? new CheckpointBegun(now, PositionAt(run, version, null, now), Waits: false)
+            : null;
+
+    /// <summary>Whether training has to be brought to a stand for one that is due by time.
+    /// </summary>
+    public static bool NeedsStand(RunCoordination run, DateTimeOffset now) =>
+        IsDueByTime(run, now) && VersionAhead(run, now) is null;
+
     /// <summary>Whether one is due by time.</summary>
     public static bool IsDueByTime(RunCoordination run, DateTimeOffset now) =>
         run.State.Saving is null && MayRetry(run, now)
@@ -130,6 +144,12 @@ internal static class CheckpointRules
             Ended = ended,
         };
     }
+
+    // Where servers were past the last one before they heard of it, the next is not risked.
+    private static long? VersionAhead(RunCoordination run, DateTimeOffset now) =>
+        run.State.CheckpointFailedAt is null
+            ? run.Observed.Pace?.VersionAfter(run.Plan.Options.CheckpointNotice, now)
+            : null;
 
     private static bool MayRetry(RunCoordination run, DateTimeOffset now) =>
         run.State.CheckpointFailedAt is not { } failed

@@ -17,6 +17,10 @@ public sealed record CoordinationOptions
     /// </summary>
     public TimeSpan? CheckpointInterval { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>Servers hear of a version that is to be saved so long before they make it, so that
+    /// none of them has to stand for it. Default half a second.</summary>
+    public TimeSpan CheckpointNotice { get; init; } = TimeSpan.FromSeconds(0.5);
+
     /// <summary>The newest checkpoints that are kept; that of the best weights is as well. Default
     /// 2.</summary>
     public int KeepCheckpoints { get; init; } = 2;
@@ -70,7 +74,7 @@ public sealed record CoordinationOptions
 
         return CheckpointInterval <= TimeSpan.Zero || CheckpointRetry <= TimeSpan.Zero
             || OpeningTimeout <= TimeSpan.Zero || ResendAfter <= TimeSpan.Zero
-            || RepeatAfter < ResendAfter
+            || RepeatAfter < ResendAfter || CheckpointNotice < TimeSpan.Zero
             ? "intervals and timeouts have to be longer than nothing"
             : null;
     }

@@ -50,6 +50,13 @@ public abstract record CoordinatorInput
     /// <param name="Status">What it says.</param>
     public sealed record WorkerReported(WorkerStatus Status) : CoordinatorInput;
 
+    /// <summary>How far steps are; there need not be one for each.</summary>
+    /// <param name="Generation">The generation that makes them.</param>
+    /// <param name="Version">The version that the first server has just made.</param>
+    /// <param name="StepTime">What a step takes.</param>
+    public sealed record Progressed(Generation Generation, long Version, TimeSpan StepTime)
+        : CoordinatorInput;
+
     /// <summary>The final weights were examined.</summary>
     /// <param name="Found">What was found.</param>
     public sealed record Examined(FinalExamination Found) : CoordinatorInput;

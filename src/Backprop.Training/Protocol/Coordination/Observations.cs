@@ -55,6 +55,9 @@ public sealed record Observations
     /// none.</summary>
     public DigestDifference? Disputed { get; init; }
 
+    /// <summary>How far steps of the generation are; null: nobody has said.</summary>
+    public StepPace? Pace { get; init; }
+
     /// <summary>Whom steps had to wait for.</summary>
     public Lateness Late { get; init; } = Lateness.None;
 
@@ -84,6 +87,10 @@ public sealed record Observations
                 return refusal is null
                     ? (With(status).LookAtLate(plan, now), null)
                     : (this, refusal);
+            case CoordinatorInput.Progressed(var generation, var version, var stepTime):
+                return state.Open?.Number == generation && stepTime > TimeSpan.Zero
+                    ? (this with { Pace = new StepPace(version, stepTime, now) }, null)
+                    : (this, $"steps of {generation}, which is over, or without a duration");
             case CoordinatorInput.DigestsDiffer(var generation, var difference):
                 return state.Open?.Number == generation
                     ? (this with { Disputed = difference }, null)
@@ -103,6 +110,7 @@ public sealed record Observations
             Evaluation = null,
             Speculation = null,
             Disputed = null,
+            Pace = null,
             Late = Lateness.None,
         },
         WorkersAssigned => this with { AssignedAt = happened.At },

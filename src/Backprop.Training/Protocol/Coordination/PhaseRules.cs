@@ -213,6 +213,11 @@ internal sealed class PhaseRules
             return AtLeaseEnd(open, training);
         }
 
+        if (CheckpointRules.Ahead(_run, training, _now) is { } ahead)
+        {
+            return ahead;
+        }
+
         return HaltDue(training) is { } due ? new HaltOrdered(_now, due) : Staff(open);
     }
 
@@ -238,7 +243,7 @@ internal sealed class PhaseRules
             return training.Ends == HaltCause.Leave ? null : HaltCause.Leave;
         }
 
-        return training.Ends is null && CheckpointRules.IsDueByTime(_run, _now)
+        return training.Ends is null && CheckpointRules.NeedsStand(_run, _now)
             ? HaltCause.Checkpoint
             : null;
     }

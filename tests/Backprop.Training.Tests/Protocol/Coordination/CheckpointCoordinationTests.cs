@@ -200,6 +200,71 @@ public sealed class CheckpointCoordinationTests
     }
 
     [Fact]
+    public void A_checkpoint_by_time_is_of_a_version_to_come_and_nobody_stands_for_it()
+    {
+        ScriptedCluster cluster = InLongEpoch();
+        cluster.Tell(Pace(10), seconds: 61);
+        Assert.Equal(13, cluster.ToServers[S(0)].CheckpointVersion);
+        Assert.Equal(42, cluster.ToServers[S(0)].Lease.EndVersion);
+        cluster.Tell(Pace(11), seconds: 0.4);
+        Assert.Equal(13, cluster.ToServers[S(0)].CheckpointVersion);
+        cluster.SaveAll(epochLossSum: 5);
+        TrainingPosition saved = cluster.State.Newest!.Position;
+        Assert.Equal((13, 5), (saved.Step, saved.EpochLossSum));
+        Assert.Empty(cluster.Journal.OfType<HaltOrdered>());
+        Assert.Null(cluster.ToServers[S(0)].CheckpointVersion);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
+    public void Servers_that_were_past_the_version_stand_for_the_next_one()
+    {
+        ScriptedCluster cluster = InLongEpoch();
+        cluster.Tell(Pace(10), seconds: 61);
+        cluster.AllServers(status => status with { Lost = new(13, "version 13 is past") });
+        Assert.Null(cluster.ToServers[S(0)].CheckpointVersion);
+        cluster.Tell(Pace(30), seconds: 16);
+        Assert.Equal(
+            HaltCause.Checkpoint, Assert.Single(cluster.Journal.OfType<HaltOrdered>()).Cause);
+        cluster.AllServers(status => status with { Version = 31 });
+        cluster.SaveAll(epochLossSum: 5);
+        Assert.Equal(31, cluster.State.Newest!.Version);
+        cluster.AssertReplays();
+    }
+
+    [Theory]
+    [InlineData(39, false)] // Version 42 would be the one, with which the epoch ends anyway.
+    [InlineData(10, true)] // A pause saves one.
+    public void No_checkpoint_is_ahead_of_what_ends_training_anyway(long version, bool pauses)
+    {
+        ScriptedCluster cluster = InLongEpoch();
+        if (pauses)
+        {
+            cluster.Tell(new CoordinatorInput.Pause());
+        }
+
+        cluster.Tell(Pace(version), seconds: 61);
+        Assert.Null(cluster.ToServers[S(0)].CheckpointVersion);
+        Assert.DoesNotContain(
+            cluster.Journal.OfType<HaltOrdered>(), halt => halt.Cause == HaltCause.Checkpoint);
+    }
+
+    [Fact]
+    public void Who_pauses_before_the_version_saves_where_training_stands()
+    {
+        ScriptedCluster cluster = InLongEpoch();
+        cluster.Tell(Pace(10), seconds: 61);
+        cluster.Tell(new CoordinatorInput.Pause());
+        cluster.AllServers(status => status with { Version = 11 });
+        cluster.AllServers();
+        Assert.Equal(11, cluster.ToServers[S(0)].CheckpointVersion);
+        cluster.SaveAll(epochLossSum: 5);
+        Assert.IsType<RunPhase.Paused>(cluster.Phase);
+        Assert.Equal(11, cluster.State.Newest!.Version);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
     public void A_checkpoint_by_time_of_a_version_that_is_saved_costs_nothing()
     {
         ScriptedCluster cluster = InTraining(
@@ -307,4 +372,13 @@ public sealed class CheckpointCoordinationTests
         Assert.Equal(result.Stop.Reason, cluster.Last.Reason);
         cluster.AssertReplays();
     }
+
+    // 42 steps an epoch.
+    private static ScriptedCluster InLongEpoch() => InTraining(
+        plan: ThreeBlocks() with { BatchSize = 1, MicroBatches = 1 },
+        options: new() { CheckpointInterval = TimeSpan.FromMinutes(1) });
+
+    // Half a second's notice is two steps, and one may be under way.
+    private static CoordinatorInput.Progressed Pace(long version) =>
+        new(new Generation(1), version, TimeSpan.FromSeconds(0.25));
 }
