@@ -77,6 +77,11 @@ public static class ClusterActorConfiguration
                   "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
                 run-coordinated-shutdown-when-down = on
                 allow-weakly-up-members = 1s
+                # Who joins, or takes over, waits for a few rounds of these; messages are small, and
+                # every node sends one a round, however many there are.
+                gossip-interval = 250ms
+                leader-actions-interval = 250ms
+                periodic-tasks-initial-delay = 250ms
                 # A process that was started again waits until the one before is taken out, which is
                 # a matter of one gossip: the defaults would be most of what a restart takes. Who
                 # may found a cluster waits longer for the others.

@@ -10,7 +10,7 @@ public sealed class InterruptTests
     // Long enough that the signal arrives while it trains.
     private static readonly string s_long = Specifications.Moons
         .Replace("units = 8,", "units = 256,").Replace("samples = 200", "samples = 2000")
-        .Replace("every-steps = 20", "every = 1h").Replace("epochs = 8", "epochs = 40");
+        .Replace("every-steps = 20", "every = 1h").Replace("epochs = 8", "epochs = 160");
 
     [SkippableTheory]
     [InlineData]
