@@ -77,7 +77,7 @@ internal static class Program
 
     private static Option<T> Number<T>(string name, string description, T usual) => new(name)
     {
-        Description = $"{description} [default: {usual}]",
+        Description = description,
         HelpName = "N",
         DefaultValueFactory = _ => usual,
     };

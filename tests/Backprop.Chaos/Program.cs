@@ -43,7 +43,7 @@ return await command.Parse(args).InvokeAsync();
 
 static Option<int> Number(string name, string description, int usual) => new(name)
 {
-    Description = $"{description} [default: {usual}]",
+    Description = description,
     HelpName = "N",
     DefaultValueFactory = _ => usual,
 };
