@@ -91,6 +91,9 @@ public sealed class ScenarioTests : IDisposable
     {
         string? run = null;
         await UntilAsync(
+            async () => await cluster.Api.CountNodesAsync() == cluster.Nodes.Length,
+            "the cluster is not complete");
+        await UntilAsync(
             async () => (run ??= await cluster.Api.SubmitAsync(
                 ChaosSpecification.For(Length, leastWorkers))) is not null,
             "nobody takes the run");

@@ -51,6 +51,20 @@ internal sealed class RunApi(Uri address) : IDisposable
         }
     }
 
+    /// <summary>How many nodes the cluster has that a run may use; null: nobody answers.</summary>
+    public async Task<int?> CountNodesAsync()
+    {
+        try
+        {
+            JsonElement view = await _http.GetFromJsonAsync<JsonElement>("api/v1/cluster");
+            return view.GetProperty("nodes").GetArrayLength();
+        }
+        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>What a run is at; null: nobody answers.</summary>
     public async Task<RunState?> ShowAsync(string run)
     {
