@@ -81,15 +81,15 @@ internal sealed class ClusterEntry(
             {
                 throw new IOException(
                     $"could not join cluster {node.Cluster.Name} within"
-                    + $" {deadline.TotalSeconds:0} s: {await WhyNotAsync()}");
+                    + $" {deadline.TotalSeconds:0} s: {(await ProbeAsync()).WhyNot}");
             }
 
             if (TimeProvider.System.GetElapsedTime(began) >= attempt)
             {
-                if (!IsWelcomed && await IsAnyThereAsync())
+                (bool isAnyThere, string whyNot) = await ProbeAsync();
+                if (!IsWelcomed && isAnyThere)
                 {
-                    return new NodeEnding(
-                        await WhyNotAsync(), MayReturn: true, HadJoined: false);
+                    return new NodeEnding(whyNot, MayReturn: true, HadJoined: false);
                 }
 
                 attempt += s_attempt;
@@ -163,30 +163,20 @@ internal sealed class ClusterEntry(
         }
     }
 
-    private async Task<bool> IsAnyThereAsync()
+    // Whether another node answers where this one is to join, and what each address says.
+    private async Task<(bool IsAnyThere, string WhyNot)> ProbeAsync()
     {
-        foreach (NodeAddress address in node.Cluster.Join)
-        {
-            if (!AddressOf(system, address).Equals(_cluster.SelfAddress)
-                && await FailureAsync(address) is null)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    private async Task<string> WhyNotAsync()
-    {
+        bool isAnyThere = false;
         var reasons = new List<string>();
         foreach (NodeAddress address in node.Cluster.Join)
         {
-            reasons.Add(await FailureAsync(address)
-                ?? $"{address} answers, but has not let this node in");
+            string? failure = await FailureAsync(address);
+            isAnyThere |= failure is null
+                && !AddressOf(system, address).Equals(_cluster.SelfAddress);
+            reasons.Add(failure ?? $"{address} answers, but has not let this node in");
         }
 
-        return string.Join("; ", reasons);
+        return (isAnyThere, string.Join("; ", reasons));
     }
 
     // Why an address cannot be connected to; null: it can.
