@@ -35,6 +35,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private readonly CancellationTokenSource _ending = new();
     private readonly DigestKeeper _digests;
     private readonly VerificationLedger _verifications = new();
+    private readonly List<CoordinatorInput> _statuses = [];
     private RegisteredRun _registered;
     private ImmutableDictionary<NodeId, AvailableNode> _nodes =
         ImmutableDictionary<NodeId, AvailableNode>.Empty;
@@ -112,10 +113,13 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                 Take(use);
                 break;
             case ServerStatus status:
-                Take(new CoordinatorInput.ServerReported(status));
+                Gather(new CoordinatorInput.ServerReported(status));
                 break;
             case WorkerStatus status:
-                Take(new CoordinatorInput.WorkerReported(status));
+                Gather(new CoordinatorInput.WorkerReported(status));
+                break;
+            case StatusesGathered:
+                TakeStatuses();
                 break;
             case StepProgress progress when progress.Run == _plan.Run:
                 _progress = progress;
@@ -167,6 +171,24 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                 Unhandled(message);
                 break;
         }
+    }
+
+    // A decision takes time in proportion to the nodes. When an epoch ends, or a lease begins,
+    // every worker has something to say: what waits in the mailbox is decided on together.
+    private void Gather(CoordinatorInput status)
+    {
+        _statuses.Add(status);
+        if (_statuses.Count == 1)
+        {
+            Self.Tell(StatusesGathered.Instance);
+        }
+    }
+
+    private void TakeStatuses()
+    {
+        ImmutableArray<CoordinatorInput> statuses = [.. _statuses];
+        _statuses.Clear();
+        Take(new CoordinatorInput.Reported(statuses));
     }
 
     private void Take(CoordinatorInput input, Action? afterwards = null)
@@ -408,6 +430,11 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             && observed.ToWorkers.Keys.All(node =>
                 observed.Workers.GetValueOrDefault(node)?.Phase
                     is WorkerPhase.Closed or WorkerPhase.Failed);
+    }
+
+    private sealed class StatusesGathered : INoSerializationVerificationNeeded
+    {
+        public static StatusesGathered Instance { get; } = new();
     }
 
     private sealed record Deleted(long Version, Exception? Failure)

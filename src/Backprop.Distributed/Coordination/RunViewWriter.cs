@@ -93,12 +93,16 @@ internal static class RunViewWriter
     }
 
     private static ImmutableArray<WorkerShareView> SharesOf(
-        RunCoordination run, RunGeneration open) =>
-    [
-        .. run.Observed.PresentWorkers().Select(node => new WorkerShareView(
-            node, open.RangeOf(node),
-            run.Observed.Workers.GetValueOrDefault(node)?.SecondsPerMicroBatch)),
-    ];
+        RunCoordination run, RunGeneration open)
+    {
+        IReadOnlyDictionary<NodeId, MicroBatchRange> assigned = open.Ranges();
+        return
+        [
+            .. run.Observed.PresentWorkers().Select(node => new WorkerShareView(
+                node, assigned.GetValueOrDefault(node),
+                run.Observed.Workers.GetValueOrDefault(node)?.SecondsPerMicroBatch)),
+        ];
+    }
 
     private static CheckpointView ViewOf(
         CoordinationPlan plan, CheckpointManifest manifest,

@@ -45,8 +45,9 @@ public sealed record EmbeddedOptions
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
-    /// <summary>The most of either role.</summary>
-    public const int MaxNodes = 64;
+    /// <summary>The most of either role. A worker has a thread that computes, and four for its
+    /// links with each parameter server.</summary>
+    public const int MaxNodes = 256;
 }
 
 /// <summary>
@@ -160,6 +161,13 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
         private readonly InMemoryNetwork _network = new();
 
+        // Two links with every other node, one that each of them dials.
+        private readonly LinkOptions _links = new()
+        {
+            SmallBuffers = 2 * (options.Workers + options.ParameterServers)
+                * new LinkOptions().SmallWindow,
+        };
+
         public List<LinkHub> Hubs { get; } = [];
 
         public List<NodeDirectory> Directories { get; } = [];
@@ -171,7 +179,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             var hub = new LinkHub(
                 id,
                 new InMemoryTransport(
-                    new LinkIdentity(ClusterName, name, Version), new LinkOptions(), _network),
+                    new LinkIdentity(ClusterName, name, Version), _links, _network),
                 directory, options.Time);
             Hubs.Add(hub);
             Directories.Add(directory);

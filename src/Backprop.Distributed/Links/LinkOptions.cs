@@ -12,11 +12,12 @@ public sealed record LinkOptions
     public int SmallWindow { get; init; } = 16;
 
     /// <summary>1 MiB buffers of the whole node: a link is refused when its window is not free.
-    /// They are allocated when first needed.</summary>
-    public int BulkBuffers { get; init; } = 256;
+    /// They are allocated when first needed. With every peer there are two links, one that each of
+    /// them dials: by default there is room for 256 peers.</summary>
+    public int BulkBuffers { get; init; } = 4_096;
 
     /// <summary>64 KiB buffers of the whole node.</summary>
-    public int SmallBuffers { get; init; } = 512;
+    public int SmallBuffers { get; init; } = 8_192;
 
     /// <summary>Pieces that wait to be sent on a link; no more are taken.</summary>
     public int BulkQueue { get; init; } = 1024;
@@ -25,7 +26,7 @@ public sealed record LinkOptions
     public int SmallQueue { get; init; } = 64;
 
     /// <summary>Accepted links at a time, those still in their handshake included.</summary>
-    public int MaxAccepted { get; init; } = 256;
+    public int MaxAccepted { get; init; } = 512;
 
     /// <summary>Accepted links at a time from one node.</summary>
     public int MaxAcceptedPerNode { get; init; } = 8;

@@ -17,6 +17,11 @@ internal sealed class Broadcasting
     private readonly Action _released;
     private readonly Dictionary<NodeId, Receiver> _receivers = [];
 
+    // Those whose links had no room. Going on is asked for with everything that arrives, and does
+    // not look at hundreds of workers each time.
+    private readonly HashSet<Receiver> _waiting = [];
+    private readonly Predicate<Receiver> _tryFinish;
+
     /// <summary>For one slice in one generation.</summary>
     /// <param name="links">The node's.</param>
     /// <param name="plan">How the vector is cut.</param>
@@ -36,6 +41,7 @@ internal sealed class Broadcasting
         _generation = generation;
         _ring = ring;
         _released = released;
+        _tryFinish = TryFinish;
     }
 
     private int FirstPiece => _plan.FirstPiece(_slice);
@@ -50,16 +56,19 @@ internal sealed class Broadcasting
             Receiver receiver = ReceiverAt(worker);
             receiver.Version = version;
             receiver.NextPiece = FirstPiece;
-            Continue(receiver);
+            if (!TryFinish(receiver))
+            {
+                _waiting.Add(receiver);
+            }
         }
     }
 
     /// <summary>Goes on where a link's queue was full.</summary>
     public void Continue()
     {
-        foreach (Receiver receiver in _receivers.Values)
+        if (_waiting.Count > 0)
         {
-            Continue(receiver);
+            _waiting.RemoveWhere(_tryFinish);
         }
     }
 
@@ -110,11 +119,12 @@ internal sealed class Broadcasting
         return receiver;
     }
 
-    private void Continue(Receiver receiver)
+    // False: its link has no room for the rest.
+    private bool TryFinish(Receiver receiver)
     {
         if (receiver.NextPiece == EndPiece)
         {
-            return;
+            return true;
         }
 
         SentWeights sent = receiver.Of(_ring.Current, _released);
@@ -126,12 +136,14 @@ internal sealed class Broadcasting
                     receiver.NextPiece++;
                     break;
                 case SendResult.QueueFull:
-                    return;
+                    return false;
                 default:
                     receiver.NextPiece = EndPiece; // It asks, when it misses them.
-                    return;
+                    return true;
             }
         }
+
+        return true;
     }
 
     private SendResult Send(Receiver receiver, SentWeights sent, in Piece piece, long version)

@@ -25,13 +25,29 @@ public abstract record SlicePhase
 
 /// <summary>What a slice has been waiting for, longer than it should.</summary>
 /// <param name="Step">The step that is not whole.</param>
-/// <param name="Missing">Micro-batches whose gradient, or loss, is missing in some piece; empty:
-/// the gradient is whole.</param>
+/// <param name="Missing">Micro-batches whose gradient, or loss, is missing in some piece, disjoint
+/// and ascending; empty: the gradient is whole.</param>
 /// <param name="SlicesWithoutSums">Slices whose sums are missing.</param>
 /// <param name="Waited">Time since something last came.</param>
 public sealed record SliceWait(
     long Step, ImmutableArray<MicroBatchRange> Missing, ImmutableArray<int> SlicesWithoutSums,
-    TimeSpan Waited);
+    TimeSpan Waited)
+{
+    /// <summary>Whether any of these micro-batches are missing.</summary>
+    public bool Lacks(MicroBatchRange range)
+    {
+        // They are in order: the first one that ends after the range begins decides.
+        int low = 0, high = Missing.IsDefault ? 0 : Missing.Length;
+        int count = high;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (low, high) = Missing[middle].End > range.First ? (low, middle) : (middle + 1, high);
+        }
+
+        return low < count && Missing[low].First < range.End;
+    }
+}
 
 /// <summary>A part of a checkpoint that is saved: of its blocks the weights, each optimizer state,
 /// and the best weights if there are any, one after the other.</summary>

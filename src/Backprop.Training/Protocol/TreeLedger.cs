@@ -15,29 +15,41 @@ public readonly record struct Fold(int Kept, int Released);
 /// <remarks>
 /// The ledger holds no values. Held nodes never overlap, so a node is known by its first
 /// micro-batch; whoever keeps the values keeps them by that, and does as the ledger says: let go of
-/// what is superseded, keep what is entered, then add while there is a fold.
+/// what is superseded, keep what is entered, then add while there is a fold. Entering and folding
+/// take as many operations as the tree has levels, however many nodes wait for their siblings: with
+/// hundreds of workers most of them do.
 /// </remarks>
 public sealed class TreeLedger
 {
+    private const sbyte None = -1;
+
     private readonly int _microBatches;
     private readonly TreeNode _root;
-    private readonly List<TreeNode> _held = [];
+
+    // [micro-batches]: the level of the held node that begins there, or None.
+    private readonly sbyte[] _levels;
+
+    // Nodes that may have a sibling to be added to; what has become of them is looked up.
+    private readonly Stack<TreeNode> _unfolded = new();
 
     /// <summary>An empty ledger for a tree over <paramref name="microBatches"/>.</summary>
     public TreeLedger(int microBatches)
     {
         _microBatches = microBatches;
         _root = GradientTree.Root(microBatches);
+        _levels = new sbyte[microBatches];
+        Clear();
     }
 
-    /// <summary>The nodes held, in no order.</summary>
-    public IReadOnlyList<TreeNode> Held => _held;
-
     /// <summary>Whether every micro-batch is counted, in one sum.</summary>
-    public bool IsWhole => _held.Count == 1 && Covers(_held[0], _root);
+    public bool IsWhole => _levels[0] == _root.Level;
 
     /// <summary>Forgets everything, for the next step.</summary>
-    public void Clear() => _held.Clear();
+    public void Clear()
+    {
+        Array.Fill(_levels, None);
+        _unfolded.Clear();
+    }
 
     /// <summary>Whether the tree over these micro-batches has such a node: to be asked of every
     /// node that arrives from outside, before it is entered.</summary>
@@ -60,39 +72,38 @@ public sealed class TreeLedger
                 nameof(node), node, $"no node of a tree over {_microBatches} micro-batches");
         }
 
-        foreach (TreeNode held in _held)
+        TreeNode entered = Raise(node);
+        for (TreeNode above = entered; above.Level <= _root.Level; above = above.Parent)
         {
-            if (Covers(held, node))
+            if (_levels[above.FirstMicroBatch] >= above.Level)
             {
                 return false;
             }
         }
 
-        for (int i = _held.Count - 1; i >= 0; i--)
+        int first = entered.FirstMicroBatch, end = entered.EndMicroBatch(_microBatches);
+        for (int held = NextHeld(first); held < end; held = NextHeld(held))
         {
-            if (Covers(node, _held[i]))
-            {
-                superseded.Add(_held[i].FirstMicroBatch);
-                _held.RemoveAt(i);
-            }
+            superseded.Add(held);
+            _levels[held] = None;
         }
 
-        _held.Add(Raise(node));
+        Hold(entered);
         return true;
     }
 
     /// <summary>The next two siblings to add, if both of any are held.</summary>
     public bool TryFold(out Fold fold)
     {
-        for (int i = 0; i < _held.Count; i++)
+        while (_unfolded.TryPop(out TreeNode node))
         {
-            TreeNode left = _held[i];
-            int sibling = (left.Index & 1) == 0 ? _held.IndexOf(left.Sibling) : -1;
-            if (sibling >= 0)
+            if (node.Level < _root.Level && IsHeld(node) && IsHeld(node.Sibling))
             {
-                fold = new Fold(left.FirstMicroBatch, left.Sibling.FirstMicroBatch);
-                _held[i] = Raise(left.Parent);
-                _held.RemoveAt(sibling);
+                int kept = node.Parent.FirstMicroBatch;
+                int released = Math.Max(node.FirstMicroBatch, node.Sibling.FirstMicroBatch);
+                fold = new Fold(kept, released);
+                _levels[released] = None;
+                Hold(Raise(node.Parent));
                 return true;
             }
         }
@@ -105,28 +116,37 @@ public sealed class TreeLedger
     public IReadOnlyList<MicroBatchRange> Missing()
     {
         var missing = new List<MicroBatchRange>();
-        int next = 0;
-        foreach (TreeNode node in _held.OrderBy(node => node.FirstMicroBatch))
+        for (int next = 0; next < _microBatches;)
         {
-            if (node.FirstMicroBatch > next)
+            int held = NextHeld(next);
+            if (held > next)
             {
-                missing.Add(new MicroBatchRange(next, node.FirstMicroBatch));
+                missing.Add(new MicroBatchRange(next, held));
             }
 
-            next = node.EndMicroBatch(_microBatches);
-        }
-
-        if (next < _microBatches)
-        {
-            missing.Add(new MicroBatchRange(next, _microBatches));
+            next = held == _microBatches
+                ? held
+                : new TreeNode(_levels[held], held >> _levels[held]).EndMicroBatch(_microBatches);
         }
 
         return missing;
     }
 
-    private bool Covers(TreeNode outer, TreeNode inner) =>
-        outer.FirstMicroBatch <= inner.FirstMicroBatch
-        && inner.EndMicroBatch(_microBatches) <= outer.EndMicroBatch(_microBatches);
+    private bool IsHeld(TreeNode node) => _levels[node.FirstMicroBatch] == node.Level;
+
+    private void Hold(TreeNode node)
+    {
+        _levels[node.FirstMicroBatch] = (sbyte)node.Level;
+        _unfolded.Push(node);
+    }
+
+    // The first micro-batch of the first held node that begins at this one or later; the number of
+    // micro-batches: none does.
+    private int NextHeld(int from)
+    {
+        int skipped = _levels.AsSpan(from).IndexOfAnyExcept(None);
+        return skipped < 0 ? _microBatches : from + skipped;
+    }
 
     // A node whose sibling lies past the right edge is its parent already.
     private TreeNode Raise(TreeNode node)

@@ -182,9 +182,30 @@ internal sealed class SimulatedCoordinator
         _isBusy = false;
         while (!_isBusy && _waiting.TryDequeue(out CoordinatorInput? input))
         {
-            Take(input);
+            Take(WithThoseBehind(input));
         }
     }
+
+    // As the actor does: statuses that have waited are decided on together.
+    private CoordinatorInput WithThoseBehind(CoordinatorInput first)
+    {
+        if (!IsStatus(first))
+        {
+            return first;
+        }
+
+        var statuses = ImmutableArray.CreateBuilder<CoordinatorInput>();
+        statuses.Add(first);
+        while (_waiting.TryPeek(out CoordinatorInput? next) && IsStatus(next))
+        {
+            statuses.Add(_waiting.Dequeue());
+        }
+
+        return new CoordinatorInput.Reported(statuses.ToImmutable());
+    }
+
+    private static bool IsStatus(CoordinatorInput input) =>
+        input is CoordinatorInput.ServerReported or CoordinatorInput.WorkerReported;
 
     private void Send(Decision decision)
     {

@@ -24,6 +24,7 @@ internal static class TraceText
             + (status.Evaluation is { } done ? $", evaluated {done.Request}" : ""),
         CoordinatorInput.ServerReported(var status) => OfStatus(status),
         CoordinatorInput.WorkerReported(var status) => Of(status),
+        CoordinatorInput.Reported(var statuses) => string.Join("; ", statuses.Select(Of)),
         CoordinatorInput.NodesChanged(var nodes) =>
             $"nodes are {string.Join(", ", nodes.Select(one => one.Node))}",
         RunEvent happened => OfEvent(happened),

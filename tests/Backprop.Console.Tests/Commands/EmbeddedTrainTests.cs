@@ -77,11 +77,11 @@ public sealed class EmbeddedTrainTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--workers is 0, where 1 to 64 may be", "--workers", "0")]
+    [InlineData("--workers is 0, where 1 to 256 may be", "--workers", "0")]
     [InlineData("--parameter-servers needs --workers", "--parameter-servers", "2")]
     [InlineData(
-        "--parameter-servers is 65, where 1 to 64 may be", "--workers", "1",
-        "--parameter-servers", "65")]
+        "--parameter-servers is 257, where 1 to 256 may be", "--workers", "1",
+        "--parameter-servers", "257")]
     public void Numbers_that_make_no_sense_are_refused(string message, params string[] options) =>
         CommandRun.Fails(ExitCode.Mistake, message, ["train", _iris, .. options]);
 

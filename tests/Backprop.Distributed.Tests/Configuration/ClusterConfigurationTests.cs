@@ -126,7 +126,7 @@ public sealed class ClusterConfigurationTests
     [InlineData("links.bulk-window = 0", "backprop.links.bulk-window: '0'")]
     [InlineData("links.bulk-buffers = 7", "backprop.links.bulk-buffers: '7' is not a whole number"
         + " from 8")]
-    [InlineData("links.max-accepted-per-node = 257", "max-accepted-per-node: '257'")]
+    [InlineData("links.max-accepted-per-node = 513", "max-accepted-per-node: '513'")]
     [InlineData("links.frame-deadline = 2h", "backprop.links.frame-deadline: '2h' is not a time"
         + " from 10ms to 1h")]
     [InlineData("persistence.provider = mysql", "'mysql' is not sqlite or postgresql")]

@@ -103,7 +103,7 @@ internal static class TestRun
         }
     }
 
-    private sealed class SilentObserver : ITrainingObserver
+    public sealed class SilentObserver : ITrainingObserver
     {
         public void OnStep(in StepReport report)
         {

@@ -52,6 +52,27 @@ public sealed class AssignmentPlannerTests
         Assert.InRange(plan.Makespan, 3.2, 3.7);
     }
 
+    [Theory]
+    [InlineData(16, 3)]
+    [InlineData(13, 8)]
+    [InlineData(5, 8)]
+    [InlineData(256, 7)]
+    [InlineData(64, 64)]
+    public void No_plan_is_below_the_least_makespan_and_the_best_ones_are_near_it(
+        int microBatches, int workers)
+    {
+        WorkerSpeed[] speeds =
+        [
+            .. Even(workers).Select((worker, i) => worker with { Speed = 1 + (i % 3 * 0.25) }),
+        ];
+        double least = AssignmentPlanner.LeastMakespan(speeds, microBatches);
+        double planned = AssignmentPlanner.Plan(speeds, microBatches).Makespan;
+        Assert.InRange(planned, least, 1.25 * least);
+        // A whole micro-batch is the least that anybody can be given.
+        Assert.True(least >= microBatches / speeds.Sum(worker => worker.Speed));
+        Assert.True(microBatches < workers || least * speeds.Max(worker => worker.Speed) >= 1);
+    }
+
     [Fact]
     public void An_awkward_split_is_moved_to_borders_of_the_tree()
     {

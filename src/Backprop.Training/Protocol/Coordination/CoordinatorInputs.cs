@@ -57,6 +57,12 @@ public abstract record CoordinatorInput
     public sealed record Progressed(Generation Generation, long Version, TimeSpan StepTime)
         : CoordinatorInput;
 
+    /// <summary>Several nodes say what they hold. One decision on all of it is as good as one on
+    /// each, and hundreds of statuses that come at once are hundreds of times cheaper so.</summary>
+    /// <param name="Statuses">A <see cref="ServerReported"/> or a <see cref="WorkerReported"/>
+    /// each, in the order in which they came. It is refused if all of them are.</param>
+    public sealed record Reported(ImmutableArray<CoordinatorInput> Statuses) : CoordinatorInput;
+
     /// <summary>The final weights were examined.</summary>
     /// <param name="Found">What was found.</param>
     public sealed record Examined(FinalExamination Found) : CoordinatorInput;

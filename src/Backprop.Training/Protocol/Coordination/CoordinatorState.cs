@@ -16,6 +16,11 @@ public sealed record RunGeneration(
     /// <summary>The micro-batches of a worker.</summary>
     public MicroBatchRange RangeOf(NodeId worker) =>
         Assigned.FirstOrDefault(entry => entry.Worker == worker)?.Range ?? MicroBatchRange.None;
+
+    /// <summary>The micro-batches of all workers that have any: to be asked instead where many are
+    /// looked up.</summary>
+    public IReadOnlyDictionary<NodeId, MicroBatchRange> Ranges() =>
+        Assigned.ToDictionary(entry => entry.Worker, entry => entry.Range);
 }
 
 /// <summary>

@@ -115,34 +115,36 @@ internal sealed class DirectiveWriter
     {
         Lease lease = LeaseOf(_state, _generation);
         NodeId? voter = VerificationRules.Voter(_state, _observed);
+        IReadOnlyDictionary<NodeId, MicroBatchRange> assigned = _generation.Ranges();
+        IReadOnlyDictionary<NodeId, MicroBatchRange> verifies =
+            VerificationRules.PartnerRanges(_plan, _generation);
         foreach (NodeId node in _observed.PresentWorkers().Concat(ExcludedWhoKnow()))
         {
-            bool knows = _observed.ToWorkers.ContainsKey(node)
-                || _observed.Workers.ContainsKey(node);
+            Sent<WorkerDirective>? last = _observed.ToWorkers.GetValueOrDefault(node);
+            bool knows = last is not null || _observed.Workers.ContainsKey(node);
             if (_generation.IsOver && !knows)
             {
                 continue;
             }
 
             bool trains = _state.Phase is RunPhase.Training;
-            Send(node, new WorkerDirective
+            Send(node, last, new WorkerDirective
             {
                 Run = _plan.Run,
-                Stamp = NextStamp(),
+                // Most are what was sent last: they are compared as they are.
+                Stamp = last?.Directive.Stamp ?? NextStamp(),
                 Generation = _generation.Number,
                 Servers = _generation.Servers,
                 Revision = _generation.Revision,
                 Assigned = _state.Phase is RunPhase.Paused
                     ? MicroBatchRange.None
-                    : _generation.RangeOf(node),
+                    : assigned.GetValueOrDefault(node),
                 Speculation = trains
                     ? _observed.Speculation?.Extra.GetValueOrDefault(node)
                     : null,
                 Lease = lease,
                 Evaluation = ShareOf(node),
-                Verifies = _plan.Options.VerifyShare > 0
-                    ? VerificationRules.PartnerRange(_generation, node)
-                    : MicroBatchRange.None,
+                Verifies = verifies.GetValueOrDefault(node),
                 Recheck = voter == node && _state.Dispute is { } dispute
                     ? new Recheck(dispute.Step, dispute.Range)
                     : null,
@@ -154,7 +156,7 @@ internal sealed class DirectiveWriter
     // A party to a dispute may come back; who is quarantined lets go of the run.
     private IEnumerable<NodeId> ExcludedWhoKnow() =>
         (_generation.IsOver ? _observed.Excluded : _state.Quarantined).Where(
-            node => _observed.Nodes!.Value.Any(one => one.Node == node && one.IsWorker)
+            node => _observed.HasWorker(node)
                 && (_observed.ToWorkers.ContainsKey(node) || _observed.Workers.ContainsKey(node)));
 
     private EvaluationRequest? ShareOf(NodeId node) =>
@@ -187,13 +189,11 @@ internal sealed class DirectiveWriter
         }
     }
 
-    private void Send(NodeId node, WorkerDirective directive)
+    private void Send(NodeId node, Sent<WorkerDirective>? last, WorkerDirective directive)
     {
-        Sent<WorkerDirective>? last = _observed.ToWorkers.GetValueOrDefault(node);
-        WorkerDirective wanted = last is not null
-            && last.Directive == directive with { Stamp = last.Directive.Stamp }
+        WorkerDirective wanted = directive == last?.Directive
             ? last.Directive
-            : directive;
+            : directive with { Stamp = NextStamp() };
         if (IsDue(
             last, wanted, wanted.Stamp, _observed.Workers.GetValueOrDefault(node)?.Seen,
             _observed.Late.AskedSince(node)))

@@ -54,21 +54,32 @@ public sealed record EvaluationShares(
     /// <param name="workers">Those whose replicas are whole, in order.</param>
     public EvaluationShares ShareOut(ImmutableArray<NodeId> workers)
     {
+        HashSet<NodeId> there = [.. workers];
+        HashSet<int> done = [.. Parts.Select(part => part.First)];
         ImmutableSortedDictionary<NodeId, MicroBatchRange> owners = Owners.RemoveRange(
-            Owners.Where(entry => !workers.Contains(entry.Key) || IsDone(entry.Value))
+            Owners.Where(entry => !there.Contains(entry.Key) || done.Contains(entry.Value.First))
                 .Select(entry => entry.Key));
-        foreach (NodeId worker in workers)
+        ImmutableArray<NodeId> idle = workers.RemoveAll(owners.ContainsKey);
+        return this with
         {
-            MicroBatchRange[] left = [.. Shares.Where(share => !IsDone(share))];
-            if (left.Length > 0 && !owners.ContainsKey(worker))
-            {
-                owners = owners.Add(
-                    worker,
-                    left.MinBy(share => owners.Values.Count(taken => taken == share)));
-            }
-        }
+            Owners = AreDone ? owners : owners.AddRange(Take(idle, owners.Values, done)),
+        };
+    }
 
-        return this with { Owners = owners };
+    // Each takes the share that the fewest have, of those the first.
+    private IEnumerable<KeyValuePair<NodeId, MicroBatchRange>> Take(
+        ImmutableArray<NodeId> idle, IEnumerable<MicroBatchRange> taken, HashSet<int> done)
+    {
+        Dictionary<int, int> owned = taken.CountBy(share => share.First).ToDictionary();
+        var left = new PriorityQueue<MicroBatchRange, (int Owners, int First)>(
+            Shares.Where(share => !done.Contains(share.First)).Select(
+                share => (share, (owned.GetValueOrDefault(share.First), share.First))));
+        foreach (NodeId worker in idle)
+        {
+            left.TryPeek(out MicroBatchRange share, out (int Owners, int First) order);
+            left.DequeueEnqueue(share, (order.Owners + 1, order.First));
+            yield return KeyValuePair.Create(worker, share);
+        }
     }
 
     private bool IsDone(MicroBatchRange range) => Parts.Any(part => part.First == range.First);

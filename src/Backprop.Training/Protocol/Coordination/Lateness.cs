@@ -59,10 +59,8 @@ public sealed record Lateness
         Lateness next = this;
         foreach (AssignedRange entry in open.Assigned)
         {
-            bool isLate = !wait.Missing.IsDefault && wait.Missing.Any(
-                range => range.First < entry.Range.End && entry.Range.First < range.End);
             LateWorker? known = Workers.GetValueOrDefault(entry.Worker);
-            if (!isLate || known?.LastStep >= wait.Step)
+            if (!wait.Lacks(entry.Range) || known?.LastStep >= wait.Step)
             {
                 continue;
             }

@@ -19,8 +19,22 @@ public sealed record Observations
     /// <summary>Of a coordinator that has just begun.</summary>
     public static Observations None { get; } = new();
 
+    private readonly ImmutableArray<ClusterNode>? _nodes;
+    private readonly Dictionary<NodeId, ClusterNode> _byId = [];
+    private readonly ImmutableArray<NodeId> _workers = [];
+
     /// <summary>The nodes that the run may use; null: not known yet.</summary>
-    public ImmutableArray<ClusterNode>? Nodes { get; init; }
+    public ImmutableArray<ClusterNode>? Nodes
+    {
+        get => _nodes;
+        init
+        {
+            _nodes = value;
+            _byId = (value ?? []).ToDictionary(one => one.Node);
+            _workers =
+                [.. (value ?? []).Where(one => one.IsWorker).Select(one => one.Node).Order()];
+        }
+    }
 
     /// <summary>Workers that are not to compute, whatever nodes there are: what the run's state
     /// says of it.</summary>
@@ -91,6 +105,8 @@ public sealed record Observations
                 return state.Open?.Number == generation && stepTime > TimeSpan.Zero
                     ? (this with { Pace = new StepPace(version, stepTime, now) }, null)
                     : (this, $"steps of {generation}, which is over, or without a duration");
+            case CoordinatorInput.Reported(var statuses):
+                return Take(plan, state, statuses, now);
             case CoordinatorInput.DigestsDiffer(var generation, var difference):
                 return state.Open?.Number == generation
                     ? (this with { Disputed = difference }, null)
@@ -98,6 +114,24 @@ public sealed record Observations
             default:
                 return (this, null);
         }
+    }
+
+    private (Observations Next, string? Refusal) Take(
+        CoordinationPlan plan, CoordinatorState state, ImmutableArray<CoordinatorInput> statuses,
+        DateTimeOffset now)
+    {
+        Observations next = this;
+        var refusals = new List<string>();
+        foreach (CoordinatorInput status in statuses)
+        {
+            (next, string? refusal) = next.Take(plan, state, status, now);
+            if (refusal is not null)
+            {
+                refusals.Add(refusal);
+            }
+        }
+
+        return (next, refusals.Count < statuses.Length ? null : string.Join("; ", refusals));
     }
 
     /// <summary>What is left of it once an event has happened.</summary>
@@ -118,19 +152,17 @@ public sealed record Observations
     };
 
     /// <summary>Whether a node is there as a server.</summary>
-    public bool HasServer(NodeId node) =>
-        Nodes is { } nodes && nodes.Any(one => one.Node == node && one.IsServer);
+    public bool HasServer(NodeId node) => _byId.GetValueOrDefault(node) is { IsServer: true };
+
+    /// <summary>Whether a node is there as a worker.</summary>
+    public bool HasWorker(NodeId node) => _byId.GetValueOrDefault(node) is { IsWorker: true };
 
     /// <summary>Whether a server wants to leave.</summary>
-    public bool IsLeaving(NodeId node) =>
-        Nodes is { } nodes && nodes.Any(one => one.Node == node && one.IsLeaving);
+    public bool IsLeaving(NodeId node) => _byId.GetValueOrDefault(node) is { IsLeaving: true };
 
     /// <summary>The workers that are there, in order.</summary>
     public ImmutableArray<NodeId> PresentWorkers() =>
-    [
-        .. (Nodes ?? []).Where(one => one.IsWorker && !Excluded.Contains(one.Node))
-            .Select(one => one.Node).Order(),
-    ];
+        Excluded.IsEmpty ? _workers : _workers.RemoveAll(Excluded.Contains);
 
     /// <summary>The workers that are there and whose replicas are whole, in order.</summary>
     public ImmutableArray<NodeId> WholeWorkers() =>
@@ -201,7 +233,7 @@ public sealed record Observations
 
     private string? RefusalOf(CoordinationPlan plan, WorkerStatus status)
     {
-        if (Nodes is { } nodes && !nodes.Any(one => one.Node == status.Worker && one.IsWorker))
+        if (Nodes is not null && !HasWorker(status.Worker))
         {
             return $"{status.Worker} is no worker of the run";
         }
@@ -228,7 +260,8 @@ public sealed record Observations
 
     private Observations With(ImmutableArray<ClusterNode> nodes)
     {
-        bool IsGone(NodeId node) => !nodes.Any(one => one.Node == node);
+        HashSet<NodeId> there = [.. nodes.Select(one => one.Node)];
+        bool IsGone(NodeId node) => !there.Contains(node);
         return this with
         {
             Nodes = nodes,

@@ -14,6 +14,9 @@ internal sealed class PhaseRules
     // Within an epoch not more often than this.
     private static readonly TimeSpan s_assigned = TimeSpan.FromSeconds(20);
 
+    // Who joins waits for this from the last assignment on, for each worker that it named.
+    private static readonly TimeSpan s_joining = TimeSpan.FromMilliseconds(2);
+
     // Workers say what they hold within this when a coordinator is new.
     private static readonly TimeSpan s_firstWord = TimeSpan.FromSeconds(5);
 
@@ -340,18 +343,20 @@ internal sealed class PhaseRules
     private ImmutableArray<NodeId> Computing(RunGeneration open)
     {
         bool isNew = _state.Term.Value > 1 && _now - _state.TookOverAt < s_firstWord;
-        IEnumerable<NodeId> unheard = open.Assigned.Select(entry => entry.Worker).Where(
-            node => isNew && !_observed.Workers.ContainsKey(node));
+        HashSet<NodeId> assigned = [.. open.Assigned.Select(entry => entry.Worker)];
+        IEnumerable<NodeId> unheard = !isNew ? [] : _observed.PresentWorkers().Where(
+            node => assigned.Contains(node) && !_observed.Workers.ContainsKey(node));
         ImmutableArray<NodeId> whole = _observed.Prompt(
-            [
-                .. _observed.WholeWorkers(),
-                .. unheard.Intersect(_observed.PresentWorkers()),
-            ],
-            MinWorkers);
+            [.. _observed.WholeWorkers(), .. unheard], MinWorkers);
+        if (whole.Length <= Options.MaxWorkers)
+        {
+            return isNew ? whole.Sort() : whole; // Those that were heard of are in order.
+        }
+
         return
         [
-            .. whole.OrderByDescending(node => open.Assigned.Any(entry => entry.Worker == node))
-                .ThenBy(node => node).Take(Options.MaxWorkers).Order(),
+            .. whole.OrderByDescending(assigned.Contains).ThenBy(node => node)
+                .Take(Options.MaxWorkers).Order(),
         ];
     }
 
@@ -373,6 +378,11 @@ internal sealed class PhaseRules
             return isRecent ? null : Rebalance(open, WellWorthReassigning);
         }
 
+        if (IsGatheringJoins(assigned, workers))
+        {
+            return null;
+        }
+
         string joined = string.Join(", ", workers.Except(assigned).Select(node => $"{node} joins"));
         string left = string.Join(
             ", ", assigned.Except(workers).Select(node => _observed.Late.IsExcluded(node)
@@ -381,6 +391,12 @@ internal sealed class PhaseRules
         return Assign(open, workers, string.Join(", ", ((string[])[joined, left])
             .Where(part => part.Length > 0)));
     }
+
+    // Everybody is told of an assignment, and answers: hundreds of workers that join one after the
+    // other are taken in by some assignments, not by hundreds. With a few it is as good as at once.
+    private bool IsGatheringJoins(NodeId[] assigned, ImmutableArray<NodeId> workers) =>
+        _observed.AssignedAt is { } at && _now - at < assigned.Length * s_joining
+        && assigned.All(workers.ToHashSet().Contains);
 
     private RunResumed? Resume() =>
         _state.IsPauseRequested || IsAnyLeaving
@@ -410,6 +426,11 @@ internal sealed class PhaseRules
 
         double now = open.Assigned.Zip(
             speeds, (entry, worker) => entry.Range.Count / worker.Speed).Max();
+        if (now <= worth * AssignmentPlanner.LeastMakespan(speeds, _plan.Dimensions.MicroBatches))
+        {
+            return null; // No plan is worth it: planning is left out.
+        }
+
         AssignmentPlan plan = AssignmentPlanner.Plan(speeds, _plan.Dimensions.MicroBatches);
         return now > worth * plan.Makespan
             ? Assign(

@@ -35,11 +35,10 @@ public sealed record SpeculationRound(
             return last;
         }
 
+        IReadOnlyDictionary<NodeId, MicroBatchRange> assigned = generation.Ranges();
         foreach (NodeId worker in whole)
         {
-            MicroBatchRange own = generation.RangeOf(worker);
-            bool isLate = wait.Missing.Any(
-                range => range.First < own.End && own.First < range.End);
+            bool isLate = wait.Lacks(assigned.GetValueOrDefault(worker));
             if (!isLate && !round.Extra.ContainsKey(worker))
             {
                 return new SpeculationRound(

@@ -72,19 +72,22 @@ internal static class VerificationRules
             : state.Quarantined;
 
     /// <summary>Whose micro-batches a worker computes as well in steps that are verified: those of
-    /// another one, at each assignment.</summary>
-    public static MicroBatchRange PartnerRange(RunGeneration generation, NodeId worker)
+    /// another one, at each assignment; none, where nothing is verified or nobody else
+    /// computes.</summary>
+    public static IReadOnlyDictionary<NodeId, MicroBatchRange> PartnerRanges(
+        CoordinationPlan plan, RunGeneration generation)
     {
         AssignedRange[] computing = [.. generation.Assigned.Where(entry => entry.Range.Count > 0)];
-        int self = Array.FindIndex(computing, entry => entry.Worker == worker);
-        if (self < 0 || computing.Length < 2)
+        int others = computing.Length - 1;
+        if (plan.Options.VerifyShare <= 0 || others < 1)
         {
-            return MicroBatchRange.None;
+            return ImmutableDictionary<NodeId, MicroBatchRange>.Empty;
         }
 
-        int others = computing.Length - 1;
         long offset = 1 + ((generation.Revision - 1) % others);
-        return computing[(int)((self + offset) % computing.Length)].Range;
+        return computing.Index().ToDictionary(
+            self => self.Item.Worker,
+            self => computing[(int)((self.Index + offset) % computing.Length)].Range);
     }
 
     private static bool IsParty(Dispute dispute, NodeId worker) =>

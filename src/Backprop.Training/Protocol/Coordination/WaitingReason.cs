@@ -5,6 +5,9 @@ namespace Backprop.Training.Protocol.Coordination;
 /// <summary>Says in words what a run is at and what, or whom, it waits for.</summary>
 internal static class WaitingReason
 {
+    // Nobody reads hundreds of names; and they are written at every decision.
+    private const int MostNames = 8;
+
     public static string Of(RunCoordination run, DateTimeOffset now) =>
         OfPhase(run, now) + (run.State.Phase.IsFinal ? "" : OfWorkers(run.State));
 
@@ -66,7 +69,7 @@ internal static class WaitingReason
                 WorkerPhase.Observing => $"{node} gathers the weights",
                 _ => $"{node} opens its data",
             });
-        string waits = string.Join(", ", servers.Concat(workers).Where(text => text.Length > 0));
+        string waits = Some(", ", servers.Concat(workers).Where(text => text.Length > 0));
         return $"opening {open.Number} at version {open.Origin.Version}{KeptBy(open)}: {waits}";
     }
 
@@ -104,14 +107,14 @@ internal static class WaitingReason
     {
         IEnumerable<string> late =
             from entry in open.Assigned
+            where wait.Lacks(entry.Range)
             let ranges = wait.Missing
                 .Select(range => new MicroBatchRange(
                     Math.Max(range.First, entry.Range.First),
                     Math.Min(range.End, entry.Range.End)))
-                .Where(range => range.Count > 0).ToArray()
-            where ranges.Length > 0
+                .Where(range => range.Count > 0)
             select $"{entry.Worker}: micro-batches {string.Join(", ", ranges)}";
-        return string.Join("; ", late);
+        return Some("; ", late);
     }
 
     private static string EvaluatingReason(RunCoordination run, RunPhase.Evaluating evaluating)
@@ -124,7 +127,15 @@ internal static class WaitingReason
         IEnumerable<string> owners = shares.Owners.Select(
             entry => $"{entry.Key} with micro-batches {entry.Value}");
         return $"evaluating version {evaluating.Version}: {shares.Parts.Length} of"
-            + $" {shares.Shares.Length} shares are done, waiting for {string.Join(", ", owners)}";
+            + $" {shares.Shares.Length} shares are done, waiting for {Some(", ", owners)}";
+    }
+
+    private static string Some(string separator, IEnumerable<string> texts)
+    {
+        string[] first = [.. texts.Take(MostNames + 1)];
+        return first.Length <= MostNames
+            ? string.Join(separator, first)
+            : $"{string.Join(separator, first[..MostNames])}{separator}and others";
     }
 
     private static string Seconds(TimeSpan time) =>

@@ -101,6 +101,22 @@ public sealed class LatenessTests
         cluster.AssertReplays();
     }
 
+    [Theory]
+    [InlineData(0, 2, false)]
+    [InlineData(1, 3, true)]
+    [InlineData(3, 4, true)]
+    [InlineData(4, 8, false)]
+    [InlineData(4, 9, true)]
+    [InlineData(9, 20, true)]
+    [InlineData(10, 12, false)]
+    [InlineData(12, 12, false)]
+    public void A_wait_says_whose_micro_batches_are_missing(int first, int end, bool isLacking)
+    {
+        var wait = new SliceWait(0, [new(2, 4), new(8, 10), new(12, 13)], [], TimeSpan.Zero);
+        Assert.Equal(isLacking, wait.Lacks(new MicroBatchRange(first, end)));
+        Assert.False((wait with { Missing = default }).Lacks(new MicroBatchRange(first, end)));
+    }
+
     private static void Wait(ScriptedCluster cluster, long step, int worker) =>
         cluster.Server(0, status => status with
         {

@@ -34,6 +34,55 @@ public sealed class RunCoordinationTests
     }
 
     [Fact]
+    public void Statuses_that_are_decided_on_together_come_to_what_each_by_itself_does()
+    {
+        ScriptedCluster cluster = InTraining(workers: 3);
+        RunCoordination before = cluster.Run;
+        WorkerStatus[] workers = [.. before.Observed.Workers.Values];
+        CoordinatorInput[] statuses =
+        [
+            // The first is known already; the third replaces the second.
+            new CoordinatorInput.WorkerReported(workers[0]),
+            new CoordinatorInput.WorkerReported(
+                workers[1] with { Number = 8, SecondsPerMicroBatch = 3 }),
+            new CoordinatorInput.WorkerReported(
+                workers[1] with { Number = 9, SecondsPerMicroBatch = 2 }),
+            .. before.Observed.Servers.Values.Select(status => new CoordinatorInput.ServerReported(
+                status with { Number = 8, Version = 1 })),
+        ];
+
+        Decision together = before.Decide(
+            new CoordinatorInput.Reported([.. statuses]), cluster.Now);
+        RunCoordination oneByOne = statuses.Aggregate(
+            before, (run, status) => run.Decide(status, cluster.Now).Next);
+
+        Assert.Null(together.Refusal);
+        Assert.Equal(
+            StructuralText.Of(oneByOne.Observed), StructuralText.Of(together.Next.Observed));
+        Assert.Equal(StructuralText.Of(oneByOne.State), StructuralText.Of(together.Next.State));
+        Assert.Contains("after", before.Decide(
+            new CoordinatorInput.Reported([statuses[0]]), cluster.Now).Refusal);
+    }
+
+    /// <summary>Each assignment is a directive for everybody, and its answer.</summary>
+    [Fact]
+    public void Hundreds_of_workers_that_join_one_by_one_are_taken_in_by_some_assignments()
+    {
+        const int Workers = 200;
+        var cluster = new ScriptedCluster();
+        cluster.Nodes(2, Workers);
+        cluster.OpenAll();
+        cluster.Tick(1);
+
+        Assert.Equal(Workers, cluster.State.Open!.Assigned.Length);
+        Assert.InRange(cluster.Journal.OfType<WorkersAssigned>().Count(), 1, Workers / 4);
+        // Who leaves is replaced at once.
+        cluster.Nodes(2, Workers - 1);
+        Assert.Equal(Workers - 1, cluster.State.Open!.Assigned.Length);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
     public void A_worker_that_joins_observes_until_it_is_whole_and_one_that_leaves_is_replaced()
     {
         ScriptedCluster cluster = InTraining(workers: 2);
