@@ -58,9 +58,8 @@ internal sealed class ClusterEntry(
     /// <param name="began">From when on that counts: a timestamp.</param>
     /// <param name="ending">Completes with a reason if the node cannot stay.</param>
     /// <param name="cancellation">Before the next look.</param>
-    /// <returns>That another node had better try: Akka.Remote's connection to a process that was
-    /// started again at the address of one that had just ended is sometimes one that nothing comes
-    /// over, for good, and another node gets another. Null: it is in.</returns>
+    /// <returns>That another node had better try, since nothing comes over this one's connections,
+    /// and another one gets others. Null: it is in.</returns>
     /// <exception cref="IOException">It could not.</exception>
     public async Task<NodeEnding?> JoinAsync(
         TimeSpan deadline, long began, Task<NodeEnding> ending, CancellationToken cancellation)

@@ -231,6 +231,7 @@ internal static class NodeServices
                 reason => reports.End(reason, mayReturn: false), reports.ChangeMembers),
             Membership.Name);
         registry.Register<Membership>(membership);
+        system.ActorOf(AbandonedAssociations.Props(), AbandonedAssociations.Name);
         system.ActorOf(
             EndedProcesses.Props(membership, cluster.AcceptablePause, cluster.Coordinators),
             EndedProcesses.Name);
