@@ -43,7 +43,8 @@ public sealed class AbandonedAssociations : UntypedActor
     /// <inheritdoc/>
     protected override void OnReceive(object message)
     {
-        if (message is DeadLetter letter && s_handle.DeclaringType!.IsInstanceOfType(letter.Message))
+        if (message is DeadLetter letter
+            && s_handle.DeclaringType!.IsInstanceOfType(letter.Message))
         {
             var abandoned = (AssociationHandle)s_handle.GetValue(letter.Message)!;
             _log.Info("An association with {0} was abandoned: reset", abandoned.RemoteAddress);
