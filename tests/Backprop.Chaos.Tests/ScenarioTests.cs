@@ -38,7 +38,7 @@ public sealed class ScenarioTests : IDisposable
         (string run, RunState begun) = await BeginAsync(cluster);
         cluster.Nodes[1].Process!.Terminate();
         RunState next = await SeeAsync(cluster, run, state => state.Generation == 2);
-        string saved = next.Happenings.Last(text => text.Contains("its slice is saved at version"));
+        string saved = next.Happenings.Last(text => text.Contains("the run is saved at version"));
         Assert.True(long.Parse(saved[(saved.LastIndexOf(' ') + 1)..]) >= begun.Version, saved);
         Assert.Equal("completed", (await SeeAsync(cluster, run, state => state.IsOver)).Standing);
         Assert.Contains("ended", cluster.Nodes[1].Log());

@@ -8,12 +8,13 @@ namespace Backprop.Chaos;
 /// <param name="Reason">That in words.</param>
 /// <param name="Version">Steps done.</param>
 /// <param name="Generation">The generation.</param>
+/// <param name="Servers">Its parameter servers.</param>
 /// <param name="IsFollowed">Whether its coordinator hears of steps.</param>
 /// <param name="Weights">The digest of its final weights; null: it has not completed.</param>
 /// <param name="Happenings">What has happened to it.</param>
 internal sealed record RunState(
-    string Standing, string Reason, long Version, long Generation, bool IsFollowed,
-    string? Weights, string[] Happenings)
+    string Standing, string Reason, long Version, long Generation, int Servers,
+    bool IsFollowed, string? Weights, string[] Happenings)
 {
     /// <summary>Whether it is over.</summary>
     public bool IsOver => Standing is "completed" or "failed" or "stopped";
@@ -78,6 +79,7 @@ internal sealed class RunApi(Uri address) : IDisposable
                 summary.GetProperty("reason").GetString()!,
                 summary.GetProperty("version").GetInt64(),
                 view.GetProperty("generation").GetInt64(),
+                view.GetProperty("servers").GetArrayLength(),
                 view.GetProperty("progress").ValueKind == JsonValueKind.Object,
                 result.ValueKind == JsonValueKind.Object
                     ? result.GetProperty("weightsSha256").GetString()

@@ -152,10 +152,11 @@ internal sealed class TrainingCluster : WatchedRun
     }
 
     /// <inheritdoc/>
-    public override Task SettleAsync()
+    public override async Task SettleAsync()
     {
         StartAll();
-        return UntilRegularAsync(Workers);
+        await UntilServedAsync();
+        await UntilRegularAsync(Workers);
     }
 
     /// <inheritdoc/>
@@ -192,6 +193,21 @@ internal sealed class TrainingCluster : WatchedRun
             if (Clock.Now > end)
             {
                 throw new TimeoutException($"nobody takes the run: {Describe()}");
+            }
+
+            await Task.Delay(s_ask);
+        }
+    }
+
+    // Servers that were away have their slices again.
+    private async Task UntilServedAsync()
+    {
+        long end = Clock.After(Clock.Now, s_mostForStart);
+        while ((await ShowAsync())?.Servers != Servers)
+        {
+            if (Clock.Now > end)
+            {
+                throw new TimeoutException($"a server stays without a slice: {Describe()}");
             }
 
             await Task.Delay(s_ask);

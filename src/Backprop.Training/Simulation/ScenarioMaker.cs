@@ -69,6 +69,7 @@ internal sealed class ScenarioMaker(ulong seed)
         ResendAfter = _draws.Seconds(0.3, 1.5),
         RepeatAfter = _draws.Seconds(1.5, 6),
         MaxSpeculations = _draws.Between(0, 3),
+        SpreadAfter = _draws.Seconds(0.5, 15),
     };
 
     private NetworkConditions Network() => new()

@@ -17,6 +17,7 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
 
     private CoordinatorState? _state;
     private long _newest = -1;
+    private int _servers;
 
     private SimulationStatistics Statistics => cluster.Statistics;
 
@@ -259,6 +260,12 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
     {
         Statistics.Terms += happened is CoordinatorTookOver ? 1 : 0;
         Statistics.Generations += happened is GenerationOpened ? 1 : 0;
+        if (happened is GenerationOpened opened)
+        {
+            Statistics.Spreads += opened.Servers.Length > _servers && _servers > 0 ? 1 : 0;
+            _servers = opened.Servers.Length;
+        }
+
         Statistics.OpenedFromCopies += happened is GenerationOpened { Copies: not null } ? 1 : 0;
         Statistics.Assignments += happened is WorkersAssigned ? 1 : 0;
         Statistics.Commits += happened is CheckpointCommitted ? 1 : 0;

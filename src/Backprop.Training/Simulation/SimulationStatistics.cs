@@ -93,6 +93,9 @@ public sealed class SimulationStatistics
     /// <summary>Leases that were ended early.</summary>
     public long Halts { get; set; }
 
+    /// <summary>Generations with more servers than the one before.</summary>
+    public long Spreads { get; set; }
+
     /// <summary>Times that a run had too few workers.</summary>
     public long TooFewWorkers { get; set; }
 

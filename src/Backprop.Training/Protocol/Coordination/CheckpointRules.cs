@@ -44,7 +44,7 @@ internal static class CheckpointRules
                 ? new RunPaused(
                     now, PauseCause.User, $"paused by the user at version {standing.Version}")
                 : new GenerationEnded(
-                    now, $"{Leaving(run)}; its slice is saved at version {standing.Version}",
+                    now, $"{WhyRecut(run, now)}; the run is saved at version {standing.Version}",
                     IsFailure: false);
         }
 
@@ -68,14 +68,18 @@ internal static class CheckpointRules
             : null;
     }
 
-    /// <summary>Who leaves, in words.</summary>
-    public static string Leaving(RunCoordination run)
+    /// <summary>Why the run is to be cut over other parameter servers, in words.</summary>
+    public static string WhyRecut(RunCoordination run, DateTimeOffset now)
     {
-        NodeId[] leaving = [.. (run.State.Open?.Servers ?? []).Where(run.Observed.IsLeaving)];
-        return leaving.Length switch
+        ImmutableArray<NodeId> servers = run.State.Open!.Servers;
+        NodeId[] leaving = [.. servers.Where(run.Observed.IsLeaving)];
+        NodeId[] joining = [.. SpreadRules.Servers(run, now).Except(servers)];
+        return (leaving.Length, joining.Length) switch
         {
-            0 => "a parameter server has left",
-            1 => $"{leaving[0]} leaves",
+            (0, 0) => "a parameter server has left",
+            (0, 1) => $"{joining[0]} takes a slice",
+            (0, _) => $"{string.Join(", ", joining)} take slices",
+            (1, _) => $"{leaving[0]} leaves",
             _ => $"{string.Join(", ", leaving)} leave",
         };
     }

@@ -40,6 +40,10 @@ public sealed record CoordinationOptions
     /// <summary>Parameter servers have so long to open their slices. Default 5 minutes.</summary>
     public TimeSpan OpeningTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
+    /// <summary>A generation that has fewer parameter servers than there are ends after so long, so
+    /// that the next has them all. Default 15 seconds.</summary>
+    public TimeSpan SpreadAfter { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>A directive that no status shows is sent again after so long. Default 1 second.
     /// </summary>
     public TimeSpan ResendAfter { get; init; } = TimeSpan.FromSeconds(1);
@@ -75,6 +79,7 @@ public sealed record CoordinationOptions
         return CheckpointInterval <= TimeSpan.Zero || CheckpointRetry <= TimeSpan.Zero
             || OpeningTimeout <= TimeSpan.Zero || ResendAfter <= TimeSpan.Zero
             || RepeatAfter < ResendAfter || CheckpointNotice < TimeSpan.Zero
+            || SpreadAfter < TimeSpan.Zero
             ? "intervals and timeouts have to be longer than nothing"
             : null;
     }

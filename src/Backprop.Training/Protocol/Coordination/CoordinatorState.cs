@@ -13,6 +13,9 @@ public sealed record RunGeneration(
     Generation Number, ImmutableArray<NodeId> Servers, SliceOrigin Origin, long Revision,
     ImmutableArray<AssignedRange> Assigned, bool IsOver)
 {
+    /// <summary>When it was opened.</summary>
+    public DateTimeOffset OpenedAt { get; init; }
+
     /// <summary>The micro-batches of a worker.</summary>
     public MicroBatchRange RangeOf(NodeId worker) =>
         Assigned.FirstOrDefault(entry => entry.Worker == worker)?.Range ?? MicroBatchRange.None;
@@ -212,7 +215,10 @@ public sealed record CoordinatorState
             Generation = new RunGeneration(
                 opened.Number, opened.Servers,
                 copies?.Origin ?? from?.Origin ?? new SliceOrigin.FirstWeights() as SliceOrigin,
-                0, [], false),
+                0, [], false)
+            {
+                OpenedAt = opened.At,
+            },
             Position = copies?.Position ?? from?.Position ?? TrainingPosition.Start,
             Saving = null,
             CheckpointedAt = opened.At,

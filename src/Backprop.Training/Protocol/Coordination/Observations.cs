@@ -44,6 +44,10 @@ public sealed record Observations
     public ImmutableSortedDictionary<NodeId, ServerStatus> Servers { get; init; } =
         ImmutableSortedDictionary<NodeId, ServerStatus>.Empty;
 
+    /// <summary>Servers whose slices have failed, and when they last did.</summary>
+    public ImmutableDictionary<NodeId, DateTimeOffset> Failed { get; init; } =
+        ImmutableDictionary<NodeId, DateTimeOffset>.Empty;
+
     /// <summary>What the workers of the generation last said.</summary>
     public ImmutableSortedDictionary<NodeId, WorkerStatus> Workers { get; init; } =
         ImmutableSortedDictionary<NodeId, WorkerStatus>.Empty;
@@ -266,6 +270,7 @@ public sealed record Observations
         {
             Nodes = nodes,
             Servers = Servers.RemoveRange(Servers.Keys.Where(IsGone)),
+            Failed = Failed.RemoveRange(Failed.Keys.Where(IsGone)),
             Workers = Workers.RemoveRange(Workers.Keys.Where(IsGone)),
             ToServers = ToServers.RemoveRange(ToServers.Keys.Where(IsGone)),
             ToWorkers = ToWorkers.RemoveRange(ToWorkers.Keys.Where(IsGone)),
@@ -296,6 +301,9 @@ public sealed record Observations
         return this with
         {
             Servers = Servers.SetItem(status.Server, status),
+            Failed = status.Phase is SlicePhase.Failed
+                ? Failed.SetItem(status.Server, now)
+                : Failed,
             Speculation = round,
             Late = late,
         };

@@ -39,6 +39,8 @@ internal sealed class PhaseRules
 
     private bool IsAnyLeaving => _state.Open!.Servers.Any(_observed.IsLeaving);
 
+    private bool IsSpreadDue => SpreadRules.IsDue(_run, _state.Open!, _now);
+
     // The parties to a dispute are there, though they do not compute until it is settled.
     private int MinWorkers => _state.Dispute is null ? _plan.Options.MinWorkers : 1;
 
@@ -116,7 +118,8 @@ internal sealed class PhaseRules
 
         if (IsAnyLeaving)
         {
-            return new GenerationEnded(_now, CheckpointRules.Leaving(_run), IsFailure: false);
+            return new GenerationEnded(
+                _now, CheckpointRules.WhyRecut(_run, _now), IsFailure: false);
         }
 
         bool isOpen = open.Servers.All(IsOpen);
@@ -154,11 +157,7 @@ internal sealed class PhaseRules
                 + $" {((RunPhase.Queued)_state.Phase).Reason}");
         }
 
-        ImmutableArray<NodeId> servers =
-        [
-            .. _observed.Nodes!.Value.Where(one => one is { IsServer: true, IsLeaving: false })
-                .Select(one => one.Node).Order(),
-        ];
+        ImmutableArray<NodeId> servers = SpreadRules.Servers(_run, _now);
         bool isTooSoon = _state.FailedGenerations > 0
             && _now - _state.LastEventAt < Options.CheckpointRetry;
         if (servers.IsEmpty || isTooSoon
@@ -167,8 +166,6 @@ internal sealed class PhaseRules
             return null;
         }
 
-        int slices = SlicePlan.SliceCountFor(_plan.Dimensions.Layout, servers.Length);
-        servers = [.. servers.Take(slices)];
         CopiesUsed? copies = CopyRules.Newest(_run, servers, _now);
         return new GenerationOpened(
             _now, _state.Generation?.Number.Next ?? new Generation(1), servers,
@@ -246,6 +243,11 @@ internal sealed class PhaseRules
             return training.Ends == HaltCause.Leave ? null : HaltCause.Leave;
         }
 
+        if (IsSpreadDue)
+        {
+            return training.Ends is HaltCause.Leave or HaltCause.Spread ? null : HaltCause.Spread;
+        }
+
         return training.Ends is null && CheckpointRules.NeedsStand(_run, _now)
             ? HaltCause.Checkpoint
             : null;
@@ -293,8 +295,8 @@ internal sealed class PhaseRules
 
         bool isSaved = version == (_state.Newest?.Version ?? 0);
         return !isSaved ? new CheckpointBegun(_now, PositionHere(version), Waits: true)
-            : training.Ends == HaltCause.Leave
-                ? new GenerationEnded(_now, CheckpointRules.Leaving(_run), IsFailure: false)
+            : training.Ends is HaltCause.Leave or HaltCause.Spread
+                ? new GenerationEnded(_now, CheckpointRules.WhyRecut(_run, _now), IsFailure: false)
             : new RunPaused(_now, PauseCause.User, $"paused by the user at version {version}");
     }
 
@@ -325,7 +327,7 @@ internal sealed class PhaseRules
                 : EvaluationRules.Judge(_run, evaluating, _now);
         }
 
-        if (_state.IsPauseRequested || IsAnyLeaving)
+        if (_state.IsPauseRequested || IsAnyLeaving || IsSpreadDue)
         {
             return new CheckpointBegun(_now, PositionHere(evaluating.Version), Waits: true);
         }

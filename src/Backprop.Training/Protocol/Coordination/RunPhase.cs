@@ -17,6 +17,10 @@ public enum HaltCause
     /// <summary>A parameter server leaves, and its slice is saved before; training goes on without
     /// it.</summary>
     Leave,
+
+    /// <summary>More parameter servers are there than it has, and it is saved before; training goes
+    /// on with them.</summary>
+    Spread,
 }
 
 /// <summary>Why a run pauses.</summary>

@@ -24,7 +24,7 @@ public sealed class LeavingTests
         Assert.Equal([S(0)], next.Servers.ToArray());
         Assert.Equal(new SliceOrigin.Checkpoint(2, null, 7), next.Origin);
         Assert.Contains(
-            "server-1 leaves; its slice is saved at version 2",
+            "server-1 leaves; the run is saved at version 2",
             cluster.Journal.OfType<GenerationEnded>().Last().Reason);
         cluster.AssertReplays();
 

@@ -157,7 +157,8 @@ public sealed class RunCoordinationTests
     [Fact]
     public void Servers_that_fail_are_tried_again_so_often_and_no_more()
     {
-        ScriptedCluster cluster = InTraining(options: new() { MaxFailedGenerations = 3 });
+        ScriptedCluster cluster = InTraining(
+            servers: 1, options: new() { MaxFailedGenerations = 3 });
         for (int i = 0; i < 3; i++)
         {
             Assert.IsNotType<RunPhase.Failed>(cluster.Phase);
