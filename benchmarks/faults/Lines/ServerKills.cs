@@ -3,9 +3,9 @@ using Backprop.Faults.Measuring;
 
 namespace Backprop.Faults.Lines;
 
-/// <summary>A parameter server's process is killed, and with it state that the other one has at most
-/// a copy of: the run goes back to that, or to its last checkpoint. When is a step done that had not
-/// been seen before?</summary>
+/// <summary>A parameter server's process is killed, and with it state that the other one has at
+/// most a copy of: the run goes back to that, or to its last checkpoint. When is a step done that
+/// had not been seen before?</summary>
 internal static class ServerKills
 {
     /// <summary>Measures it.</summary>

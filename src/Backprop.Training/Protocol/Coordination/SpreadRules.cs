@@ -25,9 +25,13 @@ internal static class SpreadRules
             node => run.Observed.Failed.TryGetValue(node, out DateTimeOffset failed)
                 && now - failed < s_unfit);
         ImmutableArray<NodeId> servers = fit.IsEmpty ? present : fit;
-        return servers.IsEmpty
-            ? servers
-            : [.. servers.Take(SlicePlan.SliceCountFor(run.Plan.Dimensions.Layout, servers.Length))];
+        if (servers.IsEmpty)
+        {
+            return servers;
+        }
+
+        int slices = SlicePlan.SliceCountFor(run.Plan.Dimensions.Layout, servers.Length);
+        return [.. servers.Take(slices)];
     }
 
     /// <summary>Whether training is to be brought to a stand, saved, and cut over more servers.
