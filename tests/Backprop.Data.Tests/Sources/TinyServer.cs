@@ -8,9 +8,9 @@ namespace Backprop.Data.Tests.Sources;
 /// for byte.</summary>
 internal sealed class TinyServer : IDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Socket _listener = new(SocketType.Stream, ProtocolType.Tcp);
     private readonly Queue<byte[]> _answers;
-    private readonly List<TcpClient> _clients = [];
+    private readonly List<Socket> _clients = [];
     private readonly Thread _thread;
 
     /// <summary>Starts it.</summary>
@@ -19,14 +19,16 @@ internal sealed class TinyServer : IDisposable
     public TinyServer(params byte[][] answers)
     {
         _answers = new Queue<byte[]>(answers);
-        _listener.Start();
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        _listener.Listen();
+        Url = new Uri($"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndPoint!).Port}/x");
         _thread = new Thread(Serve) { IsBackground = true };
         _thread.Start();
     }
 
     public int Requests { get; private set; }
 
-    public Uri Url => new($"http://127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}/x");
+    public Uri Url { get; }
 
     public static byte[] Answer(string status, byte[] body, int? length = null) =>
     [
@@ -38,7 +40,7 @@ internal sealed class TinyServer : IDisposable
 
     public void Dispose()
     {
-        _listener.Stop();
+        _listener.Dispose();
         _thread.Join();
         _clients.ForEach(client => client.Dispose());
     }
@@ -49,7 +51,7 @@ internal sealed class TinyServer : IDisposable
         {
             while (true)
             {
-                TcpClient client = _listener.AcceptTcpClient();
+                Socket client = _listener.Accept();
                 _clients.Add(client);
                 Requests++;
                 byte[] answer = _answers.Count > 1 ? _answers.Dequeue() : _answers.Peek();
@@ -59,19 +61,25 @@ internal sealed class TinyServer : IDisposable
                 }
             }
         }
-        catch (SocketException)
+        catch (Exception ended) when (ended is SocketException or ObjectDisposedException)
         {
-            // The listener was stopped: that is how this thread ends.
+            // The listener is closed, in an accept or between two: that is how this thread ends.
         }
     }
 
-    private static void Reply(TcpClient client, byte[] answer)
+    private static void Reply(Socket client, byte[] answer)
     {
-        using NetworkStream stream = client.GetStream();
+        using var stream = new NetworkStream(client, ownsSocket: true);
         var request = new StringBuilder();
         while (!request.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
         {
-            request.Append((char)stream.ReadByte());
+            int read = stream.ReadByte();
+            if (read < 0)
+            {
+                return;
+            }
+
+            request.Append((char)read);
         }
 
         stream.Write(answer);
