@@ -122,6 +122,7 @@ internal static class ApiServer
 
     private static void Map(WebApplication application, ApiBackend backend)
     {
+        PageRoutes.Map(application);
         application.MapGet("/healthz", () => Results.Text("alive"));
         application.MapGet("/readyz", () => backend.Unready() is { } reason
             ? Problem(StatusCodes.Status503ServiceUnavailable, reason)
