@@ -60,7 +60,7 @@ public sealed class PageFixture : IAsyncLifetime
         if (_finished is null)
         {
             string run = await SubmitAsync(ReadMoons());
-            Assert.Contains("completed", await Cluster.WatchAsync(run));
+            Assert.Contains("epochs are done", await Cluster.WatchAsync(run));
             _finished = run;
         }
 

@@ -52,9 +52,9 @@ internal static class PageRoutes
         string path = context.Request.Path.Value ?? "";
         if (!files.TryGetValue(path, out PageFile? file))
         {
-            return ApiServer.Problem(
-                StatusCodes.Status404NotFound,
-                $"there is no '{path}' here: the page is at '/', the API at '/api/v1'");
+            return Results.Problem(
+                $"there is no '{path}' here: the page is at '/', the API at '/api/v1'",
+                statusCode: StatusCodes.Status404NotFound);
         }
 
         // Every answer is asked for again, and answered by 304 where nothing has changed: a page
