@@ -47,6 +47,7 @@ export async function get(url, { signal, text = false } = {}) {
 
 /** A POST; `json` or `text` is its body. What it answers, or null. */
 export async function post(url, { json, text, headers = {}, signal, method = 'POST' } = {}) {
+  clearBanner('refusal');
   const token = csrfToken();
   const response = await request(url, {
     method,
@@ -136,7 +137,8 @@ async function problemOf(response) {
 function noteAge(response) {
   if (response.headers.get('Warning')?.startsWith('110')) {
     const seconds = response.headers.get('Age') ?? '?';
-    setBanner('age', 'warn', `The coordinator does not answer: this is as it was ${seconds} s ago.`);
+    setBanner(
+      'age', 'warn', `The coordinator does not answer: this is as it was ${seconds} s ago.`);
   } else {
     clearBanner('age');
   }

@@ -35,7 +35,7 @@ const VIEWS = {
 export function parseRoute(hash) {
   const [place, query = ''] = hash.replace(/^#\/?/, '').split('?');
   const [first = '', second = ''] = place.split('/').map(decode);
-  const view = first === 'runs' && second ? 'run' : first in VIEWS ? first : 'runs';
+  const view = first === 'runs' && second ? 'run' : Object.hasOwn(VIEWS, first) ? first : 'runs';
   return {
     view,
     argument: second,

@@ -18,11 +18,14 @@ const ZOOM_KEYS = { '+': 0.5, '=': 0.5, '-': 2, _: 2 };
  */
 export class LineChart {
   /**
-   * @param options `title`, `xName` ("step"), `height`, `sync` (charts of one key share the
-   * cursor), `format` (of a value), `onZoom(from, to)`, called with nulls for all
+   * @param options `title`, `heading` (its element), `xName` ("step"), `height`, `sync` (charts of
+   * one key share the cursor), `format` (of a value), `tools` (elements beside the title),
+   * `onZoom(from, to)`, called with nulls for all
    */
   constructor(options) {
-    this.options = { height: 220, format: value, xName: 'step', ...options };
+    this.options = {
+      height: 220, format: value, xName: 'step', heading: 'h3', ...options,
+    };
     this.hidden = new Set();
     this.log = false;
     this.weight = 0;
@@ -63,7 +66,7 @@ export class LineChart {
   }
 
   build() {
-    const { title, height, tools } = this.options;
+    const { title, height, tools, heading } = this.options;
     this.empty = h('p', { class: 'chart-empty' }, 'Nothing yet');
     this.plot = h('div', {
       class: 'chart-plot', tabindex: '0', role: 'img', 'aria-label': title,
@@ -73,7 +76,7 @@ export class LineChart {
     this.legend = h('ul', { class: 'legend', 'aria-label': `${title}: lines` });
     this.said = h('p', { class: 'visually-hidden', 'aria-live': 'polite' });
     this.element = h('section', { class: 'panel chart', 'aria-label': title },
-      h('div', { class: 'panel-head' }, h('h3', {}, title),
+      h('div', { class: 'panel-head' }, h(heading, { class: 'chart-title' }, title),
         tools ? h('div', { class: 'end' }, tools) : null),
       this.plot, this.legend, this.said);
   }
@@ -244,7 +247,7 @@ export class LineChart {
     this.outputs = [];
     const lines = this.lines_.filter((line) => line.main);
     replace(this.legend, lines.map((line) => {
-      const output = h('output', {});
+      const output = h('span', { class: 'legend-value' });
       this.outputs.push([line, output]);
       return h('li', {}, h('button', {
         type: 'button', 'aria-pressed': String(line.isShown),

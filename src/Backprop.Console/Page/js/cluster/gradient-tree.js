@@ -32,7 +32,7 @@ export function treeOf(microBatches, mostLeaves) {
 
 /**
  * When each node of a tree became whole, and by whom it was folded.
- * @param arrivals `{worker, firstMicroBatch, count, at}`; of what there is already, the first counts
+ * @param arrivals `{worker, firstMicroBatch, count, at}`; of what comes twice the first counts
  * @returns a Map from node to `{at, by, isSent}`: `at` Infinity if it is not whole, `by` the worker
  * that folded it or null for the server, `isSent` whether it is what that worker pushed
  */

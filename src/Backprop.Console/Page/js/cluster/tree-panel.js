@@ -42,7 +42,7 @@ export class TreePanel {
         },
       },
     });
-    this.clock = h('output', { class: 'tree-clock muted' });
+    this.clock = h('span', { class: 'tree-clock muted' });
     this.slices = h('select', {
       'aria-label': 'Slice', hidden: true,
       on: {

@@ -36,7 +36,8 @@ export class CheckpointsPanel {
         download: `${this.id}-${version}.checkpoint`,
         'aria-label': `Download the checkpoint of version ${version}`,
       }, count(version))),
-      h('td', {}, count(epoch + 1), hasBest ? h('span', { class: 'muted small' }, ' with best') : ''),
+      h('td', {}, count(epoch + 1),
+        hasBest ? h('span', { class: 'muted small' }, ' with best') : null),
       h('td', { class: 'num' }, bytes(size)),
       h('td', { class: 'num', title: time(committed) }, ago(committed)));
   }

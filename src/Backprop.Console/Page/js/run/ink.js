@@ -1,5 +1,5 @@
-// A drawing as pixels. Ink lies on a sheet four times as fine as the pixels and a pixel is the share
-// of it that is covered: so were the sets of handwritten digits made.
+// A drawing as pixels. Ink lies on a sheet four times as fine as the pixels, and a pixel is the
+// share of it that is covered: so were the sets of handwritten digits made.
 
 const FINENESS = 4;
 

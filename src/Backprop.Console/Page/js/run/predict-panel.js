@@ -1,10 +1,10 @@
 // What the trained network makes of a sample that one draws, types or has in a file.
 
-import { path, post, Refusal } from '../api.js';
+import { get, path, post, Refusal } from '../api.js';
 import { h, replace } from '../dom.js';
-import { percent, value } from '../format.js';
+import { counted, percent, value } from '../format.js';
 import { DigitPad } from './digit-pad.js';
-import { readRows } from './rows.js';
+import { samplesOf } from './rows.js';
 
 const SIZES = [8, 12, 16, 20, 24, 28, 32];
 // Full ink: the digits that come with the program go to 16, images of bytes to 255.
@@ -21,7 +21,7 @@ export class PredictPanel {
     if (model && this.element.hidden) {
       this.element.hidden = false;
       this.build();
-      this.learnSize();
+      this.learnInput();
     }
   }
 
@@ -40,7 +40,7 @@ export class PredictPanel {
     this.ink.value = '16';
     this.answer = h('div', { class: 'prediction', 'aria-live': 'polite' });
     this.row = h('textarea', {
-      rows: '3', placeholder: '5.1, 3.5, 1.4, 0.2', 'aria-label': 'Rows of features',
+      rows: '4', 'aria-label': 'Rows of features',
       spellcheck: 'false', class: 'mono',
     });
     const file = h('input', {
@@ -100,28 +100,27 @@ export class PredictPanel {
     replace(this.answer);
   }
 
-  /** How many features the network takes, and whether they may be a picture: its refusal of a
-   * sample without any says so. */
-  async learnSize() {
-    try {
-      await post(this.address, { json: { features: [] }, signal: this.abort.signal });
-    } catch (failure) {
-      if (!(failure instanceof Refusal)) {
-        throw failure;
+  /** What the network takes: a square is drawn, anything else is entered. */
+  async learnInput() {
+    const { shape, featureNames } = await get(this.address, { signal: this.abort.signal });
+    const side = sideOf(shape);
+    this.modes[0].hidden = side === null;
+    this.choose(side === null ? this.typing : this.drawing);
+    if (side !== null) {
+      if (!SIZES.includes(side)) {
+        this.size.append(h('option', { value: String(side) }, `${side} × ${side}`));
       }
 
-      const side = Math.sqrt(featuresOf(failure));
-      if (Number.isInteger(side) && side >= 4) {
-        if (!SIZES.includes(side)) {
-          this.size.append(h('option', { value: String(side) }, `${side} × ${side}`));
-        }
+      this.size.value = String(side);
+      this.size.disabled = true;
+      this.ink.value = side === 8 ? '16' : '255';
+      this.pad.setSize(side);
+    }
 
-        this.size.value = String(side);
-        this.ink.value = side === 8 ? '16' : '255';
-        this.pad.setSize(side);
-      } else if (Number.isFinite(side)) {
-        this.choose(this.typing);
-      }
+    const features = shape.reduce((product, one) => product * one, 1);
+    this.row.placeholder = `${counted(features, 'number')}, and as many rows as you like`;
+    if (featureNames.length > 0) {
+      this.row.value = `${featureNames.join(',')}\n`;
     }
   }
 
@@ -132,13 +131,13 @@ export class PredictPanel {
   predictDrawing() {
     return this.pad.ink.isEmpty
       ? replace(this.answer)
-      : this.predict([this.pad.ink.features(Number(this.ink.value))]);
+      : this.predict([{ features: this.pad.ink.features(Number(this.ink.value)) }]);
   }
 
   predictRows() {
-    let rows;
+    let samples;
     try {
-      rows = readRows(this.row.value);
+      samples = samplesOf(this.row.value);
     } catch (failure) {
       if (!(failure instanceof SyntaxError)) {
         throw failure;
@@ -148,15 +147,15 @@ export class PredictPanel {
       return null;
     }
 
-    return this.predict(rows);
+    return this.predict(samples);
   }
 
-  async predict(rows) {
+  async predict(samples) {
     const mine = this.asked = {};
     const found = [];
     try {
-      for (const features of rows) {
-        found.push(await post(this.address, { json: { features }, signal: this.abort.signal }));
+      for (const sample of samples) {
+        found.push(await post(this.address, { json: sample, signal: this.abort.signal }));
         if (mine !== this.asked) {
           return;
         }
@@ -166,7 +165,8 @@ export class PredictPanel {
         throw failure;
       }
 
-      replace(this.answer, h('p', { class: 'note note-bad' }, failure.message));
+      const row = samples.length > 1 ? `row ${found.length + 1}: ` : '';
+      replace(this.answer, h('p', { class: 'note note-bad' }, row + failure.message));
       return;
     }
 
@@ -174,10 +174,10 @@ export class PredictPanel {
   }
 }
 
-function featuresOf(refusal) {
-  const said = refusal.problem.features ?? /(\d+) (?:features|numbers|values)/
-    .exec(refusal.message)?.[1];
-  return Number(said ?? NaN);
+/** The side of a picture of one channel; null: it is none that one could draw. */
+function sideOf(shape) {
+  const [one, other] = shape.filter((length) => length !== 1);
+  return shape.filter((length) => length !== 1).length === 2 && one === other ? one : null;
 }
 
 function onePrediction(prediction) {

@@ -1,23 +1,22 @@
-// Rows of numbers that somebody has typed or has in a file.
+// Rows of a table that somebody has typed or has in a file, as samples to predict from.
 
 const MOST_ROWS = 100;
 
-/** Rows of features; a first line of names is passed over. Throws what is wrong, in words. */
-export function readRows(text) {
+/**
+ * What to send for each row: its numbers where it is all numbers, else the row as text, with the
+ * table's head where it has one; the network's own reader knows names and categories.
+ * Throws what is wrong, in words.
+ */
+export function samplesOf(text) {
   const lines = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '');
-  const rows = [];
-  lines.forEach((line, index) => {
-    const cells = line.split(/[,;\t]|\s+/).filter((cell) => cell !== '');
-    const numbers = cells.map((cell) => Number(cell.replace(/^"(.*)"$/, '$1')));
-    const wrong = numbers.findIndex((one) => !Number.isFinite(one));
-    if (wrong < 0) {
-      rows.push(numbers);
-    } else if (index > 0) {
-      throw new SyntaxError(`line ${index + 1}: “${cells[wrong]}” is not a number`);
-    }
-  });
-  if (rows.length === 0) {
-    throw new SyntaxError('there is no row of numbers');
+  const numbers = lines.map(numbersOf);
+  // A head has names alone; a row of a table has a number somewhere, at least as a rule.
+  const hasHead = lines.length > 1 && cellsOf(lines[0]).every((cell) => !isNumber(cell));
+  const first = hasHead ? 1 : 0;
+  const rows = lines.slice(first);
+  if (rows.length === 0 || (rows.length === 1 && lines.length === 1 && numbers[0] === null
+    && cellsOf(rows[0]).every((cell) => !isNumber(cell)))) {
+    throw new SyntaxError('there is no row of values');
   }
 
   if (rows.length > MOST_ROWS) {
@@ -26,5 +25,21 @@ export function readRows(text) {
       + ' “backprop predict” takes any number');
   }
 
-  return rows;
+  return rows.map((row, index) => (hasHead
+    ? { csv: `${lines[0]}\n${row}` }
+    : numbers[index] === null ? { csv: row } : { features: numbers[index] }));
+}
+
+function numbersOf(line) {
+  const cells = cellsOf(line);
+  return cells.every(isNumber) ? cells.map(Number) : null;
+}
+
+function cellsOf(line) {
+  const cells = /[,;\t]/.test(line) ? line.split(/[,;\t]/) : line.split(/\s+/);
+  return cells.map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
+}
+
+function isNumber(cell) {
+  return cell !== '' && Number.isFinite(Number(cell));
 }

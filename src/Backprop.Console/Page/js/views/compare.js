@@ -57,9 +57,10 @@ class CompareView {
       onSmoothing: (weight) => this.charts.forEach((chart) => chart.setSmoothing(weight)),
       onReset: () => this.zoom(null, null),
     });
-    const epochs = { xName: 'epoch', sync: 'compare-epochs' };
+    const epochs = { xName: 'epoch', heading: 'h2', sync: 'compare-epochs' };
     this.loss = new LineChart({
-      title: 'Training loss by step', height: 340, onZoom: (from, to) => this.zoom(from, to),
+      title: 'Training loss by step', heading: 'h2', height: 340,
+      onZoom: (from, to) => this.zoom(from, to),
     });
     this.training = new LineChart({ ...epochs, title: 'Training loss by epoch' });
     this.validation = new LineChart({ ...epochs, title: 'Validation loss by epoch' });

@@ -50,7 +50,14 @@ class RunsView {
     this.older = h('button', {
       type: 'button', class: 'button', hidden: true, on: { click: () => this.load(this.next) },
     }, 'Show older runs');
-    this.compare = h('a', { class: 'button', 'aria-disabled': 'true' }, 'Compare');
+    this.compare = h('button', {
+      type: 'button', class: 'button', disabled: true,
+      on: {
+        click: () => {
+          location.hash = `#/compare/${[...this.ticked].map(encodeURIComponent).join(',')}`;
+        },
+      },
+    }, 'Compare');
     const search = h('input', {
       type: 'search', placeholder: 'Filter', 'aria-label': 'Filter runs by name or state',
       on: {
@@ -160,14 +167,7 @@ class RunsView {
     const n = this.ticked.size;
     const may = n >= 2 && n <= MOST_COMPARED;
     setText(this.compare, n === 0 ? 'Compare' : `Compare ${n}`);
+    this.compare.disabled = !may;
     this.compare.title = may ? '' : `Tick 2 to ${MOST_COMPARED} runs to compare them`;
-    if (may) {
-      const ids = [...this.ticked].map(encodeURIComponent).join(',');
-      this.compare.setAttribute('href', `#/compare/${ids}`);
-      this.compare.removeAttribute('aria-disabled');
-    } else {
-      this.compare.removeAttribute('href');
-      this.compare.setAttribute('aria-disabled', 'true');
-    }
   }
 }

@@ -10,6 +10,7 @@ import { runAddress } from '../routes.js';
 const PAUSE_MS = 350;
 const DRAFT = 'backprop-draft';
 const MOST_DRAFT = 200_000;
+const NOTHING = 'Nothing to check yet.';
 
 export function mount(main, route) {
   const view = new SubmitView(main, route.query.get('from'));
@@ -78,7 +79,7 @@ class SubmitView {
       type: 'number', value: '0', step: '1', id: 'priority',
       on: { input: () => { this.key = null; } },
     });
-    this.verdict = h('p', { class: 'note', id: 'verdict', role: 'status' }, 'Nothing to check yet.');
+    this.verdict = h('p', { class: 'note', id: 'verdict', role: 'status' }, NOTHING);
     this.mistakes = h('ul', { class: 'mistakes', 'aria-label': 'Mistakes' });
     this.send = h('button', {
       type: 'button', class: 'button button-primary', on: { click: () => this.submit() },
@@ -130,7 +131,7 @@ class SubmitView {
     this.validation?.abort();
     const validation = this.validation = new AbortController();
     if (text.trim() === '') {
-      this.showVerdict('', 'Nothing to check yet.', []);
+      this.showVerdict('', NOTHING, []);
       return;
     }
 
