@@ -75,9 +75,10 @@ export class LineChart {
     }, this.empty);
     this.legend = h('ul', { class: 'legend', 'aria-label': `${title}: lines` });
     this.said = h('p', { class: 'visually-hidden', 'aria-live': 'polite' });
+    this.place = h('span', { class: 'muted small', 'aria-hidden': 'true' });
     this.element = h('section', { class: 'panel chart', 'aria-label': title },
       h('div', { class: 'panel-head' }, h(heading, { class: 'chart-title' }, title),
-        tools ? h('div', { class: 'end' }, tools) : null),
+        h('div', { class: 'end' }, this.place, tools)),
       this.plot, this.legend, this.said);
   }
 
@@ -275,6 +276,8 @@ export class LineChart {
       this.keyIndex = null;
     }
 
+    const x = this.data.x[index ?? -1];
+    setText(this.place, x === undefined ? '' : `${this.options.xName} ${count(x)}`);
     for (const [line, output] of this.outputs ?? []) {
       const now = this.lines_.find((one) => one.key === line.key);
       const shown = index === null || index === undefined

@@ -98,7 +98,9 @@ export class TracePanel {
     const { steps, end } = this.canvas;
     const first = steps[Math.max(0, steps.length - FIRST_STEPS)]?.[1] ?? 0;
     this.window = [first, Math.max(end, first + LEAST_SECONDS)];
-    setText(this.title, `${count(timeline.firstStep)} to ${count(timeline.endStep - 1)}`);
+    const silent = (timeline.missing ?? []).map(nodeName);
+    setText(this.title, `${count(timeline.firstStep)} to ${count(timeline.endStep - 1)}`
+      + (silent.length > 0 ? `; ${silent.join(', ')} did not answer in time` : ''));
     this.showParts();
     this.draw();
   }

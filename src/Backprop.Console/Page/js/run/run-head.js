@@ -121,6 +121,7 @@ export class RunHead {
       isFinal(standing) ? null : button('Stop…', () => this.stop(), 'button-danger'),
       isFinal(standing) ? null
         : h('a', { class: 'button', href: `#/cluster?run=${encoded}` }, 'Watch the steps'),
+      h('a', { class: 'button', href: `#/compare/${encoded}` }, 'Compare…'),
       h('a', { class: 'button', href: `#/submit?from=${encoded}` }, 'Submit again…'));
   }
 

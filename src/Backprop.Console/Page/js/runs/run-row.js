@@ -40,7 +40,10 @@ export class RunRow {
     this.chip.show(summary.standing);
     this.bar.show(summary);
     const done = progressOf(summary);
-    setText(name, this.id.startsWith(summary.name) ? '' : summary.name);
+    setText(name, [
+      this.id.startsWith(summary.name) ? '' : summary.name,
+      summary.priority === 0 ? '' : `priority ${summary.priority}`,
+    ].filter(Boolean).join(', '));
     setText(reason, sentence(summary.reason));
     setAttribute(reason, 'title', sentence(summary.reason));
     setText(share, done === null ? '' : percent(done, done < 1 ? 1 : 0));

@@ -35,9 +35,11 @@ class CompareView {
 
   start() {
     this.build();
+    this.offer();
     if (this.runs.length === 0) {
-      replace(this.main, h('h1', {}, 'Compare runs'), h('p', { class: 'empty' },
-        'Tick some runs in the ', h('a', { href: '#/runs' }, 'list'), ' to compare them.'));
+      replace(this.main, h('div', { class: 'head' }, h('h1', {}, 'Compare runs'), this.choice),
+        h('p', { class: 'empty' }, 'Choose runs here, or tick some in the ',
+          h('a', { href: '#/runs' }, 'list'), ' to compare them.'));
       return;
     }
 
@@ -67,20 +69,42 @@ class CompareView {
     this.quality = new LineChart({ ...epochs, title: 'Validation accuracy or R² by epoch' });
     this.charts = [this.loss, this.training, this.validation, this.quality];
     this.table = h('tbody', {});
+    this.choice = h('select', {
+      'aria-label': 'Add a run', hidden: true,
+      on: { change: () => this.goTo([...this.ids, this.choice.value]) },
+    });
     const column = (text, kind = '') => h('th', { scope: 'col', class: kind }, text);
     replace(this.main,
       h('div', { class: 'head' }, h('h1', {}, 'Compare runs'),
-        h('div', { class: 'end' }, tools.element)),
+        h('div', { class: 'end' }, this.choice, tools.element)),
       h('div', { class: 'stack' },
         h('div', { class: 'panel scroll', tabindex: '0', role: 'region', 'aria-label': 'Runs' },
           h('table', { class: 'table compared-legend' },
             h('thead', {}, h('tr', {}, column('Run'), column('State'), column('Step', 'num'),
               column('Training loss', 'num'), column('Validation loss', 'num'),
-              column('Best metric', 'num'), column('Test', 'num'), column('Elapsed', 'num'))),
+              column('Best metric', 'num'), column('Test', 'num'), column('Elapsed', 'num'),
+              h('td', {}))),
             this.table)),
         this.loss.element,
         h('div', { class: 'charts' },
           [this.training, this.validation, this.quality].map((chart) => chart.element))));
+  }
+
+  get ids() {
+    return this.runs.map((one) => one.id);
+  }
+
+  goTo(ids) {
+    location.hash = `#/compare/${ids.map(encodeURIComponent).join(',')}`;
+  }
+
+  /** What else could be compared. */
+  async offer() {
+    const { runs } = await get(path('runs'), { signal: this.abort.signal });
+    const others = runs.map((run) => run.id).filter((id) => !this.ids.includes(id));
+    replace(this.choice, h('option', { value: '' }, 'Add a run…'),
+      others.map((id) => h('option', { value: id }, id)));
+    this.choice.hidden = others.length === 0 || this.runs.length >= MOST;
   }
 
   async refresh() {
@@ -150,8 +174,12 @@ class CompareView {
     const name = h('th', { scope: 'row' },
       h('span', { class: 'swatch', style: { '--swatch': `var(${colour})` } }),
       h('a', { href: runAddress(id) }, id));
+    const away = h('td', { class: 'num' }, h('button', {
+      type: 'button', class: 'button small-button', 'aria-label': `Take ${id} out`,
+      on: { click: () => this.goTo(this.ids.filter((other) => other !== id)) },
+    }, '×'));
     if (!run) {
-      return h('tr', {}, name, h('td', { colspan: '7' }, failure ?? 'Loading…'));
+      return h('tr', {}, name, h('td', { colspan: '7' }, failure ?? 'Loading…'), away);
     }
 
     const last = run.history.at(-1);
@@ -166,6 +194,6 @@ class CompareView {
       cell(value(run.result?.bestMetric ?? bests.at(-1)?.metric)),
       cell(!test ? '–' : test.classification ? percent(test.classification.accuracy)
         : test.regression ? `R² ${value(test.regression.r2)}` : value(test.loss)),
-      cell(duration(spanSeconds(run.elapsed))));
+      cell(duration(spanSeconds(run.elapsed))), away);
   }
 }
