@@ -30,9 +30,9 @@ export function value(raw, digits = 4) {
 
   const size = Math.abs(n);
   const text = size !== 0 && (size < 1e-3 || size >= 1e6)
-    ? n.toExponential(digits - 1)
+    ? n.toExponential(digits - 1).replace(/\.?0+e/, 'e')
     : Number(n.toPrecision(digits)).toString();
-  return text.replace('-', '−').replace(/e−/, 'e−');
+  return text.replaceAll('-', '−').replace('e+', 'e');
 }
 
 /** A share of 1 in percent. */

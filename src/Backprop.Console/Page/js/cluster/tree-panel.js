@@ -98,7 +98,8 @@ export class TreePanel {
     this.words.hidden = true;
     this.body.hidden = false;
     const isNew = !this.shown || this.shown.slice !== tree.slice
-      || this.shown.step !== tree.step || this.shown.whole !== tree.whole;
+      || this.shown.step !== tree.step || this.shown.whole !== tree.whole
+      || this.shown.arrivals.length !== tree.arrivals.length;
     // What is being replayed is finished first; what stands still gives way at once.
     if (isNew && !(this.playing && this.isRunning && this.shown?.slice === tree.slice)) {
       this.start(tree);
@@ -106,14 +107,19 @@ export class TreePanel {
   }
 
   /** The newest step that is whole, but one that waits where the run stands. */
-  choose({ trees, endStep }) {
+  choose({ trees, taken }) {
     const ours = trees.filter((tree) => tree.slice === this.slice && tree.arrivals.length > 0)
       .sort((one, other) => other.step - one.step);
     const newest = ours[0];
-    const stands = newest && newest.whole === null && this.waitingStep === newest.step;
-    this.waitingStep = newest && newest.whole === null ? newest.step : null;
-    return stands || endStep === undefined ? newest
-      : ours.find((tree) => tree.whole !== null) ?? newest;
+    if (taken !== this.taken) {
+      // It stands where the same step was not whole the last time either.
+      const waits = newest?.whole === null ? newest.step : null;
+      this.stands = waits !== null && waits === this.waits;
+      this.waits = waits;
+      this.taken = taken;
+    }
+
+    return this.stands ? newest : ours.find((tree) => tree.whole !== null) ?? newest;
   }
 
   offerSlices({ trees }) {
