@@ -1,0 +1,43 @@
+// What has happened to a run and why, newest first.
+
+import { h, replace } from '../dom.js';
+import { sentence, time } from '../format.js';
+
+const MOST = 500;
+const LOUD = /\b(lost|failed|fails|quarantin|not finite|refused|disput|gone|unreachable)/i;
+
+export class HappeningsPanel {
+  constructor() {
+    this.numbers = new Set();
+    this.list = h('ol', { class: 'happenings', reversed: true });
+    this.empty = h('p', { class: 'muted' }, 'Nothing yet.');
+    this.element = h('section', { class: 'panel', 'aria-label': 'What has happened' },
+      h('div', { class: 'panel-head' }, h('h2', {}, 'What has happened')),
+      this.empty,
+      h('div', { class: 'happenings-scroll', tabindex: '0', role: 'region',
+        'aria-label': 'What has happened, newest first' }, this.list));
+  }
+
+  add({ number, at, text }) {
+    if (this.numbers.has(number)) {
+      return;
+    }
+
+    this.numbers.add(number);
+    this.empty.hidden = true;
+    this.list.prepend(h('li', { class: LOUD.test(text) ? 'loud' : '' },
+      h('time', { datetime: at }, time(at)), h('span', {}, sentence(text))));
+    while (this.list.children.length > MOST) {
+      this.list.lastElementChild.remove();
+    }
+
+    if (this.numbers.size > 2 * MOST) {
+      this.numbers = new Set([...this.numbers].slice(-MOST));
+    }
+  }
+
+  clear() {
+    this.numbers.clear();
+    replace(this.list);
+  }
+}
