@@ -63,9 +63,10 @@ public sealed class Visit : IAsyncDisposable
     public void AssertQuiet()
     {
         Assert.Empty(_complaints);
-        Assert.Empty(_requests.Where(url =>
-            !url.StartsWith(_address.ToString(), StringComparison.Ordinal)
-            && !url.StartsWith("data:", StringComparison.Ordinal)));
+        Assert.All(_requests, url => Assert.True(
+            url.StartsWith(_address.ToString(), StringComparison.Ordinal)
+                || url.StartsWith("data:", StringComparison.Ordinal),
+            url));
     }
 
     /// <inheritdoc/>

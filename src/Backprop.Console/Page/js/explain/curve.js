@@ -3,9 +3,10 @@
 import { setText, svg } from '../dom.js';
 import { short } from './numbers.js';
 
-const WIDTH = 480;
-const HEIGHT = 150;
-const LEFT = 80;
+const WIDTH = 800;
+const NARROW_WIDTH = 360;
+const HEIGHT = 170;
+const LEFT = 74;
 const RIGHT = 12;
 const TOP = 12;
 const BOTTOM = 24;
@@ -13,17 +14,20 @@ const LEAST = 1e-12;
 
 /** A curve of the losses. */
 export class Curve {
+  #width;
   #line = svg('polyline', { class: 'explain-curve-line' });
   #newest = svg('circle', { class: 'explain-curve-newest', r: 3.5 });
   #upper = label('end', LEFT - 6, TOP + 4);
   #lower = label('end', LEFT - 6, HEIGHT - BOTTOM + 4);
-  #last = label('end', WIDTH - RIGHT, HEIGHT - 6);
   #description = svg('title', null);
+  #last;
 
-  constructor() {
-    const axis = `M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${WIDTH - RIGHT}`;
+  constructor(isNarrow) {
+    this.#width = isNarrow ? NARROW_WIDTH : WIDTH;
+    this.#last = label('end', this.#width - RIGHT, HEIGHT - 6);
+    const axis = `M${LEFT} ${TOP}V${HEIGHT - BOTTOM}H${this.#width - RIGHT}`;
     this.element = svg(
-      'svg', { class: 'explain-curve', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img' },
+      'svg', { class: 'explain-curve', viewBox: `0 0 ${this.#width} ${HEIGHT}`, role: 'img' },
       this.#description, svg('path', { class: 'explain-axis', d: axis }), this.#line,
       this.#newest, this.#upper, this.#lower, label('start', LEFT, HEIGHT - 6, 'step 0'),
       this.#last);
@@ -37,7 +41,7 @@ export class Curve {
     const bottom = isLogarithmic ? Math.min(...heights) : 0;
     const last = points[points.length - 1];
     const places = points.map((point, i) => {
-      const x = LEFT + (WIDTH - LEFT - RIGHT) * (point.step / Math.max(1, last.step));
+      const x = LEFT + (this.#width - LEFT - RIGHT) * (point.step / Math.max(1, last.step));
       const share = top > bottom ? (heights[i] - bottom) / (top - bottom) : 1;
       return [x, TOP + (HEIGHT - TOP - BOTTOM) * (1 - share)];
     });

@@ -3,7 +3,7 @@
 
 import { setAttribute, setText, svg } from '../dom.js';
 import { layOut } from './layout.js';
-import { full, short } from './numbers.js';
+import { short } from './numbers.js';
 import { weightsOf } from './weights.js';
 
 const UNKNOWN = '·';
@@ -64,7 +64,7 @@ export class Drawing {
     const centre = labels[weight.layer][weight.input][weight.neuron];
     const ends = { x1: from.x, y1: from.y, x2: to.x, y2: to.y };
     const line = svg('line', { class: 'explain-line', ...ends });
-    const value = svg('text', { x: centre.x, y: centre.y - 3 });
+    const value = svg('text', { x: centre.x });
     const gradient = svg('text', { class: 'explain-back', x: centre.x, y: centre.y + 12 });
     const keydown = (event) => {
       if (event.key === 'Enter' || event.key === ' ') {
@@ -75,6 +75,7 @@ export class Drawing {
     const click = () => choose(weight);
     return {
       weight,
+      centre,
       line,
       value,
       gradient,
@@ -137,10 +138,10 @@ function showEdge(edge, walk, chosen) {
   const gradient = tensor.gradient[input][neuron];
   setText(edge.value, `${name} ${short(value)}`);
   setText(edge.gradient, isKnown ? `∂ ${short(gradient)}` : '');
+  setAttribute(edge.value, 'y', edge.centre.y + (isKnown ? -3 : 5));
   setAttribute(
     edge.label, 'aria-label',
-    `${name}, from ${from} to ${to}: ${isNew ? 'now ' : ''}${full(value)}`
-      + (isKnown ? `, gradient ${full(gradient)}` : ''));
+    `${edge.value.textContent} ${edge.gradient.textContent}, from ${from} to ${to}`);
   setAttribute(edge.label, 'aria-pressed', name === chosen ? 'true' : 'false');
   setAttribute(
     edge.line, 'stroke-width', (THINNEST + THICKNESS * Math.min(1, Math.abs(value))).toFixed(2));
@@ -163,7 +164,7 @@ function showNeuron(neuron, walk, layer, j) {
   setText(
     neuron.delta, walk.reached('delta', layer) ? `δ ${short(values.netGradient[j])}` : '');
   setText(neuron.bias, `b ${short((isNew ? bias.after : bias.before)[j])}`);
-  setText(neuron.target, isLast ? `→ ${short(walk.explained.targets[j])}` : '');
+  setText(neuron.target, isLast ? `target ${short(walk.explained.targets[j])}` : '');
   const isNow = walk.isAt('net', layer) || walk.isAt('out', layer) || walk.isAt('delta', layer)
     || (isLast && walk.isAt('error'));
   neuron.element.classList.toggle('explain-now', isNow);

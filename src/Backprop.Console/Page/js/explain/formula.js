@@ -15,7 +15,9 @@ function operand(word) {
 
   const isClosing = word.split(')').length > word.split('(').length;
   const term = isClosing ? word.slice(0, -1) : word;
-  return [math('math', ...quantity(term)), ...(isClosing ? [')'] : [])];
+  const formed = math('math', ...quantity(term));
+  formed.setAttribute('displaystyle', 'true');
+  return [formed, ...(isClosing ? [')'] : [])];
 }
 
 function quantity(word) {

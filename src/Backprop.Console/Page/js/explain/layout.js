@@ -5,12 +5,12 @@ const PLACES = Array.from({ length: 31 }, (_, i) => 0.2 + i * 0.02)
   .sort((a, b) => Math.abs(a - 0.32) - Math.abs(b - 0.32));
 
 const WIDE = {
-  radius: 34, label: { width: 92, height: 36 }, layerGap: 250, neuronGap: 168,
-  left: 60, right: 150, top: 66, bottom: 84,
+  radius: 38, label: { width: 92, height: 36 }, layerGap: 262, neuronGap: 168,
+  left: 60, right: 150, top: 66, bottom: 92,
 };
 const NARROW = {
-  radius: 29, label: { width: 68, height: 32 }, layerGap: 190, neuronGap: 150,
-  left: 105, right: 105, top: 46, bottom: 60,
+  radius: 34, label: { width: 68, height: 32 }, layerGap: 196, neuronGap: 150,
+  left: 105, right: 105, top: 46, bottom: 56,
 };
 const MOST_TRIES = 8;
 const LONGER = 1.15;

@@ -40,7 +40,8 @@ export class View {
     },
   });
   #chain = new ChainPanel();
-  #curve = new Curve();
+  #curve;
+  #plot = h('div', null);
   #about = h('p', { class: 'muted' });
   #phases = h('ol', { class: 'explain-phases', 'aria-label': 'Phases of the step' });
   #where = h('p', { class: 'explain-where' });
@@ -61,8 +62,9 @@ export class View {
       this.#about, this.#controls.element, this.#phases,
       h(
         'div', { class: 'explain-stage' },
-        h('div', null, this.#picture, this.#story), this.#chain.element),
-      this.#curvePanel(), this.#below);
+        h('div', { class: 'explain-column' }, this.#picture, this.#story, this.#curvePanel()),
+        this.#chain.element),
+      this.#below);
     this.#open(networks[0]);
     this.#resizes.observe(this.#picture);
   }
@@ -107,6 +109,8 @@ export class View {
     this.#drawing = new Drawing(
       this.#walk.network, this.#isNarrow, (weight) => this.#choose(weight));
     this.#picture.replaceChildren(this.#drawing.element);
+    this.#curve = new Curve(this.#isNarrow);
+    this.#plot.replaceChildren(this.#curve.element);
   }
 
   #resize(width) {
@@ -192,6 +196,6 @@ export class View {
         h(
           'label', { class: 'field-row end' },
           h('input', { type: 'checkbox', on: { change: toggle } }), 'logarithmic')),
-      this.#curve.element);
+      this.#plot);
   }
 }
