@@ -17,6 +17,12 @@ export function count(value) {
   return Number.isFinite(n) ? GROUPED.format(n) : '–';
 }
 
+/** Whole numbers that have to be short: 1,200 or 12k. */
+export function shortCount(n) {
+  return Math.abs(n) >= 1e6 ? `${Number((n / 1e6).toPrecision(3))}M`
+    : Math.abs(n) >= 1e4 ? `${Number((n / 1e3).toPrecision(3))}k` : count(n);
+}
+
 /** Four significant digits, and words for what is not finite. */
 export function value(raw, digits = 4) {
   if (raw === null || raw === undefined) {

@@ -101,7 +101,8 @@ export class TreePanel {
       || this.shown.step !== tree.step || this.shown.whole !== tree.whole
       || this.shown.arrivals.length !== tree.arrivals.length;
     // What is being replayed is finished first; what stands still gives way at once.
-    if (isNew && !(this.playing && this.isRunning && this.shown?.slice === tree.slice)) {
+    const isBusy = this.isRunning && tree.whole !== null && this.shown?.slice === tree.slice;
+    if (isNew && !isBusy) {
       this.start(tree);
     }
   }
@@ -155,6 +156,8 @@ export class TreePanel {
     if (this.playing && tree.whole !== null) {
       this.replay();
     } else {
+      cancelAnimationFrame(this.frame);
+      this.isRunning = false;
       this.showAt(1);
     }
   }

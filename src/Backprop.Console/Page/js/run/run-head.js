@@ -74,9 +74,9 @@ export class RunHead {
         summary.totalSteps > 0 ? `of ${count(summary.totalSteps)}` : ''],
       ['Epoch', count(epoch), `of ${count(run.epochs)}`],
       ['Elapsed', duration(elapsed)],
-      ...isFinal(summary.standing) ? [] : [['Time left, at most', duration(left)]],
-      ['Samples per second', count(perSecond),
-        isRunning && stepSeconds > 0 ? `${value(1 / stepSeconds, 3)} steps/s` : ''],
+      ...isFinal(summary.standing) ? [] : [['Left, at most', duration(left)]],
+      ['Samples/s', count(perSecond)],
+      ...isRunning && stepSeconds > 0 ? [['Steps/s', value(1 / stepSeconds, 3)]] : [],
       ...progress ? [
         ['Loss', value(progress.loss)],
         ['Gradient norm', value(progress.gradientNorm)],
