@@ -3,7 +3,7 @@
 const GROUPED = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
-  dateStyle: 'medium', timeStyle: 'medium',
+  month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit',
 });
 
 /** Of a JSON number, or of a text such as "NaN"; NaN of nothing. */

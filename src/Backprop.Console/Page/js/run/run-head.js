@@ -4,7 +4,7 @@ import { path, post } from '../api.js';
 import { announce } from '../banners.js';
 import { confirm } from '../dialog.js';
 import { h, replace, setText } from '../dom.js';
-import { bytes, count, duration, number, percent, sentence, spanSeconds, time, value }
+import { count, duration, number, percent, sentence, spanSeconds, time, value }
   from '../format.js';
 import { isActive, isFinal, progressBar, progressOf, standingChip } from '../runs/standing.js';
 
@@ -82,8 +82,7 @@ export class RunHead {
         ['Gradient norm', value(progress.gradientNorm)],
       ] : [],
       ['Metric', value(summary.metric)],
-      ['Parameters', run.parameters > 0 ? count(run.parameters) : '–',
-        run.parameters > 0 ? bytes(run.parameters * 4) : ''],
+      ['Parameters', run.parameters > 0 ? count(run.parameters) : '–'],
       ...run.generation > 0 ? [['Generation', count(run.generation)]] : [],
       ['Submitted', time(summary.submitted)],
     ];

@@ -50,6 +50,7 @@ export class RunRow {
     setText(steps, summary.totalSteps > 0
       ? `${shortCount(summary.version)} of ${shortCount(summary.totalSteps)}` : '');
     setText(metric, value(summary.metric));
+    metric.parentElement.classList.toggle('none', summary.metric === null);
     setText(workers, summary.workers > 0 ? count(summary.workers) : '–');
     this.showAge();
   }
