@@ -35,6 +35,28 @@ internal sealed class ComputeThread<T>
         return _result!;
     }
 
+    /// <summary>Does <paramref name="work"/> on such a thread, and completes when it has ended.
+    /// </summary>
+    public static Task<T> RunAsync(string name, Func<T> work)
+    {
+        var ended = new TaskCompletionSource<T>(
+            TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = new ComputeThread<bool>(name, () =>
+        {
+            try
+            {
+                ended.SetResult(work());
+            }
+            catch (Exception failure)
+            {
+                ended.SetException(failure);
+            }
+
+            return true;
+        });
+        return ended.Task;
+    }
+
     private void Run(Func<T> work)
     {
         try

@@ -37,8 +37,12 @@ internal sealed class RunApi(Uri address) : IDisposable
     {
         try
         {
-            using HttpResponseMessage answer = await _http.PostAsync(
-                $"api/v1/runs?submission={_submission}", new StringContent(specification));
+            using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/runs")
+            {
+                Headers = { { "Idempotency-Key", $"{_submission}" } },
+                Content = new StringContent(specification),
+            };
+            using HttpResponseMessage answer = await _http.SendAsync(request);
             string text = await answer.Content.ReadAsStringAsync();
             return answer.IsSuccessStatusCode
                 ? JsonDocument.Parse(text).RootElement.GetProperty("id").GetString()
@@ -59,6 +63,24 @@ internal sealed class RunApi(Uri address) : IDisposable
         {
             JsonElement view = await _http.GetFromJsonAsync<JsonElement>("api/v1/cluster");
             return view.GetProperty("nodes").GetArrayLength();
+        }
+        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>What is wrong with the cluster; null: nobody answers.</summary>
+    public async Task<string[]?> WarningsAsync()
+    {
+        try
+        {
+            JsonElement view = await _http.GetFromJsonAsync<JsonElement>("api/v1/cluster");
+            return
+            [
+                .. view.GetProperty("warnings").EnumerateArray()
+                    .Select(warning => warning.GetString()!),
+            ];
         }
         catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
         {

@@ -116,7 +116,7 @@ public sealed class ExplainViewTests(PageFixture fixture)
         await page.GetByRole(AriaRole.Button, new() { NameRegex = new("^w6 .* from h2 to y1") }).ClickAsync();
 
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Chain rule" }))
-            .ToContainTextAsync("output.weight[1,0]");
+            .ToContainTextAsync("leads from h2 to y1");
         await Expect(page.Locator(".explain-story")).ToContainTextAsync("over all samples");
         Assert.Equal(
             360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));

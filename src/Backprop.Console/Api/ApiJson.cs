@@ -9,18 +9,27 @@ namespace Backprop.Console.Api;
 internal static class ApiJson
 {
     /// <summary>For server and client alike.</summary>
-    public static JsonSerializerOptions Options { get; } = new()
+    public static JsonSerializerOptions Options { get; } = Make();
+
+    /// <summary>Makes options such.</summary>
+    public static void Configure(JsonSerializerOptions options)
     {
-        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Converters =
-        {
-            new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower),
-            new TextConverter<RunId>(text => new RunId(text), id => id.Value),
-            new TextConverter<NodeId>(text => new NodeId(text), id => id.Value),
-            new GenerationConverter(),
-        },
-    };
+        options.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
+        options.NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals;
+        options.Converters.Add(new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower));
+        options.Converters.Add(
+            new TextConverter<RunId>(text => new RunId(text), id => id.Value));
+        options.Converters.Add(
+            new TextConverter<NodeId>(text => new NodeId(text), id => id.Value));
+        options.Converters.Add(new GenerationConverter());
+    }
+
+    private static JsonSerializerOptions Make()
+    {
+        var options = new JsonSerializerOptions();
+        Configure(options);
+        return options;
+    }
 
     private sealed class TextConverter<T>(Func<string, T> read, Func<T, string> write)
         : JsonConverter<T>

@@ -24,15 +24,28 @@ internal static class ReplayRoutes
     public static void Map(RouteGroupBuilder runs, ApiBackend backend)
     {
         runs.MapGet("{id}/replay", (string id, long version, CancellationToken cancellation) =>
-            ApiServer.WithRun(id, run => SourceAsync(backend, run, version, cancellation)));
+                ApiAnswers.WithRun(id, run => SourceAsync(backend, run, version, cancellation)))
+            .WithName("ShowReplay")
+            .WithSummary("What it takes to compute a version of a run again")
+            .Produces<ReplaySource>().Describes(
+                StatusCodes.Status404NotFound, StatusCodes.Status409Conflict,
+                StatusCodes.Status503ServiceUnavailable);
         runs.MapGet(
-            "{id}/checkpoints/{version:long}",
-            (string id, long version, HttpResponse response, CancellationToken cancellation) =>
-                ApiServer.WithRun(
-                    id, run => CheckpointAsync(backend, run, version, response, cancellation)));
+                "{id}/checkpoints/{version:long}",
+                (string id, long version, HttpResponse response, CancellationToken cancellation) =>
+                    ApiAnswers.WithRun(
+                        id, run => CheckpointAsync(backend, run, version, response, cancellation)))
+            .WithName("DownloadCheckpoint").WithSummary("A checkpoint's content")
+            .Produces<byte[]>(contentType: "application/octet-stream").Describes(
+                StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
         runs.MapGet(
-            "{id}/digests", (string id, HttpResponse response, CancellationToken cancellation) =>
-                ApiServer.WithRun(id, run => DigestsAsync(backend, run, response, cancellation)));
+                "{id}/digests",
+                (string id, HttpResponse response, CancellationToken cancellation) =>
+                    ApiAnswers.WithRun(
+                        id, run => DigestsAsync(backend, run, response, cancellation)))
+            .WithName("DownloadDigests").WithSummary("The digests of a run's versions")
+            .Produces<byte[]>(contentType: "application/octet-stream").Describes(
+                StatusCodes.Status404NotFound, StatusCodes.Status503ServiceUnavailable);
     }
 
     private static async Task<IResult> SourceAsync(
@@ -42,7 +55,7 @@ internal static class ReplayRoutes
             is var answer && answer is CoordinatorAnswer.Replay replay
             ? Results.Ok(new ReplaySource(
                 replay.Setup.Specification, replay.Setup.Outline.Digests, replay.From))
-            : ApiServer.ResultOf(answer);
+            : ApiAnswers.Of(answer);
 
     private static async Task<IResult> CheckpointAsync(
         ApiBackend backend, RunId run, long version, HttpResponse response,
@@ -52,14 +65,14 @@ internal static class ReplayRoutes
             new CoordinatorRequest.ShowReplay(run, version), cancellation);
         if (answer is not CoordinatorAnswer.Replay replay)
         {
-            return ApiServer.ResultOf(answer);
+            return ApiAnswers.Of(answer);
         }
 
         return replay.From is { } from && from.Version == version
-            ? await ApiServer.SendAsync(
+            ? await ApiAnswers.SendAsync(
                 backend.Checkpoints.ReadAsync(run, version, from.Parts, cancellation), response,
                 cancellation)
-            : ApiServer.Problem(
+            : ApiAnswers.Problem(
                 StatusCodes.Status404NotFound, $"run {run} has no checkpoint of version {version}");
     }
 
@@ -67,8 +80,8 @@ internal static class ReplayRoutes
         ApiBackend backend, RunId run, HttpResponse response, CancellationToken cancellation) =>
         await backend.Coordinator.AskAsync(new CoordinatorRequest.ShowRun(run), cancellation)
             is var answer && answer is CoordinatorAnswer.Run
-            ? await ApiServer.SendAsync(FileOf(backend, run, cancellation), response, cancellation)
-            : ApiServer.ResultOf(answer);
+            ? await ApiAnswers.SendAsync(FileOf(backend, run, cancellation), response, cancellation)
+            : ApiAnswers.Of(answer);
 
     private static async IAsyncEnumerable<ReadOnlyMemory<byte>> FileOf(
         ApiBackend backend, RunId run, [EnumeratorCancellation] CancellationToken cancellation)

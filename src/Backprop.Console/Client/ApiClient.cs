@@ -21,6 +21,8 @@ internal sealed class ApiUnavailableException(string message, Exception? inner =
 /// <summary>Asks a cluster's API.</summary>
 internal sealed class ApiClient : IDisposable
 {
+    private const int RunsAPage = 1_000;
+
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
 
     private readonly HttpClient _http;
@@ -39,11 +41,11 @@ internal sealed class ApiClient : IDisposable
         Guid submission, string specification, string source, int priority,
         CancellationToken cancellation)
     {
-        string query = $"api/v1/runs?submission={submission}&priority={priority}"
-            + $"&source={Uri.EscapeDataString(source)}";
+        string query = $"api/v1/runs?priority={priority}&source={Uri.EscapeDataString(source)}";
         using HttpResponseMessage response = await SendAsync(
             () => new HttpRequestMessage(HttpMethod.Post, query)
             {
+                Headers = { { "Idempotency-Key", $"{submission}" } },
                 Content = new StringContent(specification, Encoding.UTF8, "text/plain"),
             },
             cancellation);
@@ -51,8 +53,23 @@ internal sealed class ApiClient : IDisposable
     }
 
     /// <summary>All runs, newest first.</summary>
-    public Task<RunSummaryView[]> RunsAsync(CancellationToken cancellation) =>
-        GetAsync<RunSummaryView[]>("api/v1/runs", cancellation);
+    public async Task<RunSummaryView[]> RunsAsync(CancellationToken cancellation)
+    {
+        var runs = new List<RunSummaryView>();
+        string after = "";
+        while (true)
+        {
+            RunPage page = await GetAsync<RunPage>(
+                $"api/v1/runs?limit={RunsAPage}{after}", cancellation);
+            runs.AddRange(page.Runs);
+            if (page.Next is not { } last || runs.Count >= RegistryState.MaxRuns)
+            {
+                return [.. runs];
+            }
+
+            after = $"&after={last}";
+        }
+    }
 
     /// <summary>A run in full.</summary>
     public Task<RunView> RunAsync(RunId run, CancellationToken cancellation) =>

@@ -12,7 +12,8 @@ internal static class NodeCommand
         s_options =
     [
         ("--roles", "BACKPROP__NODE__ROLES", "LIST",
-            "One or more of coordinator,parameter-server,worker [default: all]"),
+            "One or more of coordinator,parameter-server,worker,console [default: all but the last,"
+                + " which coordinators are as well]"),
         ("--join", "BACKPROP__CLUSTER__JOIN", "HOST:PORT",
             "A node of the cluster to join; without it this one founds a cluster"),
         ("--name", "BACKPROP__CLUSTER__NAME", "NAME", "The cluster's name [default: backprop]"),

@@ -33,6 +33,7 @@ internal sealed class NodeHost : IAsyncDisposable
     private readonly ICoordinatorClient _coordinator;
 
     private NodeLinks? _links;
+    private ApiBackend? _backend;
     private Uri? _api;
 
     private NodeHost(
@@ -181,15 +182,20 @@ internal sealed class NodeHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         // Whoever waits for an answer needs the actors.
-        if (_api is not null)
+        if (_backend is not null && _api is not null)
         {
-            await ApiServer.StopServingAsync((WebApplication)_host);
+            await ApiServer.StopServingAsync((WebApplication)_host, _backend);
         }
 
         // What has not stopped by then ends with the process. On a thread of its own: disposing a
         // host waits for its actor system as long as that takes.
         await Task.WhenAny(Task.Run(StopAsync), Task.Delay(_node.Member.ShutdownGrace));
         _links?.Hub.Dispose();
+        if (_backend is not null)
+        {
+            await _backend.DisposeAsync();
+        }
+
         if (_members is not null)
         {
             await _members.DisposeAsync();
@@ -212,13 +218,16 @@ internal sealed class NodeHost : IAsyncDisposable
             return;
         }
 
+        _backend = new ApiBackend(
+            _coordinator, _host.Services.GetRequiredService<TimeProvider>())
+        {
+            ReadFile = _host.Services.GetRequiredService<StoredFiles>().ReadAsync,
+            Checkpoints = _host.Services.GetRequiredService<CheckpointPieces>(),
+            Digests = _host.Services.GetRequiredService<StoredDigests>(),
+            Unready = Unready,
+        };
         _api = await ApiServer.StartAsync(
-            serving, $"{_node.Api.Host}:{_node.Api.Port}",
-            new ApiBackend(
-                _coordinator, _host.Services.GetRequiredService<StoredFiles>().ReadAsync,
-                _host.Services.GetRequiredService<CheckpointPieces>(),
-                _host.Services.GetRequiredService<StoredDigests>(), Unready),
-            cancellation);
+            serving, $"{_node.Api.Host}:{_node.Api.Port}", _backend, cancellation);
     }
 
     private async Task StopAsync()
@@ -232,8 +241,9 @@ internal sealed class NodeHost : IAsyncDisposable
         : $"this node is {_cluster.SelfMember.Status.ToString().ToLowerInvariant()}, not up";
 
     private static IEnumerable<string> RoleNames(NodeRoles roles) =>
-        new[] { NodeRoles.Coordinator, NodeRoles.ParameterServer, NodeRoles.Worker }
-            .Where(role => roles.HasFlag(role)).Select(ClusterActorConfiguration.NameOf);
+        Enum.GetValues<NodeRoles>()
+            .Where(role => role != NodeRoles.None && roles.HasFlag(role))
+            .Select(ClusterActorConfiguration.NameOf);
 
     private static string Describe(PersistenceOptions options) => options switch
     {

@@ -64,7 +64,7 @@ internal static class NodeServices
     // The web application that serves the API is a host as good as any.
     private static IHost Build(NodeConfiguration node, string address)
     {
-        if (!node.Member.Roles.HasFlag(NodeRoles.Coordinator))
+        if ((node.Member.Roles & (NodeRoles.Coordinator | NodeRoles.Console)) == 0)
         {
             HostApplicationBuilder plain = Host.CreateEmptyApplicationBuilder(settings: null);
             Add(plain.Services, node, address);
@@ -87,6 +87,7 @@ internal static class NodeServices
         services.AddSingleton<CheckpointPieces>();
         services.AddSingleton<StoredFiles>();
         services.AddSingleton<StoredDigests>();
+        services.AddSingleton<StoredCurves>();
         services.AddSingleton(Listen(address));
         services.AddSingleton(Describe);
         services.AddSingleton(Share);
@@ -253,6 +254,7 @@ internal static class NodeServices
                 Membership = registry.Get<Membership>(),
                 Checkpoints = provider.GetRequiredService<CheckpointPieces>(),
                 Digests = provider.GetRequiredService<StoredDigests>(),
+                Curves = provider.GetRequiredService<StoredCurves>(),
             }));
         }
     }

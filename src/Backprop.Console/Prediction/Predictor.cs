@@ -34,9 +34,16 @@ internal static class Predictor
     public static ImmutableArray<SamplePrediction> Predict(
         ModelFile file, string input, int threads)
     {
-        ModelHeader header = file.Model.Header;
         using IDataset raw = Open(file, input);
-        Network network = file.NetworkFor(raw.FeatureShape, input);
+        return Predict(file, raw, threads);
+    }
+
+    /// <summary>Every sample's prediction, in order.</summary>
+    public static ImmutableArray<SamplePrediction> Predict(
+        ModelFile file, IDataset raw, int threads)
+    {
+        ModelHeader header = file.Model.Header;
+        Network network = file.NetworkFor(raw.FeatureShape, raw.Source);
         DataPreparation preparation = file.Preparation;
         Loss loss = file.Specification.Loss.Value.Loss;
         using var pool = new ComputePool(threads);

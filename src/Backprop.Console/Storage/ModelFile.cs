@@ -40,9 +40,18 @@ internal sealed class ModelFile : IDisposable
                 + "directory");
         }
 
+        using FileStream stream = File.OpenRead(path);
+        return Read(path, stream);
+    }
+
+    /// <summary>Reads a model.</summary>
+    /// <param name="path">For messages.</param>
+    /// <param name="stream">Its file.</param>
+    /// <exception cref="MistakeException">It is no model.</exception>
+    public static ModelFile Read(string path, Stream stream)
+    {
         try
         {
-            using FileStream stream = File.OpenRead(path);
             TrainedModel model = TrainedModel.ReadFrom(stream);
             return new ModelFile(
                 path, model, RunSpecificationReader.Read(model.Header.Specification, path));

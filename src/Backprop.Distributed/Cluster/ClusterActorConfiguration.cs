@@ -21,6 +21,7 @@ public static class ClusterActorConfiguration
         NodeRoles.Coordinator => "coordinator",
         NodeRoles.ParameterServer => "parameter-server",
         NodeRoles.Worker => "worker",
+        NodeRoles.Console => "console",
         _ => throw new ArgumentException($"{role} is not one role"),
     };
 
@@ -35,10 +36,9 @@ public static class ClusterActorConfiguration
                 $"{options.Coordinators} coordinators: 1 or another odd number would be right");
         }
 
-        string roles = string.Join(", ", new[]
-        {
-            NodeRoles.Coordinator, NodeRoles.ParameterServer, NodeRoles.Worker,
-        }.Where(role => options.Roles.HasFlag(role)).Select(role => $"\"{NameOf(role)}\""));
+        string roles = string.Join(", ", Enum.GetValues<NodeRoles>()
+            .Where(role => role != NodeRoles.None && options.Roles.HasFlag(role))
+            .Select(role => $"\"{NameOf(role)}\""));
         // With one coordinator, the oldest node decides, whatever its role; with more, the majority
         // of coordinators does, so that losing workers cannot take them down.
         bool isCoordinator = options.Roles.HasFlag(NodeRoles.Coordinator);

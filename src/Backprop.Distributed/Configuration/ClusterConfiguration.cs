@@ -68,7 +68,8 @@ public sealed record StateConfiguration(
 /// <param name="Cache">The directory for data that were fetched over HTTP.</param>
 public sealed record DataConfiguration(string Directory, string Cache);
 
-/// <summary>Where users' requests are taken, on a node with the role coordinator.</summary>
+/// <summary>Where users' requests are taken, on a node with the role coordinator or console.
+/// </summary>
 /// <param name="Host">The address that is listened on.</param>
 /// <param name="Port">The port; 0: any free one.</param>
 public sealed record ApiConfiguration(string Host, int Port);

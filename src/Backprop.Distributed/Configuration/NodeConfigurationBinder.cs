@@ -36,6 +36,7 @@ internal static class NodeConfigurationBinder
         ("coordinator", NodeRoles.Coordinator),
         ("parameter-server", NodeRoles.ParameterServer),
         ("worker", NodeRoles.Worker),
+        ("console", NodeRoles.Console),
     ];
 
     /// <summary>Reads every section. The result is good only if no mistake was noted.</summary>

@@ -127,15 +127,27 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             case CoordinatorRequest.Submit submit:
                 Submit(submit);
                 break;
-            case CoordinatorRequest.ListRuns:
+            case CoordinatorRequest.ListRuns list:
                 Sender.Tell(new CoordinatorAnswer.Runs(
-                    [.. State.Runs.Values.Reverse().Select(Summarize)]));
+                    [.. State.Newest(list.After, list.Limit).Select(Summarize)]));
                 break;
             case CoordinatorRequest.ShowRun show:
-                Show(show);
+                Show(show.Run, show, run => new CoordinatorAnswer.Run(ViewOf(run)));
+                break;
+            case CoordinatorRequest.FollowRun follow:
+                Show(
+                    follow.Run, follow,
+                    run => new CoordinatorAnswer.Followed(ViewOf(run), CurvesView.None));
                 break;
             case CoordinatorRequest.ShowReplay replay:
-                Show(replay);
+                Show(replay.Run, replay, run => new CoordinatorAnswer.Refused(
+                    RefusalKind.Conflict,
+                    $"run {run.Id} has not begun: {OutliningReason(run.Id)}"));
+                break;
+            case CoordinatorRequest.ShowSpecification show:
+                Sender.Tell(State.Find(show.Run) is { } described
+                    ? new CoordinatorAnswer.Specification(described.Registered.Specification)
+                    : NoSuchRun(show.Run));
                 break;
             case CoordinatorRequest.ControlRun control:
                 Control(control);
@@ -163,36 +175,21 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         });
     }
 
-    private void Show(CoordinatorRequest.ShowRun show)
+    // The run itself answers, once it has begun.
+    private void Show(
+        RunId id, CoordinatorRequest request, Func<RegisteredRun, CoordinatorAnswer> before)
     {
-        if (State.Find(show.Run) is not { } run)
+        if (State.Find(id) is not { } run)
         {
-            Sender.Tell(NoSuchRun(show.Run));
+            Sender.Tell(NoSuchRun(id));
         }
         else if (run.Outline is null)
         {
-            Sender.Tell(new CoordinatorAnswer.Run(ViewOf(run)));
+            Sender.Tell(before(run));
         }
         else
         {
-            Forward(show, run);
-        }
-    }
-
-    private void Show(CoordinatorRequest.ShowReplay replay)
-    {
-        if (State.Find(replay.Run) is not { } run)
-        {
-            Sender.Tell(NoSuchRun(replay.Run));
-        }
-        else if (run.Outline is null)
-        {
-            Sender.Tell(new CoordinatorAnswer.Refused(
-                RefusalKind.Conflict, $"run {run.Id} has not begun: {OutliningReason(run.Id)}"));
-        }
-        else
-        {
-            Forward(replay, run);
+            Forward(request, run);
         }
     }
 

@@ -15,6 +15,9 @@ public sealed class CoordinatorContext
     /// <summary>Where the digests of versions lie.</summary>
     public required StoredDigests Digests { get; init; }
 
+    /// <summary>Where the curves of runs lie.</summary>
+    public required StoredCurves Curves { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -45,7 +48,7 @@ public sealed record CoordinatorPatience
     /// </summary>
     public TimeSpan Afterwards { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Between two times that digests are stored, and after a failure of that.</summary>
+    /// <summary>Between two times that digests and curves are stored, and after a failure of that.</summary>
     public TimeSpan Digests { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>After a journal's failure, before the first new start.</summary>

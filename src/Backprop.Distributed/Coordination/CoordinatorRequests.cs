@@ -22,12 +22,30 @@ public abstract record CoordinatorRequest
     public sealed record Submit(
         Guid Submission, string Specification, string Source, int Priority) : CoordinatorRequest;
 
-    /// <summary>All runs, newest first. Answered by <see cref="CoordinatorAnswer.Runs"/>.</summary>
-    public sealed record ListRuns : CoordinatorRequest;
+    /// <summary>Runs, newest first. Answered by <see cref="CoordinatorAnswer.Runs"/>.</summary>
+    public sealed record ListRuns : CoordinatorRequest
+    {
+        /// <summary>Only those that are older than this one; null: from the newest on.</summary>
+        public RunId? After { get; init; }
+
+        /// <summary>At most so many.</summary>
+        public int Limit { get; init; } = RegistryState.MaxRuns;
+    }
 
     /// <summary>One run. Answered by <see cref="CoordinatorAnswer.Run"/>.</summary>
     /// <param name="Run">Which.</param>
     public sealed record ShowRun(RunId Run) : CoordinatorRequest;
+
+    /// <summary>One run, as far as it is not known. Answered by
+    /// <see cref="CoordinatorAnswer.Followed"/>.</summary>
+    /// <param name="Run">Which.</param>
+    /// <param name="Known">What is known of it.</param>
+    public sealed record FollowRun(RunId Run, RunCursor Known) : CoordinatorRequest;
+
+    /// <summary>A run's specification. Answered by
+    /// <see cref="CoordinatorAnswer.Specification"/>.</summary>
+    /// <param name="Run">Which.</param>
+    public sealed record ShowSpecification(RunId Run) : CoordinatorRequest;
 
     /// <summary>Change a run's course. Answered by <see cref="CoordinatorAnswer.Done"/>.</summary>
     /// <param name="Run">Which.</param>
@@ -79,6 +97,16 @@ public abstract record CoordinatorAnswer
 
     /// <summary>One run.</summary>
     public sealed record Run(RunView View) : CoordinatorAnswer;
+
+    /// <summary>One run, and what is new of it.</summary>
+    /// <param name="View">The run; of its epochs' reports and happenings those that were not known.
+    /// </param>
+    /// <param name="Curves">What is new of its curves.</param>
+    public sealed record Followed(RunView View, CurvesView Curves) : CoordinatorAnswer;
+
+    /// <summary>A run's specification.</summary>
+    /// <param name="Text">It stands alone: what it includes is in it.</param>
+    public sealed record Specification(string Text) : CoordinatorAnswer;
 
     /// <summary>What it takes to compute a version again.</summary>
     /// <param name="Setup">The run.</param>

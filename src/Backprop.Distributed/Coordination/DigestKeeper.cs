@@ -25,7 +25,10 @@ internal sealed class DigestKeeper(
     private long _loadedFrom;
     private long _durableEnd;
     private bool _isUnderWay;
-    private DateTimeOffset _nextSave;
+    private TimeSpan _nextSave;
+
+    // Of a clock that nobody sets.
+    private TimeSpan Now => context.Time.GetElapsedTime(0);
 
     /// <summary>Takes a report in.</summary>
     /// <param name="report">The report.</param>
@@ -65,17 +68,16 @@ internal sealed class DigestKeeper(
     }
 
     /// <summary>To be called at every tick: stores what is new.</summary>
-    /// <param name="now">The time.</param>
     /// <param name="newest">The version that the run would go back to.</param>
-    public void Proceed(DateTimeOffset now, long newest)
+    public void Proceed(long newest)
     {
         if (_record is not { } record || _gathering is not { } gathering || _isUnderWay
-            || now < _nextSave)
+            || Now < _nextSave)
         {
             return;
         }
 
-        _nextSave = now + context.Patience.Digests;
+        _nextSave = Now + context.Patience.Digests;
         if (record.Unsaved.Count > 0)
         {
             Save(record, gathering);
@@ -126,7 +128,7 @@ internal sealed class DigestKeeper(
 
     private void LoadIfNeeded()
     {
-        if (_record is not null || _isUnderWay || context.Time.GetUtcNow() < _nextSave)
+        if (_record is not null || _isUnderWay || Now < _nextSave)
         {
             return;
         }
@@ -195,7 +197,7 @@ internal sealed class DigestKeeper(
     {
         if (loaded.Failure is { } failure)
         {
-            _nextSave = context.Time.GetUtcNow() + context.Patience.Digests;
+            _nextSave = Now + context.Patience.Digests;
             return $"digests could not be read: {failure}";
         }
 

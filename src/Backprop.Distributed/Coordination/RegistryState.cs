@@ -59,6 +59,19 @@ public sealed record RegistryState
     public RegisteredRun? Find(RunId run) =>
         Numbers.TryGetValue(run, out long number) ? Runs[number] : null;
 
+    /// <summary>Runs, newest first.</summary>
+    /// <param name="after">Only older ones than this; null, or a run that there is not: from the
+    /// newest on.</param>
+    /// <param name="limit">At most so many.</param>
+    public IEnumerable<RegisteredRun> Newest(RunId? after, int limit)
+    {
+        long before = after is { } run && Numbers.TryGetValue(run, out long number)
+            ? number
+            : long.MaxValue;
+        return Runs.Reverse().SkipWhile(entry => entry.Key >= before).Take(limit)
+            .Select(entry => entry.Value);
+    }
+
     /// <summary>The state after one more event.</summary>
     public RegistryState Apply(RegistryEvent happened) => happened switch
     {
@@ -78,7 +91,11 @@ public sealed record RegistryState
             run => run.Registered.Submission == request.Submission);
         if (known is not null)
         {
-            return new RegistryDecision([], new CoordinatorAnswer.Submitted(known.Id));
+            return known.Registered.Specification == request.Specification
+                ? new RegistryDecision([], new CoordinatorAnswer.Submitted(known.Id))
+                : Refuse(
+                    RefusalKind.Conflict,
+                    $"the same key was used for run {known.Id}, which has another specification");
         }
 
         if (request.Specification.Length > MaxSpecificationLength)
@@ -159,7 +176,10 @@ public sealed record RegistryState
         run.Registered.At, 0, 0, 0, null);
 
     private static RegistryDecision Refuse(string reason) =>
-        new([], new CoordinatorAnswer.Refused(RefusalKind.Invalid, reason));
+        Refuse(RefusalKind.Invalid, reason);
+
+    private static RegistryDecision Refuse(RefusalKind kind, string reason) =>
+        new([], new CoordinatorAnswer.Refused(kind, reason));
 
     private static string Slug(string name)
     {

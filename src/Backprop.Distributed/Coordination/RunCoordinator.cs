@@ -27,6 +27,9 @@ internal sealed record RunLog(CoordinatorState? State, RunRecord Record)
 /// </summary>
 internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWithTimers
 {
+    // A message has to hold them, whatever the layers are.
+    private const int MaxPointsShown = 512;
+
     private readonly CoordinatorContext _context;
     private readonly SteadyTime _clock;
     private readonly IActorRef _registry;
@@ -34,6 +37,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _ending = new();
     private readonly DigestKeeper _digests;
+    private readonly CurveKeeper _curves;
     private readonly VerificationLedger _verifications = new();
     private readonly List<CoordinatorInput> _statuses = [];
     private RegisteredRun _registered;
@@ -60,6 +64,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         _plan = plan;
         _registry = registry;
         _digests = new DigestKeeper(context, plan, Self, _ending.Token);
+        _curves = new CurveKeeper(context, plan, Self, _ending.Token);
     }
 
     /// <inheritdoc/>
@@ -136,6 +141,9 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             case CoordinatorRequest.ShowRun:
                 Sender.Tell(new CoordinatorAnswer.Run(View()));
                 break;
+            case CoordinatorRequest.FollowRun follow:
+                Sender.Tell(Follow(follow.Known));
+                break;
             case CoordinatorRequest.ShowReplay replay:
                 Sender.Tell(new CoordinatorAnswer.Replay(
                     _registered.Setup!,
@@ -157,6 +165,9 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             case DigestReport report when report.Run == _plan.Run:
                 Take(report);
                 break;
+            case CurveReport report when report.Run == _plan.Run:
+                Take(report);
+                break;
             case PushReport report when report.Run == _plan.Run:
                 Judge(report.Generation, _verifications.Take(report, _run!.State.Generation));
                 break;
@@ -165,7 +176,10 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                 Take(new CoordinatorInput.Rechecked(report));
                 break;
             case not null when DigestKeeper.IsMine(message):
-                EndKeeping(message);
+                Report(_digests.End(message));
+                break;
+            case not null when CurveKeeper.IsMine(message):
+                Report(_curves.End(message));
                 break;
             default:
                 Unhandled(message);
@@ -249,6 +263,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         if (_digests.Take(report, _run!.State.Generation, Sender) is { } difference)
         {
             _log.Error("Run {0}: {1}", _plan.Run, difference);
+            _curves.Doubt(report.Generation, Math.Max(0, difference.Version - 1));
             Take(new CoordinatorInput.DigestsDiffer(report.Generation, difference));
         }
     }
@@ -259,13 +274,17 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         {
             _log.Error("Run {0}: {1}", _plan.Run, dispute);
             _digests.Doubt(generation, dispute.Step + 1);
+            _curves.Doubt(generation, dispute.Step);
             Take(new CoordinatorInput.WorkersDiffer(generation, dispute));
         }
     }
 
-    private void EndKeeping(object message)
+    private void Take(CurveReport report) =>
+        Report(_curves.Take(report, _run!.State.Generation, Sender));
+
+    private void Report(string? trouble)
     {
-        if (_digests.End(message) is { } failure)
+        if (trouble is { } failure)
         {
             _log.Warning("Run {0}: {1}", _plan.Run, failure);
         }
@@ -295,7 +314,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private void Proceed()
     {
         DeleteSuperfluous();
-        _digests.Proceed(Now, _run!.State.Newest?.Version ?? 0);
+        _digests.Proceed(_run!.State.Newest?.Version ?? 0);
+        _curves.Proceed();
         if (_run!.State.Phase is not RunPhase.Concluding concluding)
         {
             return;
@@ -397,6 +417,22 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
 
     private RunView View() => RunViewWriter.Write(
         _run!, _registered, _progress, State.Record.Happenings, State.Record.Committed, Now);
+
+    private CoordinatorAnswer.Followed Follow(RunCursor known)
+    {
+        RunView view = View();
+        return new CoordinatorAnswer.Followed(
+            view with
+            {
+                History = view.History.RemoveRange(
+                    0, (int)Math.Clamp(known.Epochs, 0, view.History.Length)),
+                Happenings = [.. view.Happenings.Where(one => one.Number > known.Happenings)],
+                Result = view.Result is { } result ? result with { History = [] } : null,
+            },
+            new CurvesView(
+                _curves.IsRead, _curves.EndIndex, _plan.Layers,
+                _curves.Read(known.Points, MaxPointsShown)));
+    }
 
     private void TellRegistry()
     {

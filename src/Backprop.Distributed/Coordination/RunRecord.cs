@@ -12,13 +12,15 @@ internal sealed record RunRecord(
     ImmutableArray<HappeningView> Happenings,
     ImmutableSortedDictionary<long, DateTimeOffset> Committed, ImmutableSortedSet<long> Left)
 {
-    private const int MaxHappenings = 200;
+    private const int MaxHappenings = 500;
 
     // Older ones were deleted long ago, unless the database refused every time.
     private const int MaxLeft = 64;
 
     public static RunRecord Empty { get; } =
         new([], ImmutableSortedDictionary<long, DateTimeOffset>.Empty, []);
+
+    private long NextNumber => Happenings is [.., var last] ? last.Number + 1 : 1;
 
     public RunRecord Apply(RunEvent happened)
     {
@@ -41,7 +43,8 @@ internal sealed record RunRecord(
             {
                 Happenings =
                 [
-                    .. Happenings.TakeLast(MaxHappenings - 1), new HappeningView(happened.At, text),
+                    .. Happenings.TakeLast(MaxHappenings - 1),
+                    new HappeningView(NextNumber, happened.At, text),
                 ],
             }
             : next;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Distributed.Nodes;
 using Backprop.Training;
+using Backprop.Training.Curves;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Coordination;
@@ -107,6 +108,26 @@ public sealed record RunView
     public required ImmutableArray<string> Notes { get; init; }
 }
 
+/// <summary>How much of a run is known to who follows it.</summary>
+/// <param name="Epochs">Reports of epochs, from the first on.</param>
+/// <param name="Happenings">The number of the last happening; 0: none is known.</param>
+/// <param name="Points">The place of the first point of the curves that is not known, or may have
+/// grown since.</param>
+public readonly record struct RunCursor(long Epochs, long Happenings, long Points);
+
+/// <summary>Points of a run's curves.</summary>
+/// <param name="IsRead">False: they are being read from where they are stored, and none is shown.
+/// </param>
+/// <param name="EndIndex">One past the place of the last point that there is.</param>
+/// <param name="Layers">The layers' names.</param>
+/// <param name="Segment">Points, of which there may be more.</param>
+public sealed record CurvesView(
+    bool IsRead, long EndIndex, ImmutableArray<string> Layers, CurveSegment Segment)
+{
+    /// <summary>Of a run that has not begun.</summary>
+    public static CurvesView None { get; } = new(true, 0, [], CurveSegment.Empty(0));
+}
+
 /// <summary>A worker's part of a run.</summary>
 /// <param name="Node">The worker.</param>
 /// <param name="Range">Its micro-batches; none: it observes.</param>
@@ -124,9 +145,10 @@ public sealed record CheckpointView(
     long Version, DateTimeOffset Committed, long Bytes, long Epoch, bool HasBest);
 
 /// <summary>Something that has happened to a run.</summary>
+/// <param name="Number">Counts the run's happenings, from 1.</param>
 /// <param name="At">When.</param>
 /// <param name="Text">What and why, in words.</param>
-public sealed record HappeningView(DateTimeOffset At, string Text);
+public sealed record HappeningView(long Number, DateTimeOffset At, string Text);
 
 /// <summary>The cluster.</summary>
 /// <param name="Name">Its name.</param>

@@ -78,6 +78,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
         Checkpoints = new CheckpointPieces(_system, StoragePatience.Default, options.Time);
         Files = new StoredFiles(_system, StoragePatience.Default, options.Time);
         Digests = new StoredDigests(_system, StoragePatience.Default, options.Time);
+        Curves = new StoredCurves(_system, StoragePatience.Default, options.Time);
         var builder = new Builder(_system, options, Checkpoints, Files);
         AvailableNode[] nodes =
         [
@@ -102,6 +103,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                 Membership = membership,
                 Checkpoints = Checkpoints,
                 Digests = Digests,
+                Curves = Curves,
                 Time = options.Time,
             }),
             "coordinator");
@@ -119,6 +121,9 @@ public sealed class EmbeddedCluster : IAsyncDisposable
 
     /// <summary>The digests of the runs' versions.</summary>
     public StoredDigests Digests { get; }
+
+    /// <summary>The runs' curves.</summary>
+    public StoredCurves Curves { get; }
 
     /// <summary>Asks the coordinator.</summary>
     public ICoordinatorClient Client { get; }

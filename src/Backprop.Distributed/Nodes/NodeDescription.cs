@@ -18,6 +18,10 @@ public enum NodeRoles
 
     /// <summary>It computes.</summary>
     Worker = 4,
+
+    /// <summary>It takes users' requests and shows the page, as coordinators do; nothing else.
+    /// </summary>
+    Console = 8,
 }
 
 /// <summary>A node as the others know it.</summary>

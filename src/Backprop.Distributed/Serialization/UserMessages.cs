@@ -2,6 +2,7 @@ using System.Runtime.Serialization;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
+using Backprop.Training.Curves;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Serialization;
@@ -26,8 +27,24 @@ internal static class UserMessages
                 Priority = submit.Priority,
             },
         },
-        CoordinatorRequest.ListRuns =>
-            new Wire.CoordinatorRequest { ListRuns = new Wire.ListRuns() },
+        CoordinatorRequest.ListRuns list => new Wire.CoordinatorRequest
+        {
+            ListRuns = new Wire.ListRuns { After = list.After?.Value ?? "", Limit = list.Limit },
+        },
+        CoordinatorRequest.FollowRun follow => new Wire.CoordinatorRequest
+        {
+            FollowRun = new Wire.FollowRun
+            {
+                Run = follow.Run.Value,
+                Epochs = follow.Known.Epochs,
+                Happenings = follow.Known.Happenings,
+                Points = follow.Known.Points,
+            },
+        },
+        CoordinatorRequest.ShowSpecification show => new Wire.CoordinatorRequest
+        {
+            ShowSpecification = new Wire.ShowRun { Run = show.Run.Value },
+        },
         CoordinatorRequest.ShowRun show => new Wire.CoordinatorRequest
         {
             ShowRun = new Wire.ShowRun { Run = show.Run.Value },
@@ -64,7 +81,15 @@ internal static class UserMessages
                 RegistryMessages.GuidOf(message.Submit.Submission),
                 WireChecks.Specification(message.Submit.Specification),
                 WireChecks.FromReason(message.Submit.Source), message.Submit.Priority),
-            Wire.CoordinatorRequest.RequestOneofCase.ListRuns => new CoordinatorRequest.ListRuns(),
+            Wire.CoordinatorRequest.RequestOneofCase.ListRuns => FromWire(message.ListRuns),
+            Wire.CoordinatorRequest.RequestOneofCase.FollowRun => new CoordinatorRequest.FollowRun(
+                ProtocolParts.Run(message.FollowRun.Run),
+                new RunCursor(
+                    message.FollowRun.Epochs, message.FollowRun.Happenings,
+                    message.FollowRun.Points)),
+            Wire.CoordinatorRequest.RequestOneofCase.ShowSpecification =>
+                new CoordinatorRequest.ShowSpecification(
+                    ProtocolParts.Run(message.ShowSpecification.Run)),
             Wire.CoordinatorRequest.RequestOneofCase.ShowRun =>
                 new CoordinatorRequest.ShowRun(ProtocolParts.Run(message.ShowRun.Run)),
             Wire.CoordinatorRequest.RequestOneofCase.ControlRun =>
@@ -93,6 +118,10 @@ internal static class UserMessages
                 return new Wire.CoordinatorAnswer { Runs = list };
             case CoordinatorAnswer.Run run:
                 return new Wire.CoordinatorAnswer { Run = ToWire(run.View) };
+            case CoordinatorAnswer.Followed followed:
+                return new Wire.CoordinatorAnswer { Followed = ToWire(followed) };
+            case CoordinatorAnswer.Specification specification:
+                return new Wire.CoordinatorAnswer { Specification = specification.Text };
             case CoordinatorAnswer.Replay replay:
                 return new Wire.CoordinatorAnswer
                 {
@@ -130,6 +159,10 @@ internal static class UserMessages
                     message.Runs.All, RegistryState.MaxRuns, "runs", RegistryMessages.FromWire)),
             Wire.CoordinatorAnswer.AnswerOneofCase.Run =>
                 new CoordinatorAnswer.Run(FromWire(message.Run)),
+            Wire.CoordinatorAnswer.AnswerOneofCase.Followed => FromWire(message.Followed),
+            Wire.CoordinatorAnswer.AnswerOneofCase.Specification =>
+                new CoordinatorAnswer.Specification(
+                    WireChecks.Specification(message.Specification)),
             Wire.CoordinatorAnswer.AnswerOneofCase.Replay => new CoordinatorAnswer.Replay(
                 NodeQuestions.FromWire(message.Replay.Setup),
                 message.Replay.From is { } from ? ResultMessages.FromWire(from) : null),
@@ -157,7 +190,8 @@ internal static class UserMessages
     {
         message = WireChecks.Required(message, "a node's description");
         const NodeRoles All =
-            NodeRoles.Coordinator | NodeRoles.ParameterServer | NodeRoles.Worker;
+            NodeRoles.Coordinator | NodeRoles.ParameterServer | NodeRoles.Worker
+            | NodeRoles.Console;
         if ((message.Roles & ~(int)All) != 0
             || message.LinksPort is < 0 or > ushort.MaxValue || message.Threads < 0)
         {
@@ -172,6 +206,38 @@ internal static class UserMessages
                 WireChecks.Text(message.LinksHost, "a host's name"), message.LinksPort),
             WireChecks.Text(message.SoftwareVersion, "a software's version"), message.Threads,
             WireChecks.Text(message.Processor, "a processor's name"));
+    }
+
+    private static CoordinatorRequest.ListRuns FromWire(Wire.ListRuns message) => new()
+    {
+        After = message.After.Length > 0 ? ProtocolParts.Run(message.After) : null,
+        Limit = message.Limit is > 0 and < RegistryState.MaxRuns
+            ? message.Limit
+            : RegistryState.MaxRuns,
+    };
+
+    private static Wire.Followed ToWire(CoordinatorAnswer.Followed followed)
+    {
+        var message = new Wire.Followed
+        {
+            View = ToWire(followed.View),
+            AreCurvesRead = followed.Curves.IsRead,
+            EndIndex = followed.Curves.EndIndex,
+            Segment = CurveMessages.ToWire(followed.Curves.Segment),
+        };
+        message.Layers.Add(followed.Curves.Layers);
+        return message;
+    }
+
+    private static CoordinatorAnswer.Followed FromWire(Wire.Followed message)
+    {
+        CurveSegment segment = CurveMessages.FromWire(message.Segment);
+        var layers = WireChecks.List(
+            message.Layers, segment.Layers, "layers", name => WireChecks.Name(name, "a layer"));
+        RunView view = FromWire(WireChecks.Required(message.View, "a run"));
+        return new CoordinatorAnswer.Followed(
+            view with { Result = view.Result is { } result ? result with { History = [] } : null },
+            new CurvesView(message.AreCurvesRead, message.EndIndex, layers, segment));
     }
 
     private static Wire.RunView ToWire(RunView view)
@@ -202,6 +268,7 @@ internal static class UserMessages
         }));
         message.Happenings.Add(view.Happenings.Select(happening => new Wire.Happening
         {
+            Number = happening.Number,
             AtTicks = WireChecks.ToTicks(happening.At),
             Text = WireChecks.ToReason(happening.Text),
         }));
@@ -234,7 +301,7 @@ internal static class UserMessages
                         checkpoint.Bytes, checkpoint.Epoch, checkpoint.HasBest)),
             Happenings = WireChecks.List(
                 message.Happenings, MaxHappenings, "happenings", happening => new HappeningView(
-                    WireChecks.FromTicks(happening.AtTicks),
+                    happening.Number, WireChecks.FromTicks(happening.AtTicks),
                     WireChecks.FromReason(happening.Text))),
             Result = message.Result is { } result
                 ? ResultMessages.FromWire(result) with { History = history }

@@ -7,6 +7,7 @@ using Backprop.Engine;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Threading;
+using Backprop.Training.Curves;
 using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 
@@ -23,6 +24,7 @@ internal sealed class ServedSlice
     private readonly SliceGuard _guard;
     private readonly SumsGathering _gathering;
     private readonly SliceDigest? _digest;
+    private readonly LayerGradients? _layers;
     private readonly PushDigests _pushes;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
     private readonly float[] _widened;
@@ -54,6 +56,12 @@ internal sealed class ServedSlice
                 State.Plan.FirstBlock(State.Slice), State.Plan.FirstBlock(State.Slice + 1));
         }
 
+        if (State.Slice == 0)
+        {
+            _layers = new LayerGradients(run.Plan.Network);
+            Curves = new CurveRecorder(_layers.Count);
+        }
+
         _widened = run.Specification.Transport.Gradients == ElementEncoding.Fp32
             ? []
             : new float[SlicePlan.MaxPieceLength];
@@ -65,6 +73,10 @@ internal sealed class ServedSlice
 
     /// <summary>The digests that the coordinator is still to be told.</summary>
     public DigestBacklog Digests { get; } = new();
+
+    /// <summary>The points that the coordinator is still to be told, on the first slice; else null.
+    /// </summary>
+    public CurveRecorder? Curves { get; }
 
     /// <summary>What was pushed in the last step, if that is verified; it is to be told once.
     /// </summary>
@@ -205,6 +217,7 @@ internal sealed class ServedSlice
         Memory.Apply(State.Update, next, _digest);
         State.Applied(_context.Now);
         SendVersion();
+        RecordStep();
         NodeMeter.Made(State.Directive.Run, State.Directive.Generation, State.Slice, State.Version);
         if (_digest is not null)
         {
@@ -395,6 +408,17 @@ internal sealed class ServedSlice
             {
                 SendSums(slice);
             }
+        }
+    }
+
+    // After the broadcast, which others wait for.
+    private void RecordStep()
+    {
+        if (Curves is { } curves && State.LastStep is { } step)
+        {
+            curves.Enter(
+                State.Version - 1, step.Loss, step.GradientNorm, State.Update.LearningRate,
+                step.Took, _layers!.Of(State.AllSums));
         }
     }
 

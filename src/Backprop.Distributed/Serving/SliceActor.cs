@@ -6,6 +6,7 @@ using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Serving.Copies;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Curves;
 using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -106,6 +107,9 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
                 break;
             case DigestsTaken taken when taken.Generation == _slice?.State.Directive.Generation:
                 _slice.Digests.Taken(taken.EndVersion);
+                break;
+            case CurvesTaken taken when taken.Generation == _slice?.State.Directive.Generation:
+                _slice.Curves?.Taken(taken.EndStep);
                 break;
             case ReceiveTimeout when _slice is null or { State.Phase: SlicePhase.Closed }:
                 Context.Stop(Self);
@@ -490,7 +494,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         }
 
         TellDigests(slice);
-
+        TellCurves(slice);
         if (_copies!.TryTakeChange(out ImmutableArray<SliceCopy> copies))
         {
             slice.State.CopiesChanged(copies);
@@ -523,16 +527,27 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         }
 
         SliceState state = slice.State;
-        bool stands = state.Version >= state.Directive.Lease.EndVersion
-            || state.Phase is SlicePhase.Closed;
         if (slice.Digests.TryReport(
-            _context.Now, _context.Patience.Digests, stands, out long first,
+            _context.Now, _context.Patience.Digests, Stands(state), out long first,
             out ImmutableArray<VersionDigest> digests))
         {
             _coordinator.Tell(new DigestReport(
                 _id, state.Directive.Generation, _context.Node, state.Slice, first, digests));
         }
     }
+
+    private void TellCurves(ServedSlice slice)
+    {
+        SliceState state = slice.State;
+        if (slice.Curves is { } curves && curves.TryReport(
+            _context.Now, _context.Patience.Progress, Stands(state), out CurveSegment? segment))
+        {
+            _coordinator.Tell(new CurveReport(_id, state.Directive.Generation, segment));
+        }
+    }
+
+    private static bool Stands(SliceState state) =>
+        state.Version >= state.Directive.Lease.EndVersion || state.Phase is SlicePhase.Closed;
 
     private void LetGo()
     {

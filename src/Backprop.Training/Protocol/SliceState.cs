@@ -71,8 +71,10 @@ public enum SliceWork
 /// <summary>What a step came to.</summary>
 /// <param name="Loss">Mean of its rows' losses; only the first slice knows it.</param>
 /// <param name="GradientNorm">The gradient's norm, before it was clipped.</param>
+/// <param name="Took">Its time, waiting included.</param>
 /// <param name="Time">Median of the latest steps' times.</param>
-public readonly record struct StepMeasures(double Loss, double GradientNorm, TimeSpan Time);
+public readonly record struct StepMeasures(
+    double Loss, double GradientNorm, TimeSpan Took, TimeSpan Time);
 
 /// <summary>
 /// One parameter server's slice of a run in one generation: which nodes of the gradient it has,
@@ -184,6 +186,10 @@ public sealed class SliceState
 
     /// <summary>The step that <see cref="Sums"/> are of; −1: none.</summary>
     public long SumsStep => _sums.OwnStep;
+
+    /// <summary>Those of every slice in the step before <see cref="Version"/>, once that is made and
+    /// until the next one's come.</summary>
+    public ReadOnlySpan<PieceSums> AllSums => _sums.All;
 
     /// <summary>The version kept as the best; null: none.</summary>
     public long? BestVersion => _bestVersion;
@@ -564,7 +570,8 @@ public sealed class SliceState
         _hasPrevious = true;
         _times.Add(now - _stepBegan);
         LastStep = new StepMeasures(
-            _sums.LossSum / Dimensions.GlobalRows(Version), _gradientNorm, _times.Median);
+            _sums.LossSum / Dimensions.GlobalRows(Version), _gradientNorm, now - _stepBegan,
+            _times.Median);
         Version++;
         ClearStep();
         _copies.Made(Version);

@@ -149,15 +149,19 @@ public sealed class ClientCommandTests : IDisposable
     {
         await using ServedCluster cluster = await ServedCluster.StartAsync();
         using var http = new HttpClient { BaseAddress = cluster.Address };
-        string path = $"api/v1/runs?submission={Guid.NewGuid()}";
+        http.DefaultRequestHeaders.Add("Idempotency-Key", "the run of tonight");
+        string specification = File.ReadAllText(_moons);
 
         HttpResponseMessage first = await http.PostAsync(
-            path, new StringContent(File.ReadAllText(_moons)));
+            "api/v1/runs", new StringContent(specification));
         HttpResponseMessage again = await http.PostAsync(
-            path, new StringContent(File.ReadAllText(_moons)));
+            "api/v1/runs", new StringContent(specification));
+        HttpResponseMessage other = await http.PostAsync(
+            "api/v1/runs", new StringContent(specification + "\nseed = 99"));
 
         Assert.Equal(HttpStatusCode.Created, first.StatusCode);
         Assert.Equal(first.Headers.Location, again.Headers.Location);
+        Assert.Equal(HttpStatusCode.Conflict, other.StatusCode);
     }
 
     private static async Task AwaitAsync(ServedCluster cluster, string standing)

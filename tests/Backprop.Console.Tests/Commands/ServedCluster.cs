@@ -1,6 +1,9 @@
+using System.Net.Http.Json;
+using System.Text.Json;
 using Akka.Configuration;
 using Akka.Persistence.Snapshot;
 using Backprop.Console.Api;
+using Backprop.Console.Tests.Api;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Embedded;
 using Microsoft.AspNetCore.Builder;
@@ -13,10 +16,19 @@ internal sealed class ServedCluster : IAsyncDisposable
     private readonly EmbeddedCluster _cluster;
     private readonly WebApplication _api;
 
+    private readonly ApiBackend _backend;
+
     private ServedCluster(EmbeddedCluster cluster, WebApplication api)
     {
         _cluster = cluster;
         _api = api;
+        _backend = new ApiBackend(cluster.Client, TimeProvider.System)
+        {
+            ReadFile = cluster.Files.ReadAsync,
+            Checkpoints = cluster.Checkpoints,
+            Digests = cluster.Digests,
+            Unready = () => Unready,
+        };
     }
 
     public string? Unready { get; set; }
@@ -50,11 +62,7 @@ internal sealed class ServedCluster : IAsyncDisposable
         });
         var served = new ServedCluster(cluster, ApiServer.CreateBuilder("127.0.0.1", 0).Build());
         served.Address = await ApiServer.StartAsync(
-            served._api, "any port",
-            new ApiBackend(
-                cluster.Client, cluster.Files.ReadAsync, cluster.Checkpoints, cluster.Digests,
-                () => served.Unready),
-            CancellationToken.None);
+            served._api, "any port", served._backend, CancellationToken.None);
         return served;
     }
 
@@ -62,9 +70,33 @@ internal sealed class ServedCluster : IAsyncDisposable
     public CommandRun Run(params string[] arguments) =>
         CommandRun.Of([.. arguments, "--server", Address.ToString()]);
 
+    /// <summary>Asks it over HTTP.</summary>
+    public HttpClient Client() => new() { BaseAddress = Address };
+
+    /// <summary>Hands a run in.</summary>
+    /// <returns>Its name.</returns>
+    public async Task<string> SubmitAsync(HttpClient http, string specification)
+    {
+        HttpResponseMessage answer =
+            await http.PostAsync("api/v1/runs", new StringContent(specification));
+        JsonElement run = await answer.EnsureSuccessStatusCode()
+            .Content.ReadFromJsonAsync<JsonElement>();
+        return run.GetProperty("id").GetString()!;
+    }
+
+    /// <summary>Waits until a run has completed.</summary>
+    public async Task AwaitEndAsync(HttpClient http, string run)
+    {
+        List<ReceivedEvent> events = await EventReader.ReadAsync(
+            http, $"api/v1/runs/{run}/events", null, one => one.Kind == "end");
+        Assert.Equal("end", events[^1].Kind);
+    }
+
     public async ValueTask DisposeAsync()
     {
+        await ApiServer.StopServingAsync(_api, _backend);
         await _api.StopAsync();
+        await _backend.DisposeAsync();
         await _api.DisposeAsync();
         await _cluster.DisposeAsync();
     }

@@ -40,7 +40,7 @@ internal sealed class MessageTally
     {
         // The coordinator's actors tell themselves and each other things as well.
         if (message is WorkerStatus or ServerStatus or StepProgress or DigestReport or PushReport
-            or CheckReport)
+            or CheckReport or CurveReport)
         {
             Interlocked.Increment(ref _total);
         }

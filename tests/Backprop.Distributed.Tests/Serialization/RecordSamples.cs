@@ -7,8 +7,9 @@ using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Engine;
 using Backprop.Engine.Schedules;
-using Backprop.Training.Digests;
 using Backprop.Training;
+using Backprop.Training.Curves;
+using Backprop.Training.Digests;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -227,14 +228,48 @@ internal static class RecordSamples
                     [new VersionDigest(2), new VersionDigest(3)]),
             ]),
         new DigestsTaken(s_run, new Generation(2), 42),
+        new CurveReport(s_run, new Generation(2), Curves),
+        new CurvesTaken(s_run, new Generation(2), 1_026),
         new FilePiece("model/xor-1", 1, new byte[] { 1, 2, 3 }),
     ];
+
+    private static CurveSegment Curves => new(
+        2,
+        [
+            new CurvePoint(7, 1, 0.5, 0.5, 0.5, 1.5, 0.1f, 0.25f),
+            new CurvePoint(1_024, 2, 0.25, 0.5, 0.75, 2, 0.1f, 0.125f),
+        ],
+        [1, 2, 3, 4]);
+
+    private static RunView View => new()
+    {
+        Summary = Summary,
+        Epochs = 3,
+        StepsPerEpoch = 10,
+        Parameters = 9,
+        Elapsed = TimeSpan.FromSeconds(4),
+        Generation = 2,
+        Servers = [s_server],
+        Workers = [new WorkerShareView(s_worker, new MicroBatchRange(0, 8), 0)],
+        MicroBatches = 8,
+        Progress = Progress,
+        History = [Report],
+        Checkpoints = [new CheckpointView(20, s_at, 1_024, 1, true)],
+        Happenings = [new HappeningView(0, s_at, "it begins")],
+        Result = Result with { History = [Report] },
+        Model = Model,
+        Notes = [],
+    };
 
     private static IEnumerable<object> UserMessages() =>
     [
         new CoordinatorRequest.Submit(
             new Guid("00112233-4455-6677-8899-aabbccddeeff"), "name = xor", "xor.conf", 3),
         new CoordinatorRequest.ListRuns(),
+        new CoordinatorRequest.ListRuns { After = s_run, Limit = 10 },
+        new CoordinatorRequest.FollowRun(s_run, new RunCursor(3, 17, 1_024)),
+        new CoordinatorRequest.ShowSpecification(s_run),
+        new CoordinatorAnswer.Specification("name = xor"),
         new CoordinatorRequest.ShowRun(s_run),
         new CoordinatorRequest.ControlRun(s_run, RunControl.Resume),
         new CoordinatorRequest.ShowCluster(),
@@ -243,25 +278,15 @@ internal static class RecordSamples
         new CoordinatorRequest.LetGo(s_server),
         new CoordinatorAnswer.Submitted(s_run),
         new CoordinatorAnswer.Runs([Summary]),
-        new CoordinatorAnswer.Run(new RunView
-        {
-            Summary = Summary,
-            Epochs = 3,
-            StepsPerEpoch = 10,
-            Parameters = 9,
-            Elapsed = TimeSpan.FromSeconds(4),
-            Generation = 2,
-            Servers = [s_server],
-            Workers = [new WorkerShareView(s_worker, new MicroBatchRange(0, 8), 0)],
-            MicroBatches = 8,
-            Progress = Progress,
-            History = [Report],
-            Checkpoints = [new CheckpointView(20, s_at, 1_024, 1, true)],
-            Happenings = [new HappeningView(s_at, "it begins")],
-            Result = Result with { History = [Report] },
-            Model = Model,
-            Notes = [],
-        }),
+        new CoordinatorAnswer.Run(View),
+        new CoordinatorAnswer.Followed(
+            View with
+            {
+                History = [],
+                Happenings = [new HappeningView(17, s_at, "it begins")],
+                Result = Result with { History = [] },
+            },
+            new CurvesView(true, 1_025, ["first", "second"], Curves)),
         new CoordinatorAnswer.Done(),
         new CoordinatorAnswer.Cluster(new ClusterView(
             "backprop",

@@ -1,7 +1,7 @@
 // The page: one view at a time, chosen by the part of the address after `#`.
 
 import { hasSession, path, remove, Refusal } from './api.js';
-import { announce, clearBanner, clearBanners, setBanner } from './banners.js';
+import { announce, clearBanners, setBanner } from './banners.js';
 import { h, replace } from './dom.js';
 import { parseRoute } from './routes.js';
 import { startTheme } from './theme.js';
@@ -18,10 +18,11 @@ async function show() {
   let mount;
   try {
     mount = await route.load();
-    clearBanner('view');
   } catch (failure) {
-    setBanner('view', 'bad', `This view could not be loaded: ${failure.message}`);
-    return;
+    mount = () => {
+      replace(main, h('div', { class: 'head' }, h('h1', {}, route.title)),
+        h('p', { class: 'note note-bad' }, `This view could not be loaded: ${failure.message}`));
+    };
   }
 
   if (mine !== navigation) {

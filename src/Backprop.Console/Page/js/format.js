@@ -3,7 +3,7 @@
 const GROUPED = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const DATE_AND_CLOCK = new Intl.DateTimeFormat(undefined, {
-  dateStyle: 'medium', timeStyle: 'medium',
+  month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit',
 });
 
 /** Of a JSON number, or of a text such as "NaN"; NaN of nothing. */
@@ -15,6 +15,12 @@ export function number(value) {
 export function count(value) {
   const n = number(value);
   return Number.isFinite(n) ? GROUPED.format(n) : '–';
+}
+
+/** Whole numbers that have to be short: 1,200 or 12k. */
+export function shortCount(n) {
+  return Math.abs(n) >= 1e6 ? `${Number((n / 1e6).toPrecision(3))}M`
+    : Math.abs(n) >= 1e4 ? `${Number((n / 1e3).toPrecision(3))}k` : count(n);
 }
 
 /** Four significant digits, and words for what is not finite. */

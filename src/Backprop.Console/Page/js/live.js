@@ -80,6 +80,8 @@ class Stream {
     clearTimeout(this.lostTimer);
     this.lostTimer = null;
     clearBanner('connection');
+    // Of what is stale the new connection tells anew.
+    clearBanner('stale');
     showLink('live');
   }
 

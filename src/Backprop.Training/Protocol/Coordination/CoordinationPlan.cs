@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Curves;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
 
@@ -26,6 +27,9 @@ public sealed record CoordinationPlan(
     /// <summary>Numbers that the optimizer keeps for each parameter; for people.</summary>
     public int OptimizerStates { get; init; }
 
+    /// <summary>Names of the layers that have parameters, first layer first.</summary>
+    public ImmutableArray<string> Layers { get; init; } = [];
+
     /// <summary>What whoever looks at the run should know, a sentence each.</summary>
     public ImmutableArray<string> Notes { get; init; } = [];
 
@@ -45,6 +49,7 @@ public sealed record CoordinationPlan(
             plan.Network.OutputShape.Count, plan.Validation?.Count ?? 0, options)
         {
             OptimizerStates = plan.Optimizer.StateCount,
+            Layers = LayerGradients.NamesOf(plan.Network),
         };
     }
 
@@ -71,6 +76,7 @@ public sealed record CoordinationPlan(
             outputs, outline.Validation?.Count ?? 0, options)
         {
             OptimizerStates = run.Optimizer.StateCount,
+            Layers = LayerGradients.NamesOf(network),
             Notes = ClusterRules.NotesOf(run),
         };
     }

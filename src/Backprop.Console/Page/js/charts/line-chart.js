@@ -3,7 +3,7 @@
 
 import uPlot from '../../vendor/uplot/uPlot.esm.js';
 import { h, replace, setText } from '../dom.js';
-import { count, value } from '../format.js';
+import { count, shortCount, value } from '../format.js';
 import { colour, faint, onThemeChange } from '../theme.js';
 import { smooth } from './smoothing.js';
 
@@ -313,12 +313,6 @@ export class LineChart {
       this.uplot.setSize({ width, height: this.options.height });
     }
   }
-}
-
-/** Ticks of an axis that counts: 1,200 or 12k. */
-export function shortCount(n) {
-  return Math.abs(n) >= 1e6 ? `${Number((n / 1e6).toPrecision(3))}M`
-    : Math.abs(n) >= 1e4 ? `${Number((n / 1e3).toPrecision(3))}k` : count(n);
 }
 
 function isNumber(one) {

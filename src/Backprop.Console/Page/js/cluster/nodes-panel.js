@@ -80,26 +80,27 @@ export class NodesPanel {
 
   row({ description, address, status, runs }, cluster, shares) {
     const { node, roles, threads, processor, softwareVersion } = description;
-    const cell = (name, label, ...children) => h('td', {
-      role: 'cell', class: `node-${name}`, dataset: { label },
+    const none = () => h('span', { class: 'muted node-none' }, '–');
+    const cell = (name, ...children) => h('td', {
+      role: 'cell', class: `node-${name}`,
     }, children);
     return h('tr', { role: 'row', tabindex: '-1', dataset: { node: nodeName(node) } },
       h('th', { role: 'rowheader', scope: 'row', class: 'node-name' },
         h('span', { class: 'swatch',
           style: { '--swatch': `var(${this.palette.of(node)})` } }),
         h('span', {}, address || nodeName(node))),
-      cell('status', 'State', h('span', { class: 'chip', dataset: {
+      cell('status', h('span', { class: 'chip', dataset: {
         tone: status === 'up' ? 'good' : status === 'unreachable' ? 'bad' : 'warn',
       } }, status)),
-      cell('roles', 'Roles', rolesOf(roles).map((role) => h('span', { class: 'tag' }, role)),
+      cell('roles', rolesOf(roles).map((role) => h('span', { class: 'tag' }, role)),
         node === cluster.coordinator
           ? h('span', { class: 'tag tag-on' }, 'coordinates now') : null),
-      cell('processor', 'Processor', h('span', {}, processor),
+      cell('processor', h('span', {}, processor),
         h('span', { class: 'muted small' },
           `${count(threads)} thread${threads === 1 ? '' : 's'} · ${softwareVersion}`)),
-      cell('share', 'Share and speed', (shares.get(node) ?? []).map((share) => this.share(share)),
-        shares.has(node) ? null : h('span', { class: 'muted' }, '–')),
-      cell('runs', 'Runs', runs.length === 0 ? h('span', { class: 'muted' }, '–')
+      cell('share', (shares.get(node) ?? []).map((share) => this.share(share)),
+        shares.has(node) ? null : none()),
+      cell('runs', runs.length === 0 ? none()
         : runs.map((run) => h('a', { href: runAddress(run) }, run))));
   }
 

@@ -122,9 +122,10 @@ export class TraceCanvas {
       }
 
       context.fillStyle = colour('--muted');
-      const text = stop - start > 74 ? `step ${step}` : `${step}`;
-      if (stop - start > 34) {
-        context.fillText(text, Math.max(start, this.left) + 4, 15);
+      const seen = Math.max(start, this.left);
+      const text = stop - seen > 74 ? `step ${step}` : `${step}`;
+      if (stop - seen > context.measureText(text).width + 8) {
+        context.fillText(text, seen + 4, 15);
       }
     });
   }

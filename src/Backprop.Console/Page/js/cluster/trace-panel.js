@@ -142,6 +142,7 @@ export class TracePanel {
   }
 
   look(from, to) {
+    this.tip.hidden = true;
     this.setLive(false);
     const span = Math.max(LEAST_SECONDS, Math.min(to - from, this.canvas.end * 1.1));
     const slack = span * 0.5;

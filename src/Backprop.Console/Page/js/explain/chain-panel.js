@@ -21,9 +21,15 @@ export class ChainPanel {
   show(walk, weight) {
     const { name, from, to, tensor } = weight;
     this.#heading.replaceChildren('The chain rule of ', ...formula(name));
+    const { specification } = walk.network;
     this.#about.replaceChildren(
-      ...formula(name), ` leads from ${from} to ${to}. On the command line it is `,
-      h('code', null, tensor), '.');
+      ...formula(name), ` leads from ${from} to ${to}.`,
+      ...(specification === undefined
+        ? []
+        : [
+          ' The same in a terminal: ',
+          h('code', null, `backprop explain ${specification} --weight ${tensor}`),
+        ]));
     const lines = chainOf(walk.network, walk.explained, weight);
     this.#lines.replaceChildren(...lines.flatMap((line) => row(line, walk)));
   }

@@ -6,7 +6,7 @@ const PLACES = Array.from({ length: 31 }, (_, i) => 0.2 + i * 0.02)
 
 const WIDE = {
   radius: 38, label: { width: 92, height: 36 }, layerGap: 262, neuronGap: 168,
-  left: 60, right: 150, top: 66, bottom: 92,
+  left: 66, right: 66, top: 66, bottom: 92,
 };
 const NARROW = {
   radius: 34, label: { width: 68, height: 32 }, layerGap: 196, neuronGap: 150,

@@ -16,7 +16,7 @@ export const activations = {
 /**
  * The networks to choose from. A layer's `weight` is [inputs][neurons] and its `bias` [neurons];
  * the error is the sum of the outputs' halved squares. Step t trains on sample t, and after the
- * last on the first again.
+ * last on the first again. `specification` is the run that `backprop explain` knows it as.
  */
 export const networks = [
   {
@@ -24,6 +24,7 @@ export const networks = [
     title: 'The articles’ network (2-2-2)',
     about: 'Two inputs, two hidden and two output neurons, one sample: the numbers that the'
       + ' articles work out by hand. Biases are fixed.',
+    specification: 'hocon/runs/articles/two-two-two.conf',
     learningRate: 0.5,
     inputNames: ['x1', 'x2'],
     samples: [{ inputs: [0.05, 0.10], targets: [0.01, 0.99] }],

@@ -34,8 +34,7 @@ export class CheckpointsPanel {
       h('th', { scope: 'row' }, h('a', {
         href: path('runs', this.id, 'checkpoints', String(version)),
         download: `${this.id}-${version}.checkpoint`,
-        'aria-label': `Download the checkpoint of version ${version}`,
-      }, count(version))),
+      }, h('span', { class: 'visually-hidden' }, 'Download version '), count(version))),
       h('td', {}, count(epoch + 1),
         hasBest ? h('span', { class: 'muted small' }, ' with best') : null),
       h('td', { class: 'num' }, bytes(size)),

@@ -7,12 +7,16 @@ import { count, percent } from '../format.js';
 const MOST_CLASSES = 30;
 const MOST_PAIRS = 20;
 
+// Longer names are written upright, so that columns stay narrow.
+const SHORT = 3;
+
 export function confusionTable({ classes, counts }) {
   return classes.length <= MOST_CLASSES ? matrix(classes, counts) : pairs(classes, counts);
 }
 
 function matrix(classes, counts) {
   const n = classes.length;
+  const isShort = classes.every((name) => name.length <= SHORT);
   const sums = classes.map((_, row) =>
     counts.slice(row * n, (row + 1) * n).reduce((sum, one) => sum + one, 0));
   const cell = (row, column) => {
@@ -30,7 +34,7 @@ function matrix(classes, counts) {
   };
   return h('div', { class: 'scroll', tabindex: '0', role: 'region',
     'aria-label': 'Confusion matrix' },
-  h('table', { class: 'confusion' },
+  h('table', { class: isShort ? 'confusion short' : 'confusion' },
     h('caption', {}, 'Rows: what it is. Columns: what it was taken for.'),
     h('thead', {}, h('tr', {}, h('td', {}),
       classes.map((name) => h('th', { scope: 'col' }, h('span', {}, name))))),

@@ -34,7 +34,7 @@ export class PredictPanel {
     this.pad = new DigitPad(() => this.predictDrawing());
     this.size = select('Pixels', SIZES, (size) => `${size} × ${size}`, (size) => {
       this.pad.setSize(size);
-      replace(this.answer);
+      this.hint();
     });
     this.ink = select('Full ink', INKS, String, () => this.predictDrawing());
     this.ink.value = '16';
@@ -66,7 +66,7 @@ export class PredictPanel {
           on: {
             click: () => {
               this.pad.clear();
-              replace(this.answer);
+              this.hint();
             },
           },
         }, 'Clear')));
@@ -92,12 +92,18 @@ export class PredictPanel {
       h('div', { class: 'predict' }, h('div', {}, this.parts), this.answer));
   }
 
+  hint() {
+    replace(this.answer, h('p', { class: 'muted' }, this.typing.hidden
+      ? 'Draw something: what the network takes it for is shown here.'
+      : 'What the network makes of the rows is shown here.'));
+  }
+
   choose(part) {
     this.parts.forEach((one, index) => {
       one.hidden = one !== part;
       this.modes[index].setAttribute('aria-pressed', String(one === part));
     });
-    replace(this.answer);
+    this.hint();
   }
 
   /** What the network takes: a square is drawn, anything else is entered. */
@@ -130,7 +136,7 @@ export class PredictPanel {
 
   predictDrawing() {
     return this.pad.ink.isEmpty
-      ? replace(this.answer)
+      ? this.hint()
       : this.predict([{ features: this.pad.ink.features(Number(this.ink.value)) }]);
   }
 

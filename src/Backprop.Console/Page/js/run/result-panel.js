@@ -38,7 +38,6 @@ export class ResultPanel {
     }, name)));
     replace(this.element,
       h('div', { class: 'panel-head' }, h('h2', {}, 'Result'), choice),
-      h('p', { class: 'result-stop' }, sentence(result.stop.reason)),
       this.metrics,
       h('dl', { class: 'facts' },
         fact('Best metric', value(result.bestMetric),

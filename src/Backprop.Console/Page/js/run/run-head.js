@@ -4,7 +4,7 @@ import { path, post } from '../api.js';
 import { announce } from '../banners.js';
 import { confirm } from '../dialog.js';
 import { h, replace, setText } from '../dom.js';
-import { bytes, count, duration, number, percent, sentence, spanSeconds, time, value }
+import { count, duration, number, percent, sentence, spanSeconds, time, value }
   from '../format.js';
 import { isActive, isFinal, progressBar, progressOf, standingChip } from '../runs/standing.js';
 
@@ -74,16 +74,15 @@ export class RunHead {
         summary.totalSteps > 0 ? `of ${count(summary.totalSteps)}` : ''],
       ['Epoch', count(epoch), `of ${count(run.epochs)}`],
       ['Elapsed', duration(elapsed)],
-      ...isFinal(summary.standing) ? [] : [['Time left, at most', duration(left)]],
-      ['Samples per second', count(perSecond),
-        isRunning && stepSeconds > 0 ? `${value(1 / stepSeconds, 3)} steps/s` : ''],
+      ...isFinal(summary.standing) ? [] : [['Left, at most', duration(left)]],
+      ['Samples/s', count(perSecond)],
+      ...isRunning && stepSeconds > 0 ? [['Steps/s', value(1 / stepSeconds, 3)]] : [],
       ...progress ? [
         ['Loss', value(progress.loss)],
         ['Gradient norm', value(progress.gradientNorm)],
       ] : [],
       ['Metric', value(summary.metric)],
-      ['Parameters', run.parameters > 0 ? count(run.parameters) : '–',
-        run.parameters > 0 ? bytes(run.parameters * 4) : ''],
+      ['Parameters', run.parameters > 0 ? count(run.parameters) : '–'],
       ...run.generation > 0 ? [['Generation', count(run.generation)]] : [],
       ['Submitted', time(summary.submitted)],
     ];

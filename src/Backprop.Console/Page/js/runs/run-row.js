@@ -1,7 +1,7 @@
 // A run in the list: a row of a table on a desk, a card on a phone.
 
 import { h, replace, setAttribute, setText } from '../dom.js';
-import { ago, count, percent, sentence, time, value } from '../format.js';
+import { ago, count, percent, sentence, shortCount, time, value } from '../format.js';
 import { sparkline } from '../charts/sparkline.js';
 import { runAddress } from '../routes.js';
 import { progressBar, progressOf, standingChip } from './standing.js';
@@ -48,8 +48,9 @@ export class RunRow {
     setAttribute(reason, 'title', sentence(summary.reason));
     setText(share, done === null ? '' : percent(done, done < 1 ? 1 : 0));
     setText(steps, summary.totalSteps > 0
-      ? `${count(summary.version)} of ${count(summary.totalSteps)}` : '');
+      ? `${shortCount(summary.version)} of ${shortCount(summary.totalSteps)}` : '');
     setText(metric, value(summary.metric));
+    metric.parentElement.classList.toggle('none', summary.metric === null);
     setText(workers, summary.workers > 0 ? count(summary.workers) : '–');
     this.showAge();
   }

@@ -51,7 +51,7 @@ class ClusterView {
 
   build() {
     this.name = h('span', { class: 'muted' });
-    this.warnings = h('div', { class: 'run-notes', role: 'status' });
+    this.warnings = h('div', { class: 'warnings', role: 'status' });
     this.nodes = new NodesPanel(this.palette);
     this.waits = new WaitsPanel({
       onWatch: (run) => this.watch(run), onPoint: (node) => this.nodes.point(node),

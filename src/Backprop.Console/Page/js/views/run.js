@@ -29,7 +29,7 @@ class RunView {
   }
 
   async start() {
-    replace(this.main, h('p', { class: 'loading' }, `Loading ${this.id}…`));
+    replace(this.main, h('h1', {}, this.id), h('p', { class: 'loading' }, 'Loading…'));
     try {
       const run = await get(path('runs', this.id), { signal: this.abort.signal });
       this.build();

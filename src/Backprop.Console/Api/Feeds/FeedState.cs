@@ -1,0 +1,95 @@
+using System.Collections.Immutable;
+using Backprop.Console.Api;
+using Backprop.Distributed.Coordination;
+using Backprop.Training.Curves;
+
+namespace Backprop.Console.Api.Feeds;
+
+/// <summary>An event of a stream, as it is sent.</summary>
+/// <param name="Kind">Its name.</param>
+/// <param name="Data">JSON, in UTF-8.</param>
+internal readonly record struct FeedEvent(string Kind, ReadOnlyMemory<byte> Data);
+
+/// <summary>What is known of a run at one moment, for all its readers. What lies in it is written
+/// once, whoever reads it.</summary>
+internal sealed record FeedState
+{
+    /// <summary>Before anything is known.</summary>
+    public static FeedState Empty { get; } = new();
+
+    /// <summary>Counts the changes, from 1; 0: nothing is known yet.</summary>
+    public long Number { get; init; }
+
+    /// <summary>The run without its lists, as JSON.</summary>
+    public ReadOnlyMemory<byte> View { get; init; }
+
+    /// <summary>Counts the changes of <see cref="View"/>.</summary>
+    public long ViewNumber { get; init; }
+
+    /// <summary>The reports of all epochs, as JSON.</summary>
+    public ImmutableList<ReadOnlyMemory<byte>> Epochs { get; init; } = [];
+
+    /// <summary>The newest happenings, as JSON, by number.</summary>
+    public ImmutableSortedDictionary<long, ReadOnlyMemory<byte>> Happenings { get; init; } =
+        ImmutableSortedDictionary<long, ReadOnlyMemory<byte>>.Empty;
+
+    /// <summary>The layers' names.</summary>
+    public ImmutableArray<string> Layers { get; init; } = [];
+
+    /// <summary>The points of the curves, whole chunks first.</summary>
+    public CurveSegment Curves { get; init; } = CurveSegment.Empty(0);
+
+    /// <summary>Whether all of the curves that there is has been read.</summary>
+    public bool IsWhole { get; init; }
+
+    /// <summary>Whether the run is over.</summary>
+    public bool IsOver { get; init; }
+
+    /// <summary>Why nothing newer is known, in words; null: this is of now.</summary>
+    public string? Trouble { get; init; }
+
+    /// <summary>How old it is.</summary>
+    public TimeSpan Age { get; init; }
+
+    /// <summary>Whether it is of now.</summary>
+    public KnownAnswer Known => new(new CoordinatorAnswer.Done(), Age, Trouble);
+
+    /// <summary>One past the last step of the curves.</summary>
+    public long EndStep => Curves.Points is [.., var last] ? last.EndStep : 0;
+
+    /// <summary>Points that have a step in a range.</summary>
+    public CurveSegment CurvesBetween(long from, long to)
+    {
+        ImmutableArray<CurvePoint> points = Curves.Points;
+        int first = 0;
+        while (first < points.Length && points[first].EndStep <= from)
+        {
+            first++;
+        }
+
+        int end = first;
+        while (end < points.Length && points[end].FirstStep < to)
+        {
+            end++;
+        }
+
+        return Part(first, end);
+    }
+
+    /// <summary>Points from a place on, at most so many.</summary>
+    public CurveSegment CurvesFrom(long index, int most)
+    {
+        ImmutableArray<CurvePoint> points = Curves.Points;
+        int first = points.Length;
+        while (first > 0 && points[first - 1].Index >= index)
+        {
+            first--;
+        }
+
+        return Part(first, Math.Min(points.Length, first + most));
+    }
+
+    private CurveSegment Part(int first, int end) => new(
+        Curves.Layers, Curves.Points[first..end],
+        Curves.LayerNorms[(first * Curves.Layers)..(end * Curves.Layers)]);
+}

@@ -1,0 +1,161 @@
+using System.Collections.Immutable;
+using Backprop.Console.Prediction;
+using Backprop.Data;
+using Backprop.Distributed.Coordination;
+using Backprop.Engine;
+using Backprop.Training.Checkpoints;
+using Backprop.Training.Protocol;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Backprop.Console.Api;
+
+/// <summary>A sample to predict from: one of the two.</summary>
+/// <param name="Features">Its numbers, as many as the network has inputs, before any preparation.
+/// </param>
+/// <param name="Csv">A row of a table as the one trained on, with its head where that had one.
+/// </param>
+internal sealed record PredictionRequest(ImmutableArray<double>? Features, string? Csv);
+
+/// <summary>What a network makes of a sample.</summary>
+/// <param name="Class">The class it is taken for; null: the network gives values.</param>
+/// <param name="Probability">How probable; null: it has no probabilities.</param>
+/// <param name="Values">Every class's probability, or every value in its own unit.</param>
+internal sealed record PredictionAnswer(
+    string? Class, double? Probability, ImmutableArray<NamedNumber> Values);
+
+/// <summary>A number with a name.</summary>
+internal sealed record NamedNumber(string Name, double Value);
+
+/// <summary>What a run's network takes.</summary>
+/// <param name="Shape">The shape of a sample's features: <c>[1, 8, 8]</c>, channels first.</param>
+/// <param name="FeatureNames">Their names; empty: they have none.</param>
+/// <param name="TargetNames">The classes, or the values.</param>
+internal sealed record PredictionInput(
+    ImmutableArray<int> Shape, ImmutableArray<string> FeatureNames,
+    ImmutableArray<string> TargetNames);
+
+/// <summary>The routes that try a run's trained network.</summary>
+internal static class PredictionRoutes
+{
+    public static void Map(RouteGroupBuilder runs, ApiBackend backend)
+    {
+        runs.MapGet("{id}/predict", (string id, CancellationToken cancellation) =>
+                ApiAnswers.WithRun(id, run => WithModelAsync(
+                    backend, run, (model, shape) => new PredictionInput(
+                        shape.Dimensions, model.Model.Header.FeatureNames,
+                        model.Model.Header.TargetNames),
+                    cancellation)))
+            .WithName("ShowPredictionInput").WithSummary("What a run's trained network takes")
+            .Produces<PredictionInput>().Describes(
+                StatusCodes.Status404NotFound, StatusCodes.Status409Conflict,
+                StatusCodes.Status503ServiceUnavailable);
+        runs.MapPost("{id}/predict", (
+                string id, PredictionRequest request, CancellationToken cancellation) =>
+                ApiAnswers.WithRun(id, run => WithModelAsync(
+                    backend, run, (model, shape) => Predict(run, model, shape, request),
+                    cancellation)))
+            .WithName("Predict").WithSummary("What a run's trained network makes of a sample")
+            .Produces<PredictionAnswer>().Describes(
+                StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound,
+                StatusCodes.Status409Conflict, StatusCodes.Status503ServiceUnavailable);
+    }
+
+    private static async Task<IResult> WithModelAsync<T>(
+        ApiBackend backend, RunId run, Func<Storage.ModelFile, Shape, T> use,
+        CancellationToken cancellation)
+    {
+        KnownAnswer known = await backend.Known.AskAsync(
+            new CoordinatorRequest.ShowRun(run), cancellation);
+        if (known.Answer is not CoordinatorAnswer.Run { View: var view })
+        {
+            return ApiAnswers.Of(known.Answer);
+        }
+
+        if (view.Model is not { } stored)
+        {
+            return ApiAnswers.Problem(
+                StatusCodes.Status409Conflict,
+                $"run {run} has no trained model yet: {view.Summary.Reason}");
+        }
+
+        KnownAnswer replay = await backend.Known.AskAsync(
+            new CoordinatorRequest.ShowReplay(run, 0), cancellation);
+        if (replay.Answer is not CoordinatorAnswer.Replay { Setup.Outline.Train: var train })
+        {
+            return ApiAnswers.Of(replay.Answer);
+        }
+
+        try
+        {
+            T answer = await backend.Models.UseAsync(
+                stored, $"the model of run {run}", backend.ReadFile,
+                model => use(model, train.FeatureShape), cancellation);
+            return Results.Json(answer, ApiJson.Options);
+        }
+        catch (Exception mistake) when (mistake is MistakeException or InvalidDatasetException)
+        {
+            return ApiAnswers.Problem(StatusCodes.Status400BadRequest, mistake.Message);
+        }
+        catch (Exception failure) when (failure is CheckpointException or TimeoutException)
+        {
+            return ApiAnswers.Problem(
+                StatusCodes.Status503ServiceUnavailable, failure.Message);
+        }
+    }
+
+    private static PredictionAnswer Predict(
+        RunId run, Storage.ModelFile model, Shape shape, PredictionRequest request)
+    {
+        SamplePrediction predicted = request switch
+        {
+            { Features: { IsDefault: false } features, Csv: null } =>
+                Predictor.Predict(model, Sample(model, shape, features), threads: 1)[0],
+            { Csv: { } row, Features: null } => PredictRow(model, row),
+            _ => throw new MistakeException("one of 'features' and 'csv' belongs into the body"),
+        };
+        return new PredictionAnswer(
+            predicted.Class, predicted.Probability,
+            [.. predicted.Values.Select(value => new NamedNumber(value.Name, value.Value))]);
+    }
+
+    private static InMemoryDataset Sample(
+        Storage.ModelFile model, Shape shape, ImmutableArray<double> features)
+    {
+        if (features.Length != shape.Count)
+        {
+            throw new MistakeException(
+                $"'features' has {features.Length} numbers, where the network takes"
+                + $" {shape.Count} ({shape})");
+        }
+
+        return new InMemoryDataset(
+            "features", shape, new TargetSchema.Values([]),
+            [.. features.Select(feature => (float)feature)], [],
+            model.Model.Header.FeatureNames);
+    }
+
+    // Tables are read from files, as they were for training.
+    private static SamplePrediction PredictRow(Storage.ModelFile model, string csv)
+    {
+        string file = Path.Combine(
+            Path.GetTempPath(), $"backprop-{Guid.NewGuid():N}.csv");
+        try
+        {
+            File.WriteAllText(file, csv);
+            return Predictor.Predict(model, file, threads: 1) is [var first, ..]
+                ? first
+                : throw new MistakeException("'csv' has no row");
+        }
+        catch (Exception mistake) when (mistake is MistakeException or InvalidDatasetException)
+        {
+            throw new MistakeException(
+                mistake.Message.Replace(file, "csv", StringComparison.Ordinal));
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Collections.Immutable;
+using System.Reflection;
+using Backprop.Distributed.Coordination;
+using Backprop.Training.Specification;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Backprop.Console.Api;
+
+/// <summary>Whether a specification would be taken.</summary>
+/// <param name="IsValid">Whether it would.</param>
+/// <param name="Name">The name that it gives the run; null: it is not valid.</param>
+/// <param name="Errors">What is wrong, by position.</param>
+internal sealed record SpecificationVerdict(
+    bool IsValid, string? Name, ImmutableArray<SpecificationMistake> Errors);
+
+/// <summary>A specification that comes with the program.</summary>
+/// <param name="Name">Its file, without the ending.</param>
+/// <param name="Text">What stands in it.</param>
+internal sealed record SpecificationExample(string Name, string Text);
+
+/// <summary>The routes for whoever writes a specification.</summary>
+internal static class SpecificationRoutes
+{
+    /// <summary>Stands for the file's name where none is given.</summary>
+    public const string DefaultSource = "specification";
+
+    private const string ResourcePrefix = "Examples/";
+
+    private static readonly Lazy<ImmutableArray<SpecificationExample>> s_examples = new(Load);
+
+    public static void Map(RouteGroupBuilder specifications)
+    {
+        specifications.MapPost("/validate", async (
+                HttpRequest request, CancellationToken cancellation) =>
+                Judge(await ReadAsync(request, cancellation)))
+            .Accepts<string>("text/plain")
+            .WithName("ValidateSpecification")
+            .WithSummary("Whether a specification would be taken")
+            .Produces<SpecificationVerdict>();
+        specifications.MapGet("/examples", (HttpContext http) =>
+                ApiAnswers.Json(http, default, s_examples.Value))
+            .WithName("ListExamples").WithSummary("Specifications that come with the program")
+            .Produces<ImmutableArray<SpecificationExample>>();
+    }
+
+    /// <summary>The body of a request, as text.</summary>
+    public static async Task<string> ReadAsync(
+        HttpRequest request, CancellationToken cancellation)
+    {
+        using var reader = new StreamReader(request.Body);
+        return await reader.ReadToEndAsync(cancellation);
+    }
+
+    /// <summary>Why a specification would not be taken; null: it would.</summary>
+    public static SpecificationException? Refusal(string specification, string source)
+    {
+        try
+        {
+            return Check(specification, source, out _);
+        }
+        catch (SpecificationException mistakes)
+        {
+            return mistakes;
+        }
+    }
+
+    private static SpecificationException? Check(
+        string specification, string source, out string name)
+    {
+        name = "";
+        if (specification.Length is 0 or > RegistryState.MaxSpecificationLength)
+        {
+            return new SpecificationException([
+                new SpecificationError(
+                    new SourcePosition(source, 1, 1), "",
+                    $"the specification has {specification.Length:N0} characters, where 1 to"
+                    + $" {RegistryState.MaxSpecificationLength:N0} belong"),
+            ]);
+        }
+
+        RunSpecification run = RunSpecificationReader.Read(specification, source);
+        name = run.Name;
+        return ClusterRules.Refusal(run) is { } mistake
+            ? new SpecificationException([mistake])
+            : null;
+    }
+
+    private static SpecificationVerdict Judge(string specification)
+    {
+        SpecificationException? mistakes;
+        string name = "";
+        try
+        {
+            mistakes = Check(specification, DefaultSource, out name);
+        }
+        catch (SpecificationException found)
+        {
+            mistakes = found;
+        }
+
+        return mistakes is null
+            ? new SpecificationVerdict(true, name, [])
+            : new SpecificationVerdict(
+                false, null, [.. mistakes.Errors.Select(SpecificationMistake.Of)]);
+    }
+
+    private static ImmutableArray<SpecificationExample> Load()
+    {
+        Assembly assembly = typeof(SpecificationRoutes).Assembly;
+        return
+        [
+            .. assembly.GetManifestResourceNames()
+                .Where(name => name.StartsWith(ResourcePrefix, StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal)
+                .Select(name => new SpecificationExample(
+                    Path.GetFileNameWithoutExtension(name[ResourcePrefix.Length..]),
+                    TextOf(assembly, name))),
+        ];
+    }
+
+    private static string TextOf(Assembly assembly, string name)
+    {
+        using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
+        return reader.ReadToEnd();
+    }
+}
