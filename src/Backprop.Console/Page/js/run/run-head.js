@@ -41,6 +41,9 @@ export class RunHead {
     setText(this.reason, sentence(summary.reason));
     const done = progressOf(summary);
     setText(this.share, done === null ? 'steps not known yet' : percent(done));
+    document.title = isActive(summary.standing) && done !== null
+      ? `${percent(done, 0)} ${this.id} · Backprop`
+      : `${this.id}, ${summary.standing} · Backprop`;
     replace(this.notes, run.notes.map((note) => h('p', { class: 'note' }, sentence(note))));
     this.showActions(summary.standing);
     this.tick();
