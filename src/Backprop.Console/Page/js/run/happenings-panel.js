@@ -6,7 +6,10 @@ import { sentence, time } from '../format.js';
 const MOST = 500;
 // What happens at every epoch; among hundreds of these the loss of a worker is not seen.
 const ROUTINE = /^epoch \d+:|^the checkpoint of version \d+ is committed$|^speeds were/;
-const LOUD = /\b(lost|has left|is late|failed|fails|quarantin|not finite|refused|disput|gone|unreachable)/i;
+const LOUD = new RegExp([
+  'lost', 'has left', 'is late', 'fails?', 'failed', 'quarantin', 'not finite', 'refused', 'disput',
+  'gone', 'unreachable',
+].map((word) => `\\b${word}`).join('|'), 'i');
 
 export class HappeningsPanel {
   constructor() {
