@@ -3,8 +3,12 @@
 import { h, setText } from '../dom.js';
 
 const MOST_SMOOTHING = 0.99;
+const FIRST = 0.4;
 
-/** `onLog(isOn)`, `onSmoothing(weight)`, `onReset()`. */
+// Near 1 small differences matter most: the slider runs as the square root does.
+const weightAt = (place) => MOST_SMOOTHING * (1 - (1 - place) ** 2);
+
+/** `onLog(isOn)`, `onSmoothing(weight)`, `onReset()`; the answer's `smoothing` is the first. */
 export function chartTools({ onLog, onSmoothing, onReset }) {
   const log = h('button', {
     type: 'button', class: 'button small-button', 'aria-pressed': 'false',
@@ -16,13 +20,13 @@ export function chartTools({ onLog, onSmoothing, onReset }) {
       },
     },
   }, 'Log scale');
-  const shown = h('output', {}, '0');
+  const shown = h('output', {}, weightAt(FIRST).toFixed(2));
   const smoothing = h('input', {
-    type: 'range', min: '0', max: '1', step: '0.01', value: '0', 'aria-label': 'Smoothing',
+    type: 'range', min: '0', max: '1', step: '0.01', value: String(FIRST),
+    'aria-label': 'Smoothing',
     on: {
       input: () => {
-        // Steps near 1 matter most: the slider runs as the square root does.
-        const weight = MOST_SMOOTHING * (1 - (1 - Number(smoothing.value)) ** 2);
+        const weight = weightAt(Number(smoothing.value));
         setText(shown, weight.toFixed(2));
         onSmoothing(weight);
       },
@@ -34,6 +38,7 @@ export function chartTools({ onLog, onSmoothing, onReset }) {
   return {
     element: h('div', { class: 'chart-tools' },
       reset, log, h('label', { class: 'field-row' }, 'Smoothing', smoothing, shown)),
+    smoothing: weightAt(FIRST),
     showReset(isZoomed) {
       reset.hidden = !isZoomed;
     },

@@ -9,6 +9,7 @@ import { smooth } from './smoothing.js';
 
 const FONT = '11px system-ui, sans-serif';
 const LOGARITHMIC = 3;
+const ROBUST_SHARE = 0.99;
 const ZOOM_KEYS = { '+': 0.5, '=': 0.5, '-': 2, _: 2 };
 
 /**
@@ -20,6 +21,7 @@ export class LineChart {
   /**
    * @param options `title`, `heading` (its element), `xName` ("step"), `height`, `sync` (charts of
    * one key share the cursor), `format` (of a value), `tools` (elements beside the title),
+   * `isRobust` (outliers may leave the picture),
    * `onZoom(from, to)`, called with nulls for all
    */
   constructor(options) {
@@ -84,7 +86,7 @@ export class LineChart {
 
   draw(anew) {
     const lines = this.lines();
-    const signature = lines.map((line) => line.key + line.colour).join('|');
+    const signature = lines.map((line) => `${line.key} ${line.colour} ${line.points}`).join('|');
     const table = [this.data.x, ...lines.map((line) => line.values)];
     this.empty.hidden = this.data.x.length > 0;
     if (this.uplot && !anew && signature === this.signature) {
@@ -116,7 +118,8 @@ export class LineChart {
         ...(series.low ? [
           shown('high', series.high, { width: 0, band: 'high' }),
           shown('low', series.low, { width: 0, band: 'low' }),
-        ] : smoothed ? [shown('raw', series.values, { width: 1, opacity: 0.3 })] : []),
+        ] : []),
+        ...(smoothed ? [shown('raw', series.values, { width: 1, opacity: 0.3 })] : []),
         shown('main', smoothed ? smooth(series.values, this.weight) : series.values, {
           width: 1.6, main: true, dash: series.dash, points: series.points,
         }),
@@ -136,7 +139,8 @@ export class LineChart {
       legend: { show: false },
       scales: {
         x: { time: false, range: (_, least, most) => this.xRange(least, most) },
-        y: this.log ? { distr: LOGARITHMIC } : {},
+        y: this.log ? { distr: LOGARITHMIC }
+          : this.options.isRobust ? { range: () => this.robustRange() } : {},
       },
       series: [{}, ...lines.map((line) => ({
         show: line.isShown,
@@ -186,6 +190,18 @@ export class LineChart {
     }
 
     return least === null ? [0, 1] : least === most ? [least - 0.5, most + 0.5] : [least, most];
+  }
+
+  /** From 0 to nearly all of what is in sight: one step that was measured too short must not
+   * flatten all others. */
+  robustRange() {
+    const [min, max] = this.window ?? [-Infinity, Infinity];
+    const seen = this.lines_.filter((line) => line.isShown && line.main)
+      .flatMap((line) => line.of.values.filter((one, index) => isNumber(one)
+        && this.data.x[index] >= min && this.data.x[index] <= max))
+      .sort((one, other) => one - other);
+    const most = seen[Math.floor((seen.length - 1) * ROBUST_SHARE)];
+    return most > 0 ? [0, most * 1.15] : [0, 1];
   }
 
   onSelect(plot) {

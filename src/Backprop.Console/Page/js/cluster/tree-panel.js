@@ -158,6 +158,7 @@ export class TreePanel {
     this.colourLeaves();
     this.describe();
     if (this.playing && tree.whole !== null) {
+      this.showAt(0);
       this.replay();
     } else {
       cancelAnimationFrame(this.frame);

@@ -35,7 +35,7 @@ export class CheckpointsPanel {
         href: path('runs', this.id, 'checkpoints', String(version)),
         download: `${this.id}-${version}.checkpoint`,
       }, h('span', { class: 'visually-hidden' }, 'Download version '), count(version))),
-      h('td', {}, count(epoch + 1),
+      h('td', { class: 'checkpoint-epoch' }, count(epoch + 1),
         hasBest ? h('span', { class: 'muted small' }, ' with best') : null),
       h('td', { class: 'num' }, bytes(size)),
       h('td', { class: 'num', title: time(committed) }, ago(committed)));

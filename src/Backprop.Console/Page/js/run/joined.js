@@ -1,6 +1,6 @@
 // Lines with steps of their own over one axis of all their steps.
 
-/** Of lines `{key, label, colour, x, values}`, each ascending in x. */
+/** Of lines `{key, label, colour, x, values, smooth}`, each ascending in x. */
 export function joined(lines) {
   const x = [...new Set(lines.flatMap((line) => line.x))].sort((one, other) => one - other);
   const index = new Map(x.map((one, at) => [one, at]));
@@ -12,7 +12,8 @@ export function joined(lines) {
       line.x.forEach((one, at) => {
         values[index.get(one)] = line.values[at];
       });
-      return { key: line.key, label: line.label, colour: line.colour, values, smooth: true };
+      const { key, label, colour, smooth } = line;
+      return { key, label, colour, values, smooth };
     }),
   };
 }

@@ -40,7 +40,7 @@ export class PredictPanel {
     this.ink.value = '16';
     this.answer = h('div', { class: 'prediction', 'aria-live': 'polite' });
     this.row = h('textarea', {
-      rows: '4', 'aria-label': 'Rows of features',
+      rows: '5', wrap: 'off', 'aria-label': 'Rows of features',
       spellcheck: 'false', class: 'mono',
     });
     const file = h('input', {

@@ -21,7 +21,7 @@ export class RunCharts {
     this.history = [];
     this.tools = chartTools({
       onLog: (log) => this.lossCharts().forEach((chart) => chart.setLog(log)),
-      onSmoothing: (weight) => this.charts.forEach((chart) => chart.setSmoothing(weight)),
+      onSmoothing: (weight) => this.stepCharts().forEach((chart) => chart.setSmoothing(weight)),
       onReset: () => this.zoom(null, null),
     });
     const steps = {
@@ -31,11 +31,12 @@ export class RunCharts {
     this.loss = new LineChart({ ...steps, title: 'Loss by step', height: 260 });
     this.norms = new LineChart({ ...steps, title: 'Gradient norm by layer', height: 220 });
     this.rate = new LineChart({ ...steps, title: 'Learning rate' });
-    this.speed = new LineChart({ ...steps, title: 'Steps per second' });
+    this.speed = new LineChart({ ...steps, title: 'Steps per second', isRobust: true });
     this.epochLoss = new LineChart({ ...epochs, title: 'Loss by epoch', height: 260 });
     this.quality = new LineChart({ ...epochs, title: 'Metric by epoch' });
     this.charts =
       [this.loss, this.epochLoss, this.norms, this.quality, this.rate, this.speed];
+    this.stepCharts().forEach((chart) => chart.setSmoothing(this.tools.smoothing));
     this.element = h('section', { class: 'stack', 'aria-label': 'Charts' },
       h('div', { class: 'head charts-head' }, h('h2', {}, 'Charts'),
         h('div', { class: 'end' }, this.tools.element)),
@@ -59,6 +60,10 @@ export class RunCharts {
     this.charts.forEach((chart) => chart.destroy());
   }
 
+  stepCharts() {
+    return [this.loss, this.norms, this.rate, this.speed];
+  }
+
   lossCharts() {
     return [this.loss, this.epochLoss, this.norms];
   }
@@ -67,7 +72,7 @@ export class RunCharts {
     this.abort?.abort();
     this.part = null;
     this.tools.showReset(from !== null);
-    for (const chart of [this.loss, this.norms, this.rate, this.speed]) {
+    for (const chart of this.stepCharts()) {
       chart.window = from === null ? null : [from, to];
     }
 
@@ -122,10 +127,10 @@ export class RunCharts {
     const validation = validationLoss(history);
     this.epochLoss.update({ x, series: [
       { key: 'training', label: 'Training loss', colour: '--s0', values: trainingLoss(history),
-        smooth: true, points: few },
+        points: few },
       ...validation.some((one) => one !== null) ? [{
         key: 'validation', label: 'Validation loss', colour: '--s1', values: validation,
-        smooth: true, points: few,
+        points: few,
       }] : [],
     ] });
     const found = quality(history);
@@ -135,7 +140,7 @@ export class RunCharts {
     }
 
     this.quality.update({ x, series: found ? [{
-      key: found.name, label: found.name, colour: '--s2', values: found.values, smooth: true,
+      key: found.name, label: found.name, colour: '--s2', values: found.values,
       points: few,
     }] : [] });
   }

@@ -4,8 +4,9 @@ import { path, post } from '../api.js';
 import { announce } from '../banners.js';
 import { confirm } from '../dialog.js';
 import { h, replace, setText } from '../dom.js';
-import { count, duration, number, percent, sentence, spanSeconds, time, value }
-  from '../format.js';
+import {
+  count, duration, number, percent, sentence, shortCount, spanSeconds, time, value,
+} from '../format.js';
 import { isActive, isFinal, progressBar, progressOf, standingChip } from '../runs/standing.js';
 
 const DEFAULT_BATCH = 32;
@@ -40,6 +41,9 @@ export class RunHead {
     setText(this.reason, sentence(summary.reason));
     const done = progressOf(summary);
     setText(this.share, done === null ? 'steps not known yet' : percent(done));
+    document.title = isActive(summary.standing) && done !== null
+      ? `${percent(done, 0)} ${this.id} · Backprop`
+      : `${this.id}, ${summary.standing} · Backprop`;
     replace(this.notes, run.notes.map((note) => h('p', { class: 'note' }, sentence(note))));
     this.showActions(summary.standing);
     this.tick();
@@ -71,7 +75,7 @@ export class RunHead {
       : isRunning && this.batch ? this.batch / stepSeconds : NaN;
     const facts = [
       ['Step', count(summary.version),
-        summary.totalSteps > 0 ? `of ${count(summary.totalSteps)}` : ''],
+        summary.totalSteps > 0 ? `of ${shortCount(summary.totalSteps)}` : ''],
       ['Epoch', count(epoch), `of ${count(run.epochs)}`],
       ['Elapsed', duration(elapsed)],
       ...isFinal(summary.standing) ? [] : [['Left, at most', duration(left)]],

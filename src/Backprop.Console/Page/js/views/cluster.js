@@ -2,7 +2,7 @@
 
 import { get, path, Refusal } from '../api.js';
 import { h, replace, setText } from '../dom.js';
-import { nodeName } from '../format.js';
+import { nodeName, sentence } from '../format.js';
 import { follow } from '../live.js';
 import { Palette } from '../palette.js';
 import { isActive, isFinal } from '../runs/standing.js';
@@ -42,6 +42,12 @@ class ClusterView {
     }
   }
 
+  /** The run that is watched unless somebody chooses another. */
+  get first() {
+    return this.summaries.find((one) => one.standing === 'training')
+      ?? this.summaries.find((one) => isActive(one.standing));
+  }
+
   end() {
     this.unfollow();
     this.abort.abort();
@@ -54,7 +60,7 @@ class ClusterView {
     this.warnings = h('div', { class: 'warnings', role: 'status' });
     this.nodes = new NodesPanel(this.palette);
     this.waits = new WaitsPanel({
-      onWatch: (run) => this.watch(run), onPoint: (node) => this.nodes.point(node),
+      onWatch: (run) => this.choose(run), onPoint: (node) => this.nodes.point(node),
     });
     this.steps = h('section', { class: 'stack', 'aria-label': 'Steps' });
     replace(this.main,
@@ -76,12 +82,13 @@ class ClusterView {
   receiveRuns(summaries) {
     this.summaries = summaries;
     this.waits.show(summaries, this.watched);
-    if (!this.watched) {
-      const first = summaries.find((one) => one.standing === 'training')
-        ?? summaries.find((one) => isActive(one.standing));
-      if (first) {
-        this.watch(first.id);
-      }
+    const { first } = this;
+    const isOver = this.asked === null
+      && summaries.some((one) => one.id === this.watched && isFinal(one.standing));
+    if (first && (!this.watched || isOver)) {
+      this.watch(first.id);
+    } else {
+      this.steer();
     }
   }
 
@@ -96,24 +103,49 @@ class ClusterView {
     this.trace = new TracePanel(run, this.palette);
     replace(this.steps, h('h2', { class: 'steps-title' }, `Steps of ${run}`),
       this.tree.element, this.trace.element);
-    const say = (text) => {
-      this.tree.say(text);
-      this.trace.say(text);
-    };
-    say('Asking the nodes…');
-    this.source = new TimelineSource(run, {
-      onTimeline: (timeline) => {
-        this.tree.take(timeline);
-        this.trace.take(timeline);
-      },
-      onWords: say,
-    });
+    this.say('Asking the nodes…');
+    this.steer();
     this.waits.show(this.summaries, run);
     this.loadShares();
   }
 
+  choose(run) {
+    this.asked = run;
+    this.watch(run);
+  }
+
+  /** Asks the nodes as long as they have the run; what they said last stays to be looked at. */
+  steer() {
+    const summary = this.summaries.find((one) => one.id === this.watched);
+    if (!this.watched) {
+      return;
+    }
+
+    if (summary && !isActive(summary.standing)) {
+      this.source?.end();
+      this.source = null;
+      if (!this.tree.timeline) {
+        this.say(`No node has ${this.watched} at the moment: ${sentence(summary.reason)}.`);
+      }
+    } else {
+      this.source ??= new TimelineSource(this.watched, {
+        onTimeline: (timeline) => {
+          this.tree.take(timeline);
+          this.trace.take(timeline);
+        },
+        onWords: (text) => this.say(text),
+      });
+    }
+  }
+
+  say(text) {
+    this.tree.say(text);
+    this.trace.say(text);
+  }
+
   unwatch() {
     this.source?.end();
+    this.source = null;
     this.tree?.end();
     this.trace?.end();
   }

@@ -56,7 +56,7 @@ class CompareView {
     const tools = this.tools = chartTools({
       onLog: (log) => [this.loss, this.training, this.validation]
         .forEach((chart) => chart.setLog(log)),
-      onSmoothing: (weight) => this.charts.forEach((chart) => chart.setSmoothing(weight)),
+      onSmoothing: (weight) => this.loss.setSmoothing(weight),
       onReset: () => this.zoom(null, null),
     });
     const epochs = { xName: 'epoch', heading: 'h2', sync: 'compare-epochs' };
@@ -64,6 +64,7 @@ class CompareView {
       title: 'Training loss by step', heading: 'h2', height: 340,
       onZoom: (from, to) => this.zoom(from, to),
     });
+    this.loss.setSmoothing(tools.smoothing);
     this.training = new LineChart({ ...epochs, title: 'Training loss by epoch' });
     this.validation = new LineChart({ ...epochs, title: 'Validation loss by epoch' });
     this.quality = new LineChart({ ...epochs, title: 'Validation accuracy or R² by epoch' });
@@ -158,12 +159,13 @@ class CompareView {
   draw() {
     replace(this.table, this.runs.map((one) => this.row(one)));
     const found = this.runs.filter(({ run }) => run);
-    const lines = (make) => found.map((one) => {
+    const lines = (make, smooth) => found.map((one) => {
       const [x, values] = make(one);
-      return { key: one.id, label: one.id, colour: one.colour, x, values };
+      return { key: one.id, label: one.id, colour: one.colour, x, values, smooth };
     });
-    this.loss.update(joined(lines(({ curves }) => [curves.step, curves.lossMean])));
-    const byEpoch = (make) => lines(({ run }) => [epochNumbers(run.history), make(run.history)]);
+    this.loss.update(joined(lines(({ curves }) => [curves.step, curves.lossMean], true)));
+    const byEpoch = (make) =>
+      lines(({ run }) => [epochNumbers(run.history), make(run.history)], false);
     this.training.update(joined(byEpoch(trainingLoss)));
     this.validation.update(joined(byEpoch(validationLoss)));
     this.quality.update(joined(byEpoch((history) =>
