@@ -29,7 +29,11 @@ internal static class UserMessages
         },
         CoordinatorRequest.ListRuns list => new Wire.CoordinatorRequest
         {
-            ListRuns = new Wire.ListRuns { After = list.After?.Value ?? "", Limit = list.Limit },
+            ListRuns = new Wire.ListRuns
+            {
+                After = list.After?.Value ?? "",
+                Limit = list.Limit == RegistryState.MaxRuns ? 0 : list.Limit,
+            },
         },
         CoordinatorRequest.FollowRun follow => new Wire.CoordinatorRequest
         {

@@ -266,7 +266,6 @@ internal static class RecordSamples
         new CoordinatorRequest.Submit(
             new Guid("00112233-4455-6677-8899-aabbccddeeff"), "name = xor", "xor.conf", 3),
         new CoordinatorRequest.ListRuns(),
-        new CoordinatorRequest.ListRuns { After = s_run, Limit = 10 },
         new CoordinatorRequest.FollowRun(s_run, new RunCursor(3, 17, 1_024)),
         new CoordinatorRequest.ShowSpecification(s_run),
         new CoordinatorAnswer.Specification("name = xor"),
