@@ -19,7 +19,12 @@ public sealed class AccessibilityTests(PageFixture fixture)
     {
         Chromium.Require();
         string run = await fixture.FinishedRunAsync();
-        string[] views = ["runs", $"runs/{run}", $"compare/{run}", "submit", "cluster", "explain"];
+        string going = await fixture.SubmitLongAsync();
+        string[] views =
+        [
+            "runs", $"runs/{run}", $"runs/{going}", $"compare/{run}", "submit",
+            $"cluster?run={going}", "explain",
+        ];
         await using Visit visit = await fixture.VisitAsync(width, scheme);
         var found = new List<string>();
         foreach (string view in views)
@@ -39,6 +44,7 @@ public sealed class AccessibilityTests(PageFixture fixture)
             }
         }
 
+        await fixture.StopAsync(going);
         Assert.Empty(found);
         visit.AssertQuiet();
     }

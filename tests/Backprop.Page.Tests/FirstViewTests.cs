@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -13,13 +14,13 @@ public sealed class FirstViewTests(PageFixture fixture)
     {
         Chromium.Require();
         await using Visit visit = await fixture.VisitAsync();
-        var sizes = new List<Task<int>>();
-        visit.Page.RequestFinished += (_, request) => sizes.Add(SizeOf(request));
+        var sizes = new ConcurrentQueue<Task<int>>();
+        visit.Page.RequestFinished += (_, request) => sizes.Enqueue(SizeOf(request));
         await visit.OpenAsync("runs");
         await Expect(visit.Page.GetByRole(AriaRole.Link, new() { Name = "Submit a run" }))
             .ToBeVisibleAsync();
 
-        int[] bytes = await Task.WhenAll(sizes.ToArray());
+        int[] bytes = await Task.WhenAll([.. sizes]);
 
         Assert.InRange(bytes.Length, 3, 100);
         Assert.InRange(bytes.Sum(), 1_000, MostBytes);
@@ -32,12 +33,14 @@ public sealed class FirstViewTests(PageFixture fixture)
         Chromium.Require();
         await using Visit visit = await fixture.VisitAsync();
         await visit.OpenAsync("runs");
-        var again = new List<(string Url, int Status)>();
-        visit.Page.Response += (_, response) => again.Add((response.Url, response.Status));
+        var answers = new ConcurrentQueue<(string Url, int Status)>();
+        visit.Page.Response += (_, response) => answers.Enqueue(
+            (response.Url, response.Status));
 
         await visit.Page.ReloadAsync();
         await Expect(visit.Page.Locator("main h1")).ToBeVisibleAsync();
 
+        (string Url, int Status)[] again = [.. answers];
         Assert.Contains(again, answer => answer.Url.EndsWith("/js/app.js"));
         Assert.All(
             again.Where(answer => answer.Url.Contains("/js/") || answer.Url.EndsWith(".css")),

@@ -72,6 +72,14 @@ public sealed class PageFixture : IAsyncLifetime
     public Task<string> SubmitLongAsync() =>
         SubmitAsync(ReadMoons().Replace("epochs = 60", "epochs = 1000000"));
 
+    /// <summary>Stops a run.</summary>
+    public async Task StopAsync(string run)
+    {
+        using HttpResponseMessage answer = await _http.PostAsync(
+            new Uri(Address, $"/api/v1/runs/{run}/stop"), content: null);
+        answer.EnsureSuccessStatusCode();
+    }
+
     /// <inheritdoc/>
     public async Task DisposeAsync()
     {

@@ -97,16 +97,24 @@ public sealed partial class RunTests(PageFixture fixture)
         ILocator workers = page.GetByRole(AriaRole.Region, new() { Name = "Workers" })
             .GetByRole(AriaRole.Listitem);
         await Expect(workers).ToHaveCountAsync(PageFixture.Workers);
+        string[] before = await NamesAsync(workers);
 
         fixture.Cluster.Kill("worker-2");
 
-        await Expect(page.GetByRole(AriaRole.List).Filter(new() { HasText = "entered the queue" }))
-            .ToContainTextAsync(Gone());
         await Expect(workers).ToHaveCountAsync(PageFixture.Workers - 1);
+        string gone = Assert.Single(before.Except(await NamesAsync(workers)));
+        await Expect(page.GetByRole(AriaRole.List).Filter(new() { HasText = "entered the queue" }))
+            .ToContainTextAsync(new Regex($"{Regex.Escape(gone)} (has left|is late)"));
         await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
         await StopAsync(page);
         visit.AssertQuiet();
     }
+
+    // Each line begins with the node's address.
+    private static async Task<string[]> NamesAsync(ILocator workers) =>
+    [
+        .. (await workers.AllInnerTextsAsync()).Select(text => Address().Match(text).Value),
+    ];
 
     private static async Task StopAsync(IPage page)
     {
@@ -118,9 +126,9 @@ public sealed partial class RunTests(PageFixture fixture)
     [GeneratedRegex(@"#/runs/moons-\d+$")]
     private static partial Regex RunAddress();
 
+    [GeneratedRegex(@"[\w.]+:\d+")]
+    private static partial Regex Address();
+
     [GeneratedRegex("^Download the model")]
     private static partial Regex Download();
-
-    [GeneratedRegex("has left|is late")]
-    private static partial Regex Gone();
 }
