@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Parsing;
 using Backprop.Console.Commands;
+using Backprop.Console.Completion;
 
 namespace Backprop.Console;
 
@@ -30,6 +32,14 @@ internal static class BackpropCommandLine
         foreach (Command command in RunCommands.Create(environment))
         {
             root.Add(command);
+        }
+
+        root.Add(TopCommand.Create(environment));
+        root.Add(CompletionCommand.Create(environment));
+        root.Add(SharedOptions.Json());
+        foreach (SuggestDirective suggest in root.Directives.OfType<SuggestDirective>())
+        {
+            suggest.Action = new SuggestAction(suggest, environment.Output);
         }
 
         return root;

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -22,11 +24,18 @@ internal sealed class ApiUnavailableException(string message, Exception? inner =
 internal sealed class ApiClient : IDisposable
 {
     private const int RunsAPage = 1_000;
+    private const string EventMediaType = "text/event-stream";
 
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
 
+    // Streams of events have a sign of life every ten.
+    private static readonly TimeSpan s_mostSilence = TimeSpan.FromSeconds(35);
+
     private readonly HttpClient _http;
     private readonly Uri _server;
+
+    /// <summary>The events of the list of runs and of the cluster.</summary>
+    public const string ClusterEvents = "api/v1/events";
 
     public ApiClient(Uri server)
     {
@@ -34,7 +43,13 @@ internal sealed class ApiClient : IDisposable
         _http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
     }
 
+    /// <summary>Where it is.</summary>
+    public Uri Server => _server;
+
     public void Dispose() => _http.Dispose();
+
+    /// <summary>The events of a run.</summary>
+    public static string RunEvents(RunId run) => $"api/v1/runs/{run}/events";
 
     /// <summary>Submits a run; repeated with the same submission, it is the same run.</summary>
     public async Task<RunId> SubmitAsync(
@@ -78,6 +93,48 @@ internal sealed class ApiClient : IDisposable
     /// <summary>The cluster.</summary>
     public Task<ClusterView> ClusterAsync(CancellationToken cancellation) =>
         GetAsync<ClusterView>("api/v1/cluster", cancellation);
+
+    /// <summary>A run's curves, of at most so many points.</summary>
+    public Task<CurveTable> CurvesAsync(
+        RunId run, int points, CancellationToken cancellation) =>
+        GetAsync<CurveTable>($"api/v1/runs/{run}/curves?points={points}", cancellation);
+
+    /// <summary>Events as they come, until the connection ends.</summary>
+    /// <param name="path">Below the API's address.</param>
+    /// <param name="after">The id of the last event that is known; null: from the beginning.
+    /// </param>
+    /// <param name="cancellation">Ends it.</param>
+    public async IAsyncEnumerable<SseItem<string>> EventsAsync(
+        string path, string? after, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () =>
+            {
+                var request = new HttpRequestMessage(HttpMethod.Get, path);
+                request.Headers.Accept.ParseAdd(EventMediaType);
+                if (after is not null)
+                {
+                    request.Headers.Add("Last-Event-ID", after);
+                }
+
+                return request;
+            },
+            cancellation);
+        if (response.Content.Headers.ContentType?.MediaType != EventMediaType)
+        {
+            throw new ApiUnavailableException(
+                $"what answers at {_server} is no cluster's API, or one of another version: it"
+                + " has no events");
+        }
+
+        await using var content = new SilenceLimit(
+            await response.Content.ReadAsStreamAsync(cancellation), s_mostSilence);
+        await foreach (SseItem<string> item in
+            SseParser.Create(content).EnumerateAsync(cancellation))
+        {
+            yield return item;
+        }
+    }
 
     /// <summary>Changes a run's course.</summary>
     public async Task ControlAsync(

@@ -41,17 +41,17 @@ internal static class EvaluateCommand
         {
             string path = result.GetRequiredValue(model);
             string? specification = result.GetValue(data);
-            string? wanted = result.GetValue(part);
+            string? chosen = result.GetValue(part);
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             (string source, EvaluationMetrics metrics) =
                 new ComputeThread<(string, EvaluationMetrics)>(
-                    "evaluating", () => Evaluate(path, specification, wanted, count)).Result();
-            environment.Output.WriteLine(
-                $"{NumberText.Count(metrics.Rows)} samples of {source}");
-            foreach (string line in Report(metrics, environment.Width))
-            {
-                environment.Output.WriteLine(line);
-            }
+                    "evaluating", () => Evaluate(path, specification, chosen, count)).Result();
+            CommandEnvironment wanted = environment.For(result);
+            wanted.Answer(new { source, metrics },
+            [
+                $"{NumberText.Count(metrics.Rows)} samples of {source}",
+                .. Report(metrics, wanted.Width),
+            ]);
         });
         return command;
     }

@@ -57,7 +57,7 @@ internal static class NodeCommand
             NodeConfiguration node = SharedOptions.ReadNode(
                 result.GetValue(configuration), result.GetValue(threads),
                 environment with { Variables = variables });
-            return RunAsync(node, environment).GetAwaiter().GetResult();
+            return RunAsync(node, environment.For(result)).GetAwaiter().GetResult();
         });
         return command;
     }
@@ -128,6 +128,12 @@ internal static class NodeCommand
 
     private static void Write(CommandEnvironment environment, string line)
     {
+        if (environment.IsJson)
+        {
+            environment.Tell("line", new { at = environment.Time.GetUtcNow(), text = line });
+            return;
+        }
+
         environment.Output.WriteLine(line);
         environment.Output.Flush();
     }

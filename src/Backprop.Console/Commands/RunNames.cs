@@ -1,0 +1,34 @@
+using System.CommandLine.Completions;
+using Backprop.Console.Client;
+using Backprop.Distributed.Coordination;
+
+namespace Backprop.Console.Commands;
+
+/// <summary>The names of a cluster's runs, for completion in a shell: quick, or none.</summary>
+internal static class RunNames
+{
+    private const int MostNames = 100;
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>The names, newest first.</summary>
+    public static IEnumerable<string> Complete(
+        CompletionContext context, CommandEnvironment environment)
+    {
+        using var limit = new CancellationTokenSource(s_patience);
+        try
+        {
+            using var api = new ApiClient(ServerAddress.Find(
+                context.ParseResult.GetValue<string?>(ClientOptions.ServerName),
+                environment.Variables));
+            RunSummaryView[] runs = api.RunsAsync(limit.Token).GetAwaiter().GetResult();
+            return [.. runs.Take(MostNames).Select(run => run.Id.Value), "latest"];
+        }
+        catch (Exception failure)
+            when (failure is IOException or MistakeException or OperationCanceledException)
+        {
+            // Who presses Tab wants no message in the middle of a line.
+            return [];
+        }
+    }
+}
