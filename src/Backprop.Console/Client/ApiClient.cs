@@ -278,7 +278,8 @@ internal sealed class ApiClient : IDisposable
         {
             throw new ApiUnavailableException(
                 $"the cluster at {_server} has not answered within"
-                + $" {s_deadline.TotalSeconds:0} s");
+                + $" {s_deadline.TotalSeconds:0} s. It may be starting, or its coordinator moving:"
+                + " try again; its nodes' logs say more");
         }
 
         if (!response.IsSuccessStatusCode)

@@ -78,8 +78,8 @@ internal static class EvaluateCommand
     private static IDataset Choose(TrainingPlan plan, string? part) => part switch
     {
         "training" => plan.Train,
-        "validation" => plan.Validation ?? throw Missing("validation"),
-        "test" => plan.Test ?? throw Missing("test"),
+        "validation" => plan.Validation ?? throw Missing("validation", plan),
+        "test" => plan.Test ?? throw Missing("test", plan),
         _ => plan.Test ?? plan.Validation ?? plan.Train,
     };
 
@@ -95,8 +95,13 @@ internal static class EvaluateCommand
         }
     }
 
-    private static MistakeException Missing(string part) =>
-        new($"--part: the data have no {part} part");
+    private static MistakeException Missing(string part, TrainingPlan plan)
+    {
+        string[] others = [.. plan.Validation is null ? [] : (string[])["validation"],
+            .. plan.Test is null ? [] : (string[])["test"], "training"];
+        return new MistakeException(
+            $"--part: the data have no {part} part; they have {string.Join(", ", others)}");
+    }
 
     private static IEnumerable<string> Report(EvaluationMetrics metrics, int width)
     {

@@ -21,7 +21,7 @@ internal sealed record RunDescription
     public required ImmutableArray<DescribedLayer> Layers { get; init; }
 
     /// <summary>Parameters of all layers.</summary>
-    public required int Parameters { get; init; }
+    public required long Parameters { get; init; }
 
     /// <summary>The training part of the data.</summary>
     public required DescribedSamples Training { get; init; }
@@ -57,7 +57,7 @@ internal sealed record RunDescription
     public required long StepsPerEpoch { get; init; }
 
     /// <summary>Epochs of the whole run.</summary>
-    public required int Epochs { get; init; }
+    public required long Epochs { get; init; }
 
     /// <summary>Networks of the ensemble; 1: it is none.</summary>
     public required int Networks { get; init; }

@@ -1,5 +1,3 @@
-using Spectre.Console.Testing;
-
 namespace Backprop.Console.Tests.Commands;
 
 /// <summary><c>backprop top</c> against a real cluster.</summary>
@@ -30,56 +28,26 @@ public sealed class TopCommandTests
         string run = await cluster.SubmitAsync(http, Specifications.Moons
             .Replace("every-steps = 20", "every-epochs = 1000")
             .Replace("epochs = 8", "epochs = 1000000"));
-        using var terminal = new TestConsole();
-        terminal.Profile.Width = 80;
-        terminal.Profile.Height = 24;
-        terminal.Interactive().EmitAnsiSequences();
-        terminal.Profile.Capabilities.AlternateBuffer = true;
-        var user = new Thread(() => Use(terminal));
-        user.Start();
+        using var terminal = new UsedTerminal(
+            ("> moons-1", UsedTerminal.Key(ConsoleKey.Enter)),
+            ("■", UsedTerminal.Letter('s')),
+            ($"stop {run} for good?", UsedTerminal.Letter('y')),
+            ($"stop {run}: done", UsedTerminal.Letter('q')));
 
         CommandRun shown = CommandRun.With(
             new Surroundings { Terminal = terminal, HasKeyboard = true },
             "top", "--server", cluster.Address.ToString());
-        user.Join();
 
         Assert.Equal((0, "", ""), (shown.ExitCode, shown.Output, shown.Error));
-        Assert.Contains($"stop {run} for good?", terminal.Output);
-        Assert.Contains($"stop {run}: done", terminal.Output);
+        await cluster.AwaitEndAsync(http, run);
         Assert.Contains("stopped", cluster.Run("runs").Output);
 
         // The alternate screen is entered and left, the cursor hidden and shown.
         Assert.Equal(1, Count(terminal.Output, "\u001b[?1049h"));
         Assert.Equal(1, Count(terminal.Output, "\u001b[?1049l"));
-        Assert.EndsWith("\u001b[?1049l", terminal.Output[..^LengthAfterExit(terminal.Output)]);
-        Assert.Contains("\u001b[?25h", terminal.Output);
+        Assert.Equal(
+            Count(terminal.Output, "\u001b[?25l"), Count(terminal.Output, "\u001b[?25h"));
     }
-
-    private static void Use(TestConsole terminal)
-    {
-        See(terminal, "> moons-1");
-        terminal.Input.PushKey(ConsoleKey.Enter);
-        See(terminal, "Esc back");
-        See(terminal, "■");
-        terminal.Input.PushCharacter('s');
-        See(terminal, "for good?");
-        terminal.Input.PushCharacter('y');
-        See(terminal, ": done");
-        terminal.Input.PushCharacter('q');
-    }
-
-    private static void See(TestConsole terminal, string text) => Assert.True(
-        SpinWait.SpinUntil(
-            () =>
-            {
-                Thread.Sleep(20);
-                return terminal.Output.Contains(text, StringComparison.Ordinal);
-            },
-            TimeSpan.FromSeconds(60)),
-        $"'{text}' is not to be seen");
 
     private static int Count(string text, string part) => text.Split(part).Length - 1;
-
-    private static int LengthAfterExit(string output) =>
-        output.Length - output.IndexOf("\u001b[?1049l", StringComparison.Ordinal) - 8;
 }

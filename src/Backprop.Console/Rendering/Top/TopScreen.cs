@@ -113,7 +113,10 @@ internal static class TopScreen
             TopStyle.Title);
         if (state.Stale is { } stale)
         {
-            yield return new TopLine(RunWatchText.Stale(stale), TopStyle.Wrong);
+            foreach (string line in Wrapped(RunWatchText.Stale(stale), width))
+            {
+                yield return new TopLine(line, TopStyle.Wrong);
+            }
         }
 
         foreach (string warning in (state.Cluster?.Warnings ?? []).Take(MaxWarnings))
@@ -226,6 +229,23 @@ internal static class TopScreen
                 + Sparkline.Draw(run.Losses.Spread(Math.Max(1, width - number.Length - 7)))
                 + number;
         }
+    }
+
+    private static IEnumerable<string> Wrapped(string text, int width)
+    {
+        string line = "";
+        foreach (string word in text.Split(' '))
+        {
+            if (line.Length > 0 && line.Length + 1 + word.Length >= width)
+            {
+                yield return line;
+                line = "  ";
+            }
+
+            line += line.Trim().Length == 0 ? word : " " + word;
+        }
+
+        yield return line;
     }
 
     private static string Counted(int count, string what) =>

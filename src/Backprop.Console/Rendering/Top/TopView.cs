@@ -15,6 +15,9 @@ internal sealed class TopView(
     // Also how long a key waits.
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(40);
 
+    // Connections may be slow; what a key does is seen at once.
+    private static readonly TimeSpan s_between = TimeSpan.FromMilliseconds(200);
+
     // Runs that are passed by on the way down a list are not asked for.
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(200);
 
@@ -22,6 +25,7 @@ internal sealed class TopView(
     private ImmutableArray<TopLine> _shown = [];
     private (int Width, int Height) _size;
     private long _movedAt;
+    private long _drawnAt;
 
     /// <summary>Whether a terminal can show it.</summary>
     public static bool CanShow(CommandEnvironment environment) =>
@@ -37,14 +41,21 @@ internal sealed class TopView(
             terminal.Cursor.Hide();
             try
             {
-                while (!interrupted.IsCancellationRequested && Hear(feeds) && Press(feeds))
+                while (!interrupted.IsCancellationRequested)
                 {
+                    Hear(feeds);
+                    bool isPressed = terminal.Input.IsKeyAvailable();
+                    if (isPressed && !Press(feeds))
+                    {
+                        return;
+                    }
+
                     if (environment.Time.GetElapsedTime(_movedAt) >= s_settle)
                     {
                         feeds.Follow(_state.Wanted());
                     }
 
-                    Draw();
+                    Draw(isPressed);
                     interrupted.WaitHandle.WaitOne(s_look);
                 }
             }
@@ -55,14 +66,12 @@ internal sealed class TopView(
         });
     }
 
-    private bool Hear(TopFeeds feeds)
+    private void Hear(TopFeeds feeds)
     {
         while (feeds.TryHear(out TopInput? input))
         {
             _state = _state.Decide(input!).Next;
         }
-
-        return true;
     }
 
     // False: the user quits.
@@ -91,8 +100,14 @@ internal sealed class TopView(
         return true;
     }
 
-    private void Draw()
+    private void Draw(bool isUrgent)
     {
+        if (!isUrgent && environment.Time.GetElapsedTime(_drawnAt) < s_between)
+        {
+            return;
+        }
+
+        _drawnAt = environment.Time.GetTimestamp();
         int width = Math.Max(LeastWidth, terminal.Profile.Width);
         int height = Math.Max(LeastHeight, terminal.Profile.Height);
         ImmutableArray<TopLine> lines = TopScreen.Lines(
