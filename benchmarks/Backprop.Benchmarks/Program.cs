@@ -22,6 +22,9 @@ internal static class Program
             case ["cluster"]:
                 ClusterTable.Print();
                 return 0;
+            case ["dashboards"]:
+                DashboardTable.Print();
+                return 0;
             case ["scale"]:
                 ScaleTable.Print();
                 return 0;

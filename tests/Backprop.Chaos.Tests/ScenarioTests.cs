@@ -76,6 +76,29 @@ public sealed class ScenarioTests : IDisposable
         Assert.Equal("completed", (await SeeAsync(cluster, run, state => state.IsOver)).Standing);
     }
 
+    [SkippableFact]
+    public async Task A_disk_that_is_full_is_named_and_waited_for()
+    {
+        using SmallDisk disk =
+            SmallDisk.Mount(Path.Combine(_directory.FullName, "state"), "64m");
+        using ChaosCluster cluster = Start(servers: 1, workers: 1, s_longSilence);
+        (string run, _) = await BeginAsync(cluster);
+
+        disk.FillBut(0);
+        await UntilAsync(
+            async () => (await cluster.Api.WarningsAsync() ?? []).Any(
+                warning => warning.Contains("database or disk is full")),
+            "nobody says that the disk is full");
+        disk.Empty();
+
+        RunState end = await SeeAsync(cluster, run, state => state.IsOver);
+        Assert.Equal("completed", end.Standing);
+        Assert.Equal(
+            ChaosSpecification.Undisturbed(
+                ChaosSpecification.For(Length), _directory.FullName),
+            end.Weights);
+    }
+
     private ChaosCluster Start(int servers, int workers, TimeSpan silence)
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "every node has a loopback address of its own");

@@ -70,6 +70,24 @@ internal sealed class RunApi(Uri address) : IDisposable
         }
     }
 
+    /// <summary>What is wrong with the cluster; null: nobody answers.</summary>
+    public async Task<string[]?> WarningsAsync()
+    {
+        try
+        {
+            JsonElement view = await _http.GetFromJsonAsync<JsonElement>("api/v1/cluster");
+            return
+            [
+                .. view.GetProperty("warnings").EnumerateArray()
+                    .Select(warning => warning.GetString()!),
+            ];
+        }
+        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>What a run is at; null: nobody answers.</summary>
     public async Task<RunState?> ShowAsync(string run)
     {

@@ -15,6 +15,10 @@ internal static class Specifications
         checkpoint { every-steps = 20 }
         """;
 
+    /// <summary>The same, as a cluster takes it.</summary>
+    public static string ClusterMoons { get; } =
+        Moons.Replace("every-steps = 20", "every-epochs = 1");
+
     /// <summary>Irises by a network of one layer; the loss is to be filled in.</summary>
     public static string Iris(string loss, string file = "data/tables/iris.csv") => $$"""
         name = iris

@@ -44,6 +44,7 @@ internal static class ApiServer
         });
         builder.Services.ConfigureHttpJsonOptions(
             options => ApiJson.Configure(options.SerializerOptions));
+        builder.Services.AddProblemDetails();
         ApiDescription.Add(builder.Services);
         return builder;
     }
@@ -105,6 +106,14 @@ internal static class ApiServer
 
     private static void Map(WebApplication application, ApiBackend backend)
     {
+        application.UseExceptionHandler(new ExceptionHandlerOptions
+        {
+            // What Kestrel refuses while a body is read, such as one that is too long.
+            StatusCodeSelector = failure => failure is BadHttpRequestException refused
+                ? refused.StatusCode
+                : StatusCodes.Status500InternalServerError,
+        });
+        application.UseStatusCodePages();
         application.MapGet("/healthz", () => Results.Text("alive")).ExcludeFromDescription();
         application.MapGet("/readyz", () => backend.Unready() is { } reason
             ? ApiAnswers.Problem(StatusCodes.Status503ServiceUnavailable, reason)
@@ -117,9 +126,9 @@ internal static class ApiServer
         ReplayRoutes.Map(runs, backend);
         PredictionRoutes.Map(runs, backend);
         SpecificationRoutes.Map(api.MapGroup("/specifications").WithTags("Specifications"));
-        api.MapGet("/cluster", (HttpContext http) => ApiAnswers
-            .JsonAsync<CoordinatorAnswer.Cluster, ClusterView>(
-                http, backend, new CoordinatorRequest.ShowCluster(), answer => answer.View))
+        api.MapGet("/cluster", (Delegate)((HttpContext http) => ApiAnswers
+                .JsonAsync<CoordinatorAnswer.Cluster, ClusterView>(
+                    http, backend, new CoordinatorRequest.ShowCluster(), answer => answer.View)))
             .WithName("ShowCluster").WithTags("Cluster")
             .WithSummary("The nodes, where the coordinator lives, what is wrong")
             .Produces<ClusterView>().Describes(StatusCodes.Status503ServiceUnavailable);

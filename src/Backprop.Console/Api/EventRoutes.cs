@@ -32,7 +32,7 @@ internal static class EventRoutes
             .Produces<string>(contentType: MediaType).Describes(
                 StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound,
                 StatusCodes.Status503ServiceUnavailable);
-        api.MapGet("/events", (HttpContext http) => FollowClusterAsync(http, backend))
+        api.MapGet("/events", (Delegate)((HttpContext http) => FollowClusterAsync(http, backend)))
             .WithName("FollowCluster").WithTags("Cluster")
             .WithSummary("The list of runs and the cluster, as they change")
             .Produces<string>(contentType: MediaType)
@@ -96,7 +96,7 @@ internal static class EventRoutes
 
             FeedState next = await stream.WaitAsync(
                 token => feed.NextAsync(state.Number, s_sign, token), state);
-            if (ReferenceEquals(next, state))
+            if (next.Number == state.Number)
             {
                 await stream.SignAsync();
             }

@@ -47,8 +47,14 @@ internal sealed class KnownAnswers(ICoordinatorClient coordinator, TimeProvider 
         TimeSpan left = s_patience - time.GetElapsedTime(since);
         if (!asked.IsCompleted && left > TimeSpan.Zero)
         {
-            await Task.WhenAny(asked, Task.Delay(left, time, cancellation));
-            cancellation.ThrowIfCancellationRequested();
+            try
+            {
+                await asked.WaitAsync(left, time, cancellation);
+            }
+            catch (TimeoutException)
+            {
+                // The last one will do.
+            }
         }
 
         return asked.IsCompleted

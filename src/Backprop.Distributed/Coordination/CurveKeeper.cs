@@ -71,7 +71,7 @@ internal sealed class CurveKeeper(
         _record?.CutAt(step);
     }
 
-    /// <summary>Points from a place on, at most so many places.</summary>
+    /// <summary>Points from a place on, at most so many.</summary>
     public CurveSegment Read(long from, int most)
     {
         ReadIfNeeded();

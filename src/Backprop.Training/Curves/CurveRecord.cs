@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Backprop.Training.Curves;
 
@@ -60,30 +61,14 @@ public sealed class CurveRecord(int layers)
 
     /// <summary>Points from a place on that are on record.</summary>
     /// <param name="from">The first place.</param>
-    /// <param name="most">How many places are looked at.</param>
-    public CurveSegment Read(long from, int most)
-    {
-        int first = (int)Math.Clamp(from, 0, _points.Count);
-        int end = (int)Math.Min(_points.Count, first + (long)most);
-        var points = ImmutableArray.CreateBuilder<CurvePoint>();
-        var norms = ImmutableArray.CreateBuilder<float>();
-        for (int index = first; index < end; index++)
-        {
-            if (_points[index].Steps > 0)
-            {
-                points.Add(_points[index]);
-                norms.AddRange(_norms.Slice(index * layers, layers));
-            }
-        }
-
-        return new CurveSegment(layers, points.ToImmutable(), norms.ToImmutable());
-    }
+    /// <param name="most">At most so many points.</param>
+    public CurveSegment Read(long from, int most) => Read(from, _points.Count, most);
 
     /// <summary>A chunk's points to store; from now on they count as saved.</summary>
     public CurveSegment TakeToSave(long chunk)
     {
         _unsaved.Remove(chunk);
-        return Read(chunk * ChunkLength, ChunkLength);
+        return Read(chunk * ChunkLength, (chunk + 1) * ChunkLength, ChunkLength);
     }
 
     /// <summary>A chunk could not be stored.</summary>
@@ -96,6 +81,26 @@ public sealed class CurveRecord(int layers)
         Enter(segment);
         _unsaved.Clear();
         _unsaved.UnionWith(before);
+    }
+
+    private CurveSegment Read(long from, long end, int most)
+    {
+        ReadOnlySpan<CurvePoint> all = CollectionsMarshal.AsSpan(_points);
+        ReadOnlySpan<float> allNorms = CollectionsMarshal.AsSpan(_norms);
+        var points = ImmutableArray.CreateBuilder<CurvePoint>();
+        var norms = ImmutableArray.CreateBuilder<float>();
+        end = Math.Min(end, all.Length);
+        for (int index = (int)Math.Clamp(from, 0, all.Length);
+            index < end && points.Count < most; index++)
+        {
+            if (all[index].Steps > 0)
+            {
+                points.Add(all[index]);
+                norms.AddRange(allNorms.Slice(index * layers, layers));
+            }
+        }
+
+        return new CurveSegment(layers, points.ToImmutable(), norms.ToImmutable());
     }
 
     private void Extend(int index)

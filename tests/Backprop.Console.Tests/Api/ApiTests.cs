@@ -18,7 +18,7 @@ public sealed class ApiTests
         for (int i = 0; i < 3; i++)
         {
             await cluster.AwaitEndAsync(
-                http, await cluster.SubmitAsync(http, Specifications.Moons));
+                http, await cluster.SubmitAsync(http, Specifications.ClusterMoons));
         }
 
         JsonElement first = await http.GetFromJsonAsync<JsonElement>("api/v1/runs?limit=2");
@@ -92,11 +92,11 @@ public sealed class ApiTests
     {
         await using ServedCluster cluster = await ServedCluster.StartAsync();
         using HttpClient http = cluster.Client();
-        string run = await cluster.SubmitAsync(http, Specifications.Moons);
+        string run = await cluster.SubmitAsync(http, Specifications.ClusterMoons);
         await cluster.AwaitEndAsync(http, run);
 
         Assert.Equal(
-            Specifications.Moons, await http.GetStringAsync($"api/v1/runs/{run}/specification"));
+            Specifications.ClusterMoons, await http.GetStringAsync($"api/v1/runs/{run}/specification"));
 
         JsonElement all =
             await http.GetFromJsonAsync<JsonElement>($"api/v1/runs/{run}/curves");

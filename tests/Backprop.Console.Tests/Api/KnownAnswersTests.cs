@@ -30,7 +30,8 @@ public sealed class KnownAnswersTests
         Assert.NotNull(old.Trouble);
         Assert.NotEqual(TimeSpan.Zero, old.Age);
         var newer = new CoordinatorAnswer.Runs([]);
-        silent.SetResult(newer);
+        silent.SetResult(s_runs);
+        _coordinator.Answers.Enqueue(Task.FromResult<CoordinatorAnswer>(newer));
         Assert.Same(newer, (await _known.AskAsync(s_request, default)).Answer);
     }
 

@@ -12,7 +12,7 @@ public sealed class RunEventTests
     {
         await using ServedCluster cluster = await ServedCluster.StartAsync();
         using HttpClient http = cluster.Client();
-        string run = await cluster.SubmitAsync(http, Specifications.Moons);
+        string run = await cluster.SubmitAsync(http, Specifications.ClusterMoons);
 
         List<ReceivedEvent> events =
             await EventReader.ReadAsync(http, $"api/v1/runs/{run}/events", null, _ => false);
@@ -35,7 +35,7 @@ public sealed class RunEventTests
     {
         await using ServedCluster cluster = await ServedCluster.StartAsync();
         using HttpClient http = cluster.Client();
-        string run = await cluster.SubmitAsync(http, Specifications.Moons);
+        string run = await cluster.SubmitAsync(http, Specifications.ClusterMoons);
         string path = $"api/v1/runs/{run}/events";
         List<ReceivedEvent> whole = await EventReader.ReadAsync(http, path, null, _ => false);
 
@@ -81,7 +81,7 @@ public sealed class RunEventTests
             http, "api/v1/events", null,
             one => one.Kind == "runs" && one.Data.ToString().Contains(
                 "completed", StringComparison.Ordinal));
-        await cluster.SubmitAsync(http, Specifications.Moons);
+        await cluster.SubmitAsync(http, Specifications.ClusterMoons);
 
         JsonElement runs = Of(await reading, "runs")[^1].GetProperty("runs");
 

@@ -57,8 +57,8 @@ public sealed class CurveRecordTests
         _record.Enter(Of((5, 1), (9, 1)));
 
         Assert.Equal([(5, 1), (9, 1)], Steps(_record.Read(3, 100)));
-        Assert.Equal([(9, 1)], Steps(_record.Read(6, 4)));
-        Assert.Empty(_record.Read(6, 3).Points);
+        Assert.Equal([(9, 1)], Steps(_record.Read(6, 1)));
+        Assert.Empty(_record.Read(10, 100).Points);
     }
 
     [Fact]

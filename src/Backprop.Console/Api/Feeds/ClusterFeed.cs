@@ -66,8 +66,15 @@ internal sealed class ClusterFeed(
             change = _changed.Task;
         }
 
-        await Task.WhenAny(change, Task.Delay(most, time, cancellation));
-        cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            await change.WaitAsync(most, time, cancellation);
+        }
+        catch (TimeoutException)
+        {
+            // There is nothing new.
+        }
+
         lock (_lock)
         {
             return _state;

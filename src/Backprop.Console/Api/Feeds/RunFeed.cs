@@ -148,8 +148,15 @@ internal sealed class RunFeed
             change = _changed.Task;
         }
 
-        await Task.WhenAny(change, Task.Delay(most, _time, cancellation));
-        cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            await change.WaitAsync(most, _time, cancellation);
+        }
+        catch (TimeoutException)
+        {
+            // There is nothing new.
+        }
+
         return State;
     }
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Backprop.Console.Tests;
+namespace Backprop.Tests.Shared;
 
 /// <summary>A file system in memory of a given size; making one takes the rights of root, and a
 /// test that has none is skipped.</summary>
