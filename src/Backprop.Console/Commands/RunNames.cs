@@ -15,6 +15,12 @@ internal static class RunNames
     public static IEnumerable<string> Complete(
         CompletionContext context, CommandEnvironment environment)
     {
+        // Help asks for an argument's values as well, and may not wait for them.
+        if (context is not TextCompletionContext)
+        {
+            return [];
+        }
+
         using var limit = new CancellationTokenSource(s_patience);
         try
         {

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Backprop.Console.Client;
 using Backprop.Console.Rendering.Top;
 using Backprop.Distributed.Coordination;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Console.Commands;
 
@@ -31,7 +32,8 @@ internal static class TopCommand
                 }
                 else if (TopView.CanShow(wanted))
                 {
-                    await new TopView(api, wanted, wanted.Terminal!).ShowAsync(interrupted);
+                    TopState now = await NowAsync(api, interrupted);
+                    await new TopView(api, now, wanted, wanted.Terminal!).ShowAsync(interrupted);
                 }
                 else
                 {
@@ -55,17 +57,19 @@ internal static class TopCommand
         }
     }
 
+    private static async Task<TopState> NowAsync(
+        ApiClient api, CancellationToken interrupted)
+    {
+        ClusterView cluster = await api.ClusterAsync(interrupted);
+        RunSummaryView[] runs = await api.RunsAsync(interrupted);
+        return TopState.Of(api.Server, cluster, runs.Take(MostRuns));
+    }
+
     private static async Task WriteAsync(
         ApiClient api, CommandEnvironment environment, CancellationToken interrupted)
     {
-        RunSummaryView[] runs = await api.RunsAsync(interrupted);
-        var state = new TopState
-        {
-            Server = api.Server,
-            Cluster = await api.ClusterAsync(interrupted),
-            Runs = [.. runs.Take(MostRuns)],
-        };
-        foreach (var run in state.Wanted())
+        TopState state = await NowAsync(api, interrupted);
+        foreach (RunId run in state.Wanted())
         {
             FollowedRun known = FollowedRun.Of(
                 await api.RunAsync(run, interrupted),

@@ -52,9 +52,9 @@ internal sealed class RunWatch(ApiClient api, CommandEnvironment environment)
     {
         if (!environment.IsJson)
         {
+            environment.Output.WriteLine($"{run} goes on without you");
             environment.Output.WriteLine(
-                $"{run} goes on without you; 'backprop watch {run}' shows it again,"
-                + $" 'backprop stop {run}' ends it");
+                $"'backprop watch {run}' shows it again, 'backprop stop {run}' ends it");
         }
 
         return ExitCode.Interrupted;

@@ -100,7 +100,7 @@ internal static class RunWatchText
             + $"{new string('─', BarWidth - filled)}  {NumberText.Percent(share)}{left}";
         string numbers = view.Progress is { } progress
             ? $"  loss {NumberText.Short(progress.Loss)}"
-                + $"  |gradient| {NumberText.Short(progress.GradientNorm)}"
+                + $"  norm {NumberText.Short(progress.GradientNorm)}"
                 + (seconds > 0 ? $"  {NumberText.Rate(1 / seconds.Value)} steps/s" : "")
             : "";
         yield return $"step {NumberText.Count(summary.Version)} of"

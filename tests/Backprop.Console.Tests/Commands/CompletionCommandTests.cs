@@ -27,12 +27,18 @@ public sealed class CompletionCommandTests
         Assert.Equal((0, "", ""), (run.ExitCode, run.Output, run.Error));
     }
 
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("watch", "--help")]
+    public void Help_asks_no_cluster(params string[] arguments) =>
+        Assert.Contains("--json", CommandRun.Succeeds(arguments).Output);
+
     [Fact]
     public async Task The_names_of_runs_are_completed()
     {
         await using ServedCluster cluster = await ServedCluster.StartAsync();
         using HttpClient http = cluster.Client();
-        await cluster.SubmitAsync(http, Specifications.Moons);
+        await cluster.SubmitAsync(http, Specifications.ClusterMoons);
 
         Assert.Equal(
             ["latest", "moons-1"],

@@ -23,7 +23,8 @@ public sealed class JsonTests : IDisposable
 
         JsonElement end = events[^1].GetProperty("data");
         Assert.Equal("end", Kind(events[^1]));
-        Assert.All(events[..^1], one => Assert.Contains(Kind(one), (string[])["epoch", "progress"]));
+        string[] before = ["epoch", "progress"];
+        Assert.All(events[..^1], one => Assert.Contains(Kind(one), before));
         JsonElement summary = end.GetProperty("summary");
         Assert.Equal(CommandRun.Weights(_scratch["run"]), Text(summary, "weightsSha256"));
         Assert.Equal(8, summary.GetProperty("history").GetArrayLength());

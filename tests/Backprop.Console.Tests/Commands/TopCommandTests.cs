@@ -8,7 +8,7 @@ public sealed class TopCommandTests
     {
         await using ServedCluster cluster = await ServedCluster.StartAsync();
         using HttpClient http = cluster.Client();
-        string run = await cluster.SubmitAsync(http, Specifications.Moons);
+        string run = await cluster.SubmitAsync(http, Specifications.ClusterMoons);
         await cluster.AwaitEndAsync(http, run);
 
         CommandRun shown = cluster.Run("top");

@@ -5,8 +5,8 @@ using Backprop.Training.Protocol;
 
 namespace Backprop.Console.Rendering.Top;
 
-/// <summary>Follows the events that <c>backprop top</c> wants to hear, and does what its user wants,
-/// beside the thread that shows them.</summary>
+/// <summary>Follows the events that <c>backprop top</c> wants to hear, and does what its user
+/// wants, beside the thread that shows them.</summary>
 internal sealed class TopFeeds : IAsyncDisposable
 {
     private const int MaxWaiting = 1_024;

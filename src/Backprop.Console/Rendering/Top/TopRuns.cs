@@ -34,7 +34,7 @@ internal static class TopRuns
             yield break;
         }
 
-        var columns = Columns.For(width, state.Runs.Max(run => run.Id.Value.Length));
+        var columns = Columns.For(width - 1, state.Runs.Max(run => run.Id.Value.Length));
         yield return new TopLine(Head(columns), TopStyle.Head);
         var lines = new List<TopLine>();
         int selectedEnd = 0;

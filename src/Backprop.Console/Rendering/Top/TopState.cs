@@ -47,6 +47,11 @@ internal sealed record TopState
     /// <summary>What has become of the user's last request; empty: nothing yet.</summary>
     public string Note { get; init; } = "";
 
+    /// <summary>As it is when it was asked for.</summary>
+    public static TopState Of(
+        Uri server, ClusterView cluster, IEnumerable<RunSummaryView> runs) =>
+        new TopState { Server = server, Cluster = cluster }.With(runs);
+
     /// <summary>Whether a run can still change.</summary>
     public static bool IsOpen(RunStanding standing) => standing
         is not (RunStanding.Completed or RunStanding.Failed or RunStanding.Stopped);
@@ -149,8 +154,7 @@ internal sealed record TopState
             (ConsoleKey.End, _) or (_, 'G') => new(quiet.Move(int.MaxValue / 2), null),
             (_, 'p') => quiet.Request(RunControl.Pause, "pausing"),
             (_, 'r') => quiet.Request(RunControl.Resume, "resuming"),
-            (_, 's') when Page != TopPage.Help => new(
-                quiet with { AskedToStop = Selected }, null),
+            (_, 's') when Page != TopPage.Help => new(quiet.AskToStop(), null),
             _ => new(this, null),
         };
     }
@@ -176,6 +180,12 @@ internal sealed record TopState
         int at = Runs.Select((run, i) => run.Id == Selected ? i : 0).Max();
         return this with { Selected = Runs[Math.Clamp(at + lines, 0, Runs.Length - 1)].Id };
     }
+
+    private TopState AskToStop() =>
+        Runs.IsDefault || Runs.FirstOrDefault(run => run.Id == Selected) is not { } run
+            ? this
+            : IsOpen(run.Standing) ? this with { AskedToStop = run.Id }
+            : this with { Note = $"{run.Id} is over" };
 
     private TopDecision Request(RunControl control, string doing) =>
         Page != TopPage.Help && Selected is { } run

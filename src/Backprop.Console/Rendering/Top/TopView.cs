@@ -7,7 +7,7 @@ namespace Backprop.Console.Rendering.Top;
 /// <summary>Shows <c>backprop top</c> on the whole of a terminal, which is as it was before when
 /// the user has enough of it.</summary>
 internal sealed class TopView(
-    ApiClient api, CommandEnvironment environment, IAnsiConsole terminal)
+    ApiClient api, TopState first, CommandEnvironment environment, IAnsiConsole terminal)
 {
     private const int LeastWidth = 40;
     private const int LeastHeight = 8;
@@ -21,7 +21,7 @@ internal sealed class TopView(
     // Runs that are passed by on the way down a list are not asked for.
     private static readonly TimeSpan s_settle = TimeSpan.FromMilliseconds(200);
 
-    private TopState _state = new() { Server = api.Server };
+    private TopState _state = first;
     private ImmutableArray<TopLine> _shown = [];
     private (int Width, int Height) _size;
     private long _movedAt;

@@ -61,6 +61,7 @@ public sealed class TopStateTests
         Assert.IsType<TopRequest.Quit>(s_three.Decide(Known.Key('q')).Request);
         Assert.Null(Known.Nothing.Decide(Known.Key('p')).Request);
         Assert.Null(s_three.Decide(Known.Key('x')).Request);
+        Assert.Null(s_three.After(Known.Key(ConsoleKey.End), Known.Key('s')).AskedToStop);
     }
 
     [Fact]
