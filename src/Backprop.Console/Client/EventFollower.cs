@@ -61,7 +61,9 @@ internal sealed class EventFollower(ApiClient api, TimeProvider time, TimeSpan p
                 }
             }
 
+            // Another node may answer next; if it knows nothing newer either, it says so.
             isCutOff = true;
+            isStale = false;
             troubledSince ??= time.GetTimestamp();
             RequirePatience(troubledSince, trouble);
             yield return ServerEvent.Stale(

@@ -62,6 +62,20 @@ public sealed class EventFollowerTests
     }
 
     [Fact]
+    public async Task A_node_that_knows_more_than_the_one_before_ends_the_staleness()
+    {
+        using var server = new FakeEventServer(
+            FakeEventServer.Events("event: stale\ndata: {\"seconds\":4,\"reason\":\"it moves\"}"),
+            FakeEventServer.Events(Happening, End));
+
+        ServerEvent[] told = await FollowAsync(server, s_patience);
+
+        Assert.Equal(
+            ["stale", "stale", "stale", "happening", "end"], told.Select(one => one.Kind));
+        Assert.Equal(0, told[2].Read<StaleNews>().Seconds);
+    }
+
+    [Fact]
     public async Task Patience_ends()
     {
         using var server = new FakeEventServer(FakeEventServer.Events(Happening));
