@@ -147,6 +147,7 @@ internal static class ApiServer
         }
 
         ReplayRoutes.Map(runs, backend);
+        TimelineRoutes.Map(runs, backend);
         application.MapGet("/api/v1/cluster", (CancellationToken cancellation) => AnswerAsync(
             backend, new CoordinatorRequest.ShowCluster(), cancellation));
     }

@@ -137,6 +137,9 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             case CoordinatorRequest.ShowReplay replay:
                 Show(replay);
                 break;
+            case CoordinatorRequest.ShowTimeline timeline:
+                Show(timeline);
+                break;
             case CoordinatorRequest.ControlRun control:
                 Control(control);
                 break;
@@ -193,6 +196,29 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         else
         {
             Forward(replay, run);
+        }
+    }
+
+    private void Show(CoordinatorRequest.ShowTimeline timeline)
+    {
+        if (State.Find(timeline.Run) is not { } run)
+        {
+            Sender.Tell(NoSuchRun(timeline.Run));
+        }
+        else if (run.Ended is { } summary)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} is over, and nodes keep what they did only as"
+                    + $" long as one trains: {summary.Reason}"));
+        }
+        else if (run.Outline is null)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} has not begun: {OutliningReason(run.Id)}"));
+        }
+        else
+        {
+            Forward(timeline, run);
         }
     }
 
