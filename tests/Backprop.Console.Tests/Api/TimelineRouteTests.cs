@@ -27,7 +27,9 @@ public sealed class TimelineRouteTests : IDisposable
         Assert.Equal(2, view.GetProperty("microBatches").GetInt32());
         Assert.Equal(0, view.GetProperty("missing").GetArrayLength());
         Assert.True(view.GetProperty("taken").GetDateTimeOffset() > DateTimeOffset.UnixEpoch);
-        JsonElement worker = view.GetProperty("workers")[0];
+        // Of two micro-batches a worker that is slow for a while has none.
+        JsonElement worker = view.GetProperty("workers").EnumerateArray()
+            .First(one => one.GetProperty("spans").GetArrayLength() > 0);
         Assert.StartsWith("worker-", worker.GetProperty("node").GetString());
         Assert.Equal(
             ["compute", "push", "wait"],
@@ -149,7 +151,7 @@ public sealed class TimelineRouteTests : IDisposable
                     [.. view.RootElement.GetProperty("workers").EnumerateArray()];
                 if (view.RootElement.GetProperty("endStep").GetInt64() > 100
                     && workers.Length == 2
-                    && workers.All(one => one.GetProperty("spans").GetArrayLength() > 100))
+                    && workers.Any(one => one.GetProperty("spans").GetArrayLength() > 100))
                 {
                     return view.RootElement.Clone();
                 }
