@@ -7,7 +7,7 @@ namespace Backprop.Console.Rendering;
 /// <summary>What <c>backprop timeline</c> shows, as lines of text.</summary>
 internal static class TimelineText
 {
-    private const int NameLength = 14;
+    private const int NameLength = 16;
     private const double MillisecondsInSecond = 1e3;
 
     private static readonly SpanKind[] s_columns =
