@@ -10,7 +10,7 @@ using Backprop.Training.Protocol;
 namespace Backprop.Distributed.Tests.Timelines;
 
 /// <summary>A cluster that trains is asked what it has done lately.</summary>
-public sealed class TimelineTests : IAsyncDisposable
+public sealed class TimelineTests : IAsyncLifetime
 {
     private const int Workers = 3;
     private const int Servers = 2;
@@ -29,7 +29,9 @@ public sealed class TimelineTests : IAsyncDisposable
         OnHung = reason => throw new TimeoutException(reason),
     });
 
-    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => _cluster.DisposeAsync().AsTask();
 
     [Fact]
     public async Task Every_node_tells_what_it_did_step_by_step()
