@@ -124,6 +124,7 @@ internal static class ApiServer
         EventRoutes.Map(api, runs, backend);
         CurveRoutes.Map(runs, backend);
         ReplayRoutes.Map(runs, backend);
+        TimelineRoutes.Map(runs, backend);
         PredictionRoutes.Map(runs, backend);
         SpecificationRoutes.Map(api.MapGroup("/specifications").WithTags("Specifications"));
         api.MapGet("/cluster", (Delegate)((HttpContext http) => ApiAnswers

@@ -7,6 +7,7 @@ using Backprop.Console.Api;
 using Backprop.Console.Storage;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -124,6 +125,20 @@ internal sealed class ApiClient : IDisposable
     public Task<ReplaySource> ReplayAsync(
         RunId run, long version, CancellationToken cancellation) =>
         GetAsync<ReplaySource>($"api/v1/runs/{run}/replay?version={version}", cancellation);
+
+    /// <summary>What the nodes of a run did in its last steps.</summary>
+    public Task<TimelineView> TimelineAsync(RunId run, CancellationToken cancellation) =>
+        GetAsync<TimelineView>($"api/v1/runs/{run}/timeline", cancellation);
+
+    /// <summary>That for a trace viewer.</summary>
+    public async Task<byte[]> ChromeTraceAsync(RunId run, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(
+                HttpMethod.Get, $"api/v1/runs/{run}/timeline?format=chrome"),
+            cancellation);
+        return await response.Content.ReadAsByteArrayAsync(cancellation);
+    }
 
     /// <summary>The digests of a run's versions, as <c>digests.bin</c> has them.</summary>
     public async Task<byte[]> DigestsAsync(RunId run, CancellationToken cancellation)

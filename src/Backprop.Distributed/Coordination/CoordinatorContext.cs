@@ -51,6 +51,10 @@ public sealed record CoordinatorPatience
     /// <summary>Between two times that digests and curves are stored, and after a failure of that.</summary>
     public TimeSpan Digests { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>Nodes may take so long to tell what they did lately; who has not is missing.
+    /// </summary>
+    public TimeSpan Timeline { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>After a journal's failure, before the first new start.</summary>
     public TimeSpan FirstRestart { get; init; } = TimeSpan.FromSeconds(1);
 
