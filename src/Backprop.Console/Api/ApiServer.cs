@@ -114,6 +114,7 @@ internal static class ApiServer
                 : StatusCodes.Status500InternalServerError,
         });
         application.UseStatusCodePages();
+        PageRoutes.Map(application);
         application.MapGet("/healthz", () => Results.Text("alive")).ExcludeFromDescription();
         application.MapGet("/readyz", () => backend.Unready() is { } reason
             ? ApiAnswers.Problem(StatusCodes.Status503ServiceUnavailable, reason)
