@@ -32,6 +32,8 @@ internal static class BackpropCommandLine
             root.Add(command);
         }
 
+        ClientOptions.AddToken(root);
+        root.Add(TokenCommand.Create(environment));
         return root;
     }
 

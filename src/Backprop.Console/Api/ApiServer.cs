@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Backprop.Console.Api.Access;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
@@ -39,16 +40,20 @@ internal static class ApiServer
     /// <summary>Of an application that serves the API, and whatever else is added to it.</summary>
     /// <param name="host">Where.</param>
     /// <param name="port">0: any free one.</param>
-    public static WebApplicationBuilder CreateBuilder(string host, int port)
+    /// <param name="access">Who may come in; null: this machine, without a token.</param>
+    public static WebApplicationBuilder CreateBuilder(
+        string host, int port, AccessOptions? access = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        IPAddress[] addresses = AddressesOf(host);
+        AccessControl.Add(builder, access ?? AccessOptions.OfThisMachine, host, addresses);
         builder.WebHost.ConfigureKestrel(options =>
         {
             options.AddServerHeader = false;
             options.Limits.MaxRequestBodySize = MaxBodyBytes;
             options.Limits.MaxConcurrentConnections = MaxConnections;
-            foreach (IPAddress address in AddressesOf(host))
+            foreach (IPAddress address in addresses)
             {
                 options.Listen(address, port);
             }
@@ -122,6 +127,7 @@ internal static class ApiServer
 
     private static void Map(WebApplication application, ApiBackend backend)
     {
+        AccessControl.Use(application);
         application.MapGet("/healthz", () => Results.Text("alive"));
         application.MapGet("/readyz", () => backend.Unready() is { } reason
             ? Problem(StatusCodes.Status503ServiceUnavailable, reason)

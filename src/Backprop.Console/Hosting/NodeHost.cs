@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Cluster;
 using Backprop.Console.Api;
+using Backprop.Console.Api.Access;
 using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Coordination;
@@ -77,6 +78,8 @@ internal sealed class NodeHost : IAsyncDisposable
             if (_api is not null)
             {
                 yield return $"api       {_api}";
+                yield return "access    "
+                    + _host.Services.GetRequiredService<AccessPolicy>().Description;
             }
         }
     }

@@ -5,6 +5,7 @@ using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Hosting;
 using Backprop.Console.Api;
+using Backprop.Console.Api.Access;
 using Backprop.Console.Storage;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Cluster;
@@ -71,7 +72,8 @@ internal static class NodeServices
             return plain.Build();
         }
 
-        WebApplicationBuilder serving = ApiServer.CreateBuilder(node.Api.Host, node.Api.Port);
+        WebApplicationBuilder serving = ApiServer.CreateBuilder(
+            node.Api.Host, node.Api.Port, AccessOptions.Of(node));
         Add(serving.Services, node, address);
         return serving.Build();
     }
@@ -82,6 +84,7 @@ internal static class NodeServices
         services.AddSingleton(node);
         services.AddSingleton(node.State.Patience);
         services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(new DataRoots(node.Data.Directory, node.Data.Roots));
         services.AddSingleton<NodeReports>();
         services.AddSingleton<NodeDirectory>();
         services.AddSingleton<CheckpointPieces>();
@@ -183,6 +186,7 @@ internal static class NodeServices
         var node = provider.GetRequiredService<NodeConfiguration>();
         var self = provider.GetRequiredService<NodeDescription>();
         var reports = provider.GetRequiredService<NodeReports>();
+        var roots = provider.GetRequiredService<DataRoots>();
         var context = new NodeContext
         {
             Node = self.Node,
@@ -192,7 +196,8 @@ internal static class NodeServices
             Models = provider.GetRequiredService<StoredFiles>(),
             Data = new DataSourceOpener(
                 node.Data.Directory,
-                new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits()))),
+                new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits())), roots),
+            FileRefusal = roots.RefusalOf,
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
             Copies = node.Copies,
         };
@@ -253,6 +258,7 @@ internal static class NodeServices
                 Membership = registry.Get<Membership>(),
                 Checkpoints = provider.GetRequiredService<CheckpointPieces>(),
                 Digests = provider.GetRequiredService<StoredDigests>(),
+                FileRefusal = provider.GetRequiredService<DataRoots>().RefusalOf,
             }));
         }
     }

@@ -15,6 +15,10 @@ public sealed class CoordinatorContext
     /// <summary>Where the digests of versions lie.</summary>
     public required StoredDigests Digests { get; init; }
 
+    /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
+    /// </summary>
+    public Func<string, string?>? FileRefusal { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
