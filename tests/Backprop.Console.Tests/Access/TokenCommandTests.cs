@@ -173,8 +173,11 @@ public sealed class TokenCommandTests : IDisposable
         while (!output.EndsWith("ready\n", StringComparison.Ordinal))
         {
             string? line = await node.StandardOutput.ReadLineAsync(limit.Token);
-            Assert.True(
-                line is not null, output + await node.StandardError.ReadToEndAsync(limit.Token));
+            if (line is null)
+            {
+                Assert.Fail(output + await node.StandardError.ReadToEndAsync(limit.Token));
+            }
+
             output += $"{line}\n";
         }
 
