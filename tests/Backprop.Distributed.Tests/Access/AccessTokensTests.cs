@@ -84,7 +84,8 @@ public sealed class AccessTokensTests : IDisposable
         using var one = new AccessTokens(options, s_patience);
         using var other = new AccessTokens(options, s_patience);
         Assert.All(
-            await Task.WhenAll(one.ListAsync(default), other.ListAsync(default)), Assert.Empty);
+            await Task.WhenAll(one.ListAsync(default), other.ListAsync(default)),
+            none => Assert.Empty(none));
 
         (string id, string text) = TokenText.Generate();
         AccessToken token = Token(id) with { Expires = s_now.AddDays(1) };

@@ -35,9 +35,14 @@ public sealed class ClusterConfigurationTests
                 NodeRoles.Coordinator | NodeRoles.ParameterServer | NodeRoles.Worker,
                 TimeSpan.FromSeconds(30)),
             node.Member);
-        Assert.Equal(new ApiConfiguration("127.0.0.1", 8470), node.Api);
+        Assert.Equal(
+            new ApiConfiguration("127.0.0.1", 8470), node.Api with { Names = [] });
+        Assert.Empty(node.Api.Names);
         Assert.Equal(TokenUse.Auto, node.Api.Tokens);
-        Assert.Equal(new DataConfiguration(".", Path.Combine(home, ".backprop/data")), node.Data);
+        Assert.Equal(
+            new DataConfiguration(".", Path.Combine(home, ".backprop/data")),
+            node.Data with { Roots = [] });
+        Assert.Empty(node.Data.Roots);
     }
 
     [Fact]

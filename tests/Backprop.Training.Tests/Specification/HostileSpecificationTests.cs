@@ -30,8 +30,8 @@ public sealed class HostileSpecificationTests
                 file.StartsWith('/') || file.StartsWith("..") ? $"not {file}" : null));
         Assert.Equal(
             [
-                "x.conf:3:35: data.train.idx.images[1]: not /etc/shadow",
-                "x.conf:3:67: data.train.idx.labels[1]: not ../c.gz",
+                "x.conf:3:33: data.train.idx.images[1]: not /etc/shadow",
+                "x.conf:3:65: data.train.idx.labels[1]: not ../c.gz",
                 "x.conf:4:40: data.test.idx.labels: not /etc/passwd",
             ],
             mistakes.Errors.Select(error => error.ToString()));
