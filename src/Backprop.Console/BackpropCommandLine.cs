@@ -33,6 +33,8 @@ internal static class BackpropCommandLine
             root.Add(command);
         }
 
+        ClientOptions.AddToken(root);
+        root.Add(TokenCommand.Create(environment));
         return root;
     }
 

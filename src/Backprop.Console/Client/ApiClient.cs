@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
@@ -28,11 +29,21 @@ internal sealed class ApiClient : IDisposable
 
     private readonly HttpClient _http;
     private readonly Uri _server;
+    private readonly ClientToken? _token;
 
-    public ApiClient(Uri server)
+    /// <summary>Of a cluster.</summary>
+    /// <param name="server">Its API's address.</param>
+    /// <param name="token">What it is shown; null: nothing.</param>
+    public ApiClient(Uri server, ClientToken? token = null)
     {
         _server = server;
+        _token = token;
         _http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        if (token is not null)
+        {
+            _http.DefaultRequestHeaders.Authorization =
+                new AuthenticationHeaderValue("Bearer", token.Text);
+        }
     }
 
     public void Dispose() => _http.Dispose();
@@ -265,6 +276,13 @@ internal sealed class ApiClient : IDisposable
 
         return (response.StatusCode, detail) switch
         {
+            (HttpStatusCode.Unauthorized, _) => new MistakeException(_token is null
+                ? $"the cluster at {_server} wants a token: give it by --token, by"
+                    + $" ${ClientToken.Variable}, or in the file"
+                    + $" {ClientToken.FileBeside(ServerAddress.File)}; 'backprop token create"
+                    + " --role operator' makes one on a machine that reaches its state database"
+                : $"the cluster at {_server} does not take {_token}: {detail}"),
+            (HttpStatusCode.Forbidden, { } refusal) => new MistakeException(refusal),
             (HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.Conflict,
                 { } mistake) => new MistakeException(mistake),
             (_, { } reason) => new ApiUnavailableException(reason),

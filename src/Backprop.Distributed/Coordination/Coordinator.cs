@@ -170,7 +170,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     private void Submit(CoordinatorRequest.Submit submit)
     {
         IActorRef user = Sender;
-        RegistryDecision decision = State.Submit(submit, Now);
+        RegistryDecision decision = State.Submit(submit, Now, _context.FileRefusal);
         Decide(decision.Events, () =>
         {
             user.Tell(decision.Answer!);

@@ -17,6 +17,9 @@ public sealed class CoordinatorContext
 
     /// <summary>Where the curves of runs lie.</summary>
     public required StoredCurves Curves { get; init; }
+    /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
+    /// </summary>
+    public Func<string, string?>? FileRefusal { get; init; }
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
