@@ -28,6 +28,7 @@ internal static class BackpropCommandLine
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),
+            TimelineCommand.Create(environment),
         };
         foreach (Command command in RunCommands.Create(environment))
         {
@@ -35,6 +36,8 @@ internal static class BackpropCommandLine
         }
 
         root.Add(TopCommand.Create(environment));
+        ClientOptions.AddToken(root);
+        root.Add(TokenCommand.Create(environment));
         root.Add(CompletionCommand.Create(environment));
         root.Add(SharedOptions.Json());
         foreach (SuggestDirective suggest in root.Directives.OfType<SuggestDirective>())

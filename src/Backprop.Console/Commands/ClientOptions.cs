@@ -9,6 +9,8 @@ internal static class ClientOptions
     /// <summary>The option that says where the cluster is.</summary>
     public const string ServerName = "--server";
 
+    private const string Token = "--token";
+
     /// <summary>Where the cluster is.</summary>
     public static Option<string?> Server() => new(ServerName)
     {
@@ -17,6 +19,26 @@ internal static class ClientOptions
         HelpName = "URL",
     };
 
+    /// <summary>Gives every command that asks a cluster the option of a token.</summary>
+    public static void AddToken(Command command)
+    {
+        if (command.Options.Any(option => option.Name == ServerName)
+            && command.Options.All(option => option.Name != Token))
+        {
+            command.Add(new Option<string?>(Token)
+            {
+                Description = "The token that the cluster wants; better in"
+                    + $" ${ClientToken.Variable}, where others do not see it",
+                HelpName = "TOKEN",
+            });
+        }
+
+        foreach (Command inner in command.Subcommands)
+        {
+            AddToken(inner);
+        }
+    }
+
     /// <summary>The run.</summary>
     public static Argument<string> Run(CommandEnvironment environment)
     {
@@ -24,6 +46,16 @@ internal static class ClientOptions
             "RUN", "A run's name, how it begins, or 'latest'");
         run.CompletionSources.Add(context => RunNames.Complete(context, environment));
         return run;
+    }
+
+    /// <summary>A client of the cluster that a command line means.</summary>
+    public static ApiClient Connect(ParseResult result, CommandEnvironment environment)
+    {
+        Uri address = ServerAddress.Find(
+            result.GetValue<string?>(ServerName), environment.Variables);
+        return new ApiClient(address, ClientToken.Find(
+            result.GetValue<string?>(Token), address, environment.Variables,
+            ClientToken.FileBeside(ServerAddress.File)));
     }
 
     /// <summary>Runs what a command does with the cluster, until it is done or interrupted.
@@ -39,8 +71,7 @@ internal static class ClientOptions
     {
         CommandEnvironment wanted = environment.For(result);
         using Interruption interruption = wanted.ListenForInterruption();
-        using var api = new ApiClient(
-            ServerAddress.Find(result.GetValue(server), environment.Variables));
+        using ApiClient api = Connect(result, environment);
         try
         {
             return ask(api, wanted, interruption.Token).GetAwaiter().GetResult();

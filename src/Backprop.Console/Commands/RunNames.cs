@@ -24,9 +24,7 @@ internal static class RunNames
         using var limit = new CancellationTokenSource(s_patience);
         try
         {
-            using var api = new ApiClient(ServerAddress.Find(
-                context.ParseResult.GetValue<string?>(ClientOptions.ServerName),
-                environment.Variables));
+            using ApiClient api = ClientOptions.Connect(context.ParseResult, environment);
             RunSummaryView[] runs = api.RunsAsync(limit.Token).GetAwaiter().GetResult();
             return [.. runs.Take(MostNames).Select(run => run.Id.Value), "latest"];
         }

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Cluster;
 using Backprop.Console.Api;
+using Backprop.Data.Sources;
+using Backprop.Console.Api.Access;
 using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Coordination;
@@ -78,6 +80,8 @@ internal sealed class NodeHost : IAsyncDisposable
             if (_api is not null)
             {
                 yield return $"api       {_api}";
+                yield return "access    "
+                    + _host.Services.GetRequiredService<AccessPolicy>().Description;
             }
         }
     }
@@ -224,6 +228,7 @@ internal sealed class NodeHost : IAsyncDisposable
             ReadFile = _host.Services.GetRequiredService<StoredFiles>().ReadAsync,
             Checkpoints = _host.Services.GetRequiredService<CheckpointPieces>(),
             Digests = _host.Services.GetRequiredService<StoredDigests>(),
+            FileRefusal = _host.Services.GetRequiredService<DataRoots>().RefusalOf,
             Unready = Unready,
         };
         _api = await ApiServer.StartAsync(

@@ -5,6 +5,7 @@ using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Hosting;
 using Backprop.Console.Api;
+using Backprop.Console.Api.Access;
 using Backprop.Console.Storage;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Cluster;
@@ -71,7 +72,8 @@ internal static class NodeServices
             return plain.Build();
         }
 
-        WebApplicationBuilder serving = ApiServer.CreateBuilder(node.Api.Host, node.Api.Port);
+        WebApplicationBuilder serving = ApiServer.CreateBuilder(
+            node.Api.Host, node.Api.Port, AccessOptions.Of(node));
         Add(serving.Services, node, address);
         return serving.Build();
     }
@@ -82,6 +84,7 @@ internal static class NodeServices
         services.AddSingleton(node);
         services.AddSingleton(node.State.Patience);
         services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(new DataRoots(node.Data.Directory, node.Data.Roots));
         services.AddSingleton<NodeReports>();
         services.AddSingleton<NodeDirectory>();
         services.AddSingleton<CheckpointPieces>();
@@ -184,6 +187,7 @@ internal static class NodeServices
         var node = provider.GetRequiredService<NodeConfiguration>();
         var self = provider.GetRequiredService<NodeDescription>();
         var reports = provider.GetRequiredService<NodeReports>();
+        var roots = provider.GetRequiredService<DataRoots>();
         var context = new NodeContext
         {
             Node = self.Node,
@@ -193,7 +197,8 @@ internal static class NodeServices
             Models = provider.GetRequiredService<StoredFiles>(),
             Data = new DataSourceOpener(
                 node.Data.Directory,
-                new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits()))),
+                new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits())), roots),
+            FileRefusal = roots.RefusalOf,
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
             Copies = node.Copies,
         };
@@ -255,6 +260,7 @@ internal static class NodeServices
                 Checkpoints = provider.GetRequiredService<CheckpointPieces>(),
                 Digests = provider.GetRequiredService<StoredDigests>(),
                 Curves = provider.GetRequiredService<StoredCurves>(),
+                FileRefusal = provider.GetRequiredService<DataRoots>().RefusalOf,
             }));
         }
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
@@ -23,6 +24,8 @@ internal static class NodeConfigurationBinder
     private const int MaxQueue = 1 << 20;
     private const int MaxAttempts = 100;
     private const int MaxLinks = 1 << 16;
+    private const int MaxRoots = 64;
+    private const int MaxApiNames = 64;
 
     private static readonly TimeSpan s_instant = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
@@ -59,8 +62,11 @@ internal static class NodeConfigurationBinder
             Links = Links(settings),
             State = State(settings),
             Data = new DataConfiguration(
-                settings.Directory("data.directory"), settings.Directory("data.cache")),
-            Api = new ApiConfiguration(settings.Host("api.host"), settings.Port("api.port")),
+                settings.Directory("data.directory"), settings.Directory("data.cache"))
+            {
+                Roots = settings.Directories("data.roots", MaxRoots),
+            },
+            Api = Api(settings),
         };
         CheckAgreement(configuration, settings);
         return configuration;
@@ -170,6 +176,40 @@ internal static class NodeConfigurationBinder
         };
         return new LinksConfiguration(
             settings.Port("links.port"), options, settings.Port("links.bind-port"));
+    }
+
+    private static ApiConfiguration Api(SettingReader settings)
+    {
+        var api = new ApiConfiguration(settings.Host("api.host"), settings.Port("api.port"))
+        {
+            Tokens = settings.Choice("api.tokens", "auto", "required", "off") switch
+            {
+                "required" => TokenUse.Required,
+                "off" => TokenUse.Off,
+                _ => TokenUse.Auto,
+            },
+            IsInsecure = settings.Boolean("api.insecure"),
+            Names = settings.List("api.names", MaxApiNames),
+        };
+        foreach (string name in api.Names.Where(name => !SettingReader.IsHost(name)))
+        {
+            settings.Mistake(
+                "api.names", $"'{name}' is neither the name of a host nor an address; give it"
+                + " without a port");
+        }
+
+        bool isLocal = api.Host == "localhost"
+            || (IPAddress.TryParse(api.Host, out IPAddress? address)
+                && IPAddress.IsLoopback(address));
+        if (api.Tokens == TokenUse.Off && !api.IsInsecure && !isLocal)
+        {
+            settings.Mistake(
+                "api.tokens", $"is off, but api.host is {api.Host}, so that whoever reaches it may"
+                + " do everything; auto would be right, or, if that is meant, api.insecure ="
+                + " true beside it");
+        }
+
+        return api;
     }
 
     private static StateConfiguration State(SettingReader settings)

@@ -149,6 +149,9 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
                     ? new CoordinatorAnswer.Specification(described.Registered.Specification)
                     : NoSuchRun(show.Run));
                 break;
+            case CoordinatorRequest.ShowTimeline timeline:
+                Show(timeline);
+                break;
             case CoordinatorRequest.ControlRun control:
                 Control(control);
                 break;
@@ -167,7 +170,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     private void Submit(CoordinatorRequest.Submit submit)
     {
         IActorRef user = Sender;
-        RegistryDecision decision = State.Submit(submit, Now);
+        RegistryDecision decision = State.Submit(submit, Now, _context.FileRefusal);
         Decide(decision.Events, () =>
         {
             user.Tell(decision.Answer!);
@@ -190,6 +193,29 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         else
         {
             Forward(request, run);
+        }
+    }
+
+    private void Show(CoordinatorRequest.ShowTimeline timeline)
+    {
+        if (State.Find(timeline.Run) is not { } run)
+        {
+            Sender.Tell(NoSuchRun(timeline.Run));
+        }
+        else if (run.Ended is { } summary)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} is over, and nodes keep what they did only as"
+                    + $" long as one trains: {summary.Reason}"));
+        }
+        else if (run.Outline is null)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} has not begun: {OutliningReason(run.Id)}"));
+        }
+        else
+        {
+            Forward(timeline, run);
         }
     }
 

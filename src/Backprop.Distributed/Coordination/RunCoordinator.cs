@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -38,6 +39,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private readonly CancellationTokenSource _ending = new();
     private readonly DigestKeeper _digests;
     private readonly CurveKeeper _curves;
+    private readonly TimelineDesk _timelines;
     private readonly VerificationLedger _verifications = new();
     private readonly List<CoordinatorInput> _statuses = [];
     private RegisteredRun _registered;
@@ -65,6 +67,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         _registry = registry;
         _digests = new DigestKeeper(context, plan, Self, _ending.Token);
         _curves = new CurveKeeper(context, plan, Self, _ending.Token);
+        _timelines = new TimelineDesk(context.Time, context.Patience.Timeline);
     }
 
     /// <inheritdoc/>
@@ -86,6 +89,14 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         _ending.Cancel();
         base.PostStop();
     }
+
+    /// <inheritdoc/>
+    // A child asks a question for people: what goes wrong in it ends that question alone.
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(failure =>
+    {
+        _log.Error(failure, "Run {0}: its nodes could not be asked", _plan.Run);
+        return Directive.Stop;
+    });
 
     /// <inheritdoc/>
     protected override void Recovered()
@@ -149,6 +160,15 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                     _registered.Setup!,
                     _run!.State.Checkpoints.LastOrDefault(
                         kept => kept.Version <= replay.Version)));
+                break;
+            case CoordinatorRequest.ShowTimeline:
+                _timelines.Ask(Sender, _run!, _nodes, Context);
+                break;
+            case TimelineGathered gathered:
+                _timelines.End(gathered);
+                break;
+            case Terminated terminated:
+                _timelines.End(terminated);
                 break;
             case CoordinatorRequest.ControlRun request:
                 Control(request.Control);

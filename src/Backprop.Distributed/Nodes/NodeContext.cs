@@ -26,6 +26,10 @@ public sealed class NodeContext
     /// <summary>Opens data sources; a worker's only.</summary>
     public required IDataSourceOpener Data { get; init; }
 
+    /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
+    /// </summary>
+    public Func<string, string?>? FileRefusal { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 

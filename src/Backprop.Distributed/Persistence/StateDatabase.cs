@@ -55,6 +55,35 @@ public static class StateDatabase
         }
     }
 
+    /// <summary>Makes the file of tokens ready. Nobody but its owner is to write it, since who
+    /// does has made a token; and it is made only where there are tokens.</summary>
+    internal static void PrepareAccess(PersistenceOptions.Sqlite options, TimeSpan patience)
+    {
+        PrepareDirectory(options.Directory);
+        try
+        {
+            var create = new FileStreamOptions
+            {
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.ReadWrite | FileShare.Delete,
+            };
+            if (!OperatingSystem.IsWindows())
+            {
+                create.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            }
+
+            new FileStream(options.AccessFile, create).Dispose();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new StateDatabaseException(
+                $"the database {options.AccessFile} cannot be made: {failure.Message}", failure);
+        }
+
+        PrepareFile(options.AccessFile, "delete", patience);
+    }
+
     private static void PrepareDirectory(string directory)
     {
         try

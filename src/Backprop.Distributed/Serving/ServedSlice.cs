@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Serving.Copies;
+using Backprop.Distributed.Timelines;
 using Backprop.Engine;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Optimizers;
@@ -26,6 +27,7 @@ internal sealed class ServedSlice
     private readonly SliceDigest? _digest;
     private readonly LayerGradients? _layers;
     private readonly PushDigests _pushes;
+    private readonly SliceTimeline _timeline;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
     private readonly float[] _widened;
     private SliceMemory? _memory;
@@ -50,6 +52,9 @@ internal sealed class ServedSlice
             run.Specification.Transport);
         _gathering = new SumsGathering(_guard.Sums);
         _pushes = new PushDigests(State.Plan, State.Slice, run.Dimensions.MicroBatches);
+        _timeline = new SliceTimeline(
+            context.Time, run.Dimensions.MicroBatches,
+            State.Plan.FirstPiece(State.Slice + 1) - State.Plan.FirstPiece(State.Slice));
         if (run.Specification.Digests)
         {
             _digest = new SliceDigest(
@@ -187,6 +192,7 @@ internal sealed class ServedSlice
                 State.WeightsChecked(Memory.WeightsAreFinite());
                 break;
             case SliceWork.Prepare:
+                _timeline.Gathered(State.Version);
                 State.Prepared(Memory.Prepare());
                 SendSums(onlyWhereMissing: false);
                 break;
@@ -213,10 +219,15 @@ internal sealed class ServedSlice
         }
 
         WaitsForLinks = false;
+        long step = State.Version;
+        _timeline.BeginApply(step);
         ReportPushes();
         Memory.Apply(State.Update, next, _digest);
-        State.Applied(_context.Now);
+        TimeSpan now = _context.Now;
+        State.Applied(now);
+        _timeline.Applied(step, now);
         SendVersion();
+        _timeline.EndBroadcast(_broadcasting!.IsQueued);
         RecordStep();
         NodeMeter.Made(State.Directive.Run, State.Directive.Generation, State.Slice, State.Version);
         if (_digest is not null)
@@ -229,7 +240,28 @@ internal sealed class ServedSlice
     public void PushesTold() => Pushed = null;
 
     /// <summary>Goes on with broadcasts that links had no room for.</summary>
-    public void Continue() => _broadcasting?.Continue();
+    public void Continue()
+    {
+        if (_broadcasting is { } broadcasting)
+        {
+            broadcasting.Continue();
+            _timeline.EndBroadcast(broadcasting.IsQueued);
+        }
+    }
+
+    /// <summary>Tells what was done lately.</summary>
+    public TimelineAnswer Tell(TimelineRequest request)
+    {
+        if (request.Generation != State.Directive.Generation || request.Slice != State.Slice)
+        {
+            return TimelineAnswer.Nothing(request, _context.Node, _context.Time);
+        }
+
+        TimeSpan now = _context.Now;
+        return new TimelineAnswer(
+            request.Run, _context.Node, request.Generation, request.Slice,
+            _context.Time.GetUtcNow(), _timeline.Spans(now), _timeline.Trees(now));
+    }
 
     /// <summary>Closes the links of those who have not taken older versions.</summary>
     /// <returns>Whose they are.</returns>
@@ -317,6 +349,7 @@ internal sealed class ServedSlice
                 _pushes.EnterPiece(from, frame.Node, frame.Piece, arrival.Elements);
             }
 
+            _timeline.Entered(frame.Step, frame.Node, from);
             Memory.Gradient.Enter(
                 State, frame.Piece, frame.Node.FirstMicroBatch, ElementsOf(arrival));
         }

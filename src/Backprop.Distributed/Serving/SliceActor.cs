@@ -4,6 +4,7 @@ using Akka.Event;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Serving.Copies;
+using Backprop.Distributed.Timelines;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Curves;
@@ -95,6 +96,10 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
                 break;
             case RunSetup setup:
                 SetUp(setup);
+                break;
+            case TimelineRequest request:
+                Sender.Tell(_slice?.Tell(request)
+                    ?? TimelineAnswer.Nothing(request, _context.Node, _context.Time));
                 break;
             case ManifestAnswer answer:
                 Restore(answer);

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Event;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Timelines;
 using Backprop.Engine.Gradients;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
@@ -32,6 +33,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     private ComputeSeat? _seat;
     private RunComputation? _computation;
     private GradientStore? _gradients;
+    private WorkerTimeline _timeline = new();
     private WorkerTask _waiting;
     private TimeSpan? _jobBegan;
     private long _refusals;
@@ -94,6 +96,9 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             case JobDone done:
                 EndJob(done);
                 break;
+            case TimelineRequest request:
+                Sender.Tell(Tell(request));
+                break;
             case ReceiveTimeout when _state is null or { Phase: WorkerPhase.Closed }:
                 Context.Stop(Self);
                 break;
@@ -150,6 +155,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     {
         EndGeneration();
         _state = null;
+        _timeline = new WorkerTimeline();
         _coordinator = Sender;
         try
         {
@@ -321,10 +327,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 Open(state);
                 break;
             case WorkerActivity.TakeReplica:
-                _computation!.TakeReplica();
-                _pusher.LetGo();
-                _gradients!.LetGo();
-                state.ReplicaTaken(_context.Now);
+                TakeReplica(state);
                 break;
             case WorkerActivity.Compute:
                 Compute(state, task);
@@ -354,12 +357,25 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         }
     }
 
+    private void TakeReplica(WorkerState state)
+    {
+        TimeSpan? pushed = _gradients!.LeftAt;
+        long step = state.Version;
+        _computation!.TakeReplica();
+        _pusher.LetGo();
+        _gradients.LetGo();
+        TimeSpan now = _context.Now;
+        state.ReplicaTaken(now);
+        _timeline.Ended(step, pushed, now);
+    }
+
     private void Open(WorkerState state)
     {
         KnownRun run = _run!;
         _gradients ??= new GradientStore(
             run.Dimensions.Layout, run.Dimensions.MicroBatches,
-            run.Specification.Transport.Gradients, _context.MemoryLimitBytes, OnReleased);
+            run.Specification.Transport.Gradients, _context.MemoryLimitBytes, OnReleased,
+            _context.Time);
         _seat ??= new ComputeSeat(_context, run);
         Post(state, _ => new JobResult.Opened());
     }
@@ -387,12 +403,13 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         Generation generation = _target!.Generation;
         Post(state, computation =>
         {
-            long began = _context.Time.GetTimestamp();
+            TimeSpan began = _context.Now;
             _pusher.Begin(gradients);
             computation.Compute(gradients, task.Continues, _pusher);
             _pusher.PushLosses(gradients);
+            gradients.Pushed();
             NodeMeter.Computed(_id, generation, task.Version);
-            return new JobResult.Computed(_context.Time.GetElapsedTime(began));
+            return new JobResult.Computed(task.Version, began, _context.Now);
         });
     }
 
@@ -449,7 +466,8 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 state.Opened(_context.Now);
                 break;
             case JobResult.Computed computed:
-                state.Computed(computed.Took);
+                _timeline.Computed(computed.Step, computed.Began, computed.Ended);
+                state.Computed(computed.Ended - computed.Began);
                 break;
             case JobResult.ComputedAhead ahead:
                 state.ComputedAhead(ahead.Took);
@@ -466,6 +484,19 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 Fail(done.Failure!);
                 break;
         }
+    }
+
+    private TimelineAnswer Tell(TimelineRequest request)
+    {
+        if (request.Slice is not null || _state?.Directive.Generation != request.Generation)
+        {
+            return TimelineAnswer.Nothing(request, _context.Node, _context.Time);
+        }
+
+        TimeSpan now = _context.Now;
+        return new TimelineAnswer(
+            request.Run, _context.Node, request.Generation, null, _context.Time.GetUtcNow(),
+            _timeline.Spans(now), []);
     }
 
     private void Fail(Exception failure)
@@ -510,7 +541,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     {
         public sealed record Opened : JobResult;
 
-        public sealed record Computed(TimeSpan Took) : JobResult;
+        public sealed record Computed(long Step, TimeSpan Began, TimeSpan Ended) : JobResult;
 
         public sealed record ComputedAhead(TimeSpan Took) : JobResult;
 

@@ -57,7 +57,7 @@ public sealed partial class CommandDocumentationTests
         select Write(
             section.Groups[1].Value,
             from Match option in Option().Matches(section.Groups[2].Value)
-            select option.Groups[1].Value);
+            select option.Groups[1].Value.Replace(@"\|", "|"));
 
     private static string Write(string usage, IEnumerable<string> options) =>
         $"{usage}: {string.Join(", ", options.Order(StringComparer.Ordinal))}";

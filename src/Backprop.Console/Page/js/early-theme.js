@@ -1,0 +1,11 @@
+// Runs before the first paint, so that a chosen theme does not flash the other one.
+(() => {
+  try {
+    const theme = localStorage.getItem('backprop-theme');
+    if (theme === 'light' || theme === 'dark') {
+      document.documentElement.dataset.theme = theme;
+    }
+  } catch {
+    // Storage is barred: the system's theme holds.
+  }
+})();
