@@ -68,7 +68,11 @@ internal static class TokenCommand
             if (!result.GetValue(save))
             {
                 wanted.Answer(TokenDescription.Of(token, now) with { Token = text }, [text]);
-                environment.Error.WriteLine($"{what}; nobody can show it again");
+                if (!wanted.IsJson)
+                {
+                    wanted.Error.WriteLine($"{what}; nobody can show it again");
+                }
+
                 return ExitCode.Done;
             }
 

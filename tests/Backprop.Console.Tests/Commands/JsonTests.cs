@@ -55,6 +55,21 @@ public sealed class JsonTests : IDisposable
     }
 
     [Fact]
+    public void A_token_is_in_the_document_that_makes_it_and_in_no_other()
+    {
+        JsonElement made = Document(
+            "token", "create", "--role", "viewer", "--state", _scratch.Path, "--json");
+        Assert.StartsWith("bp_", Text(made, "token"));
+        string id = Text(made, "id");
+
+        JsonElement listed = Document("token", "list", "--state", _scratch.Path, "--json");
+        Assert.Equal(id, Text(listed[0], "id"));
+        Assert.False(listed[0].TryGetProperty("token", out _));
+        Assert.Equal(
+            id, Text(Document("token", "revoke", id, "--state", _scratch.Path, "--json"), "id"));
+    }
+
+    [Fact]
     public void A_mistake_is_text_and_leaves_the_output_to_documents()
     {
         CommandRun run = CommandRun.Of("describe", _scratch["nothing.conf"], "--json");
