@@ -21,11 +21,11 @@ namespace Backprop.Console.Api;
 /// <param name="ReadFile">Reads a stored file, piece by piece.</param>
 /// <param name="Checkpoints">Where checkpoints lie.</param>
 /// <param name="Digests">Where the digests of versions lie.</param>
-/// <param name="Unready">Why this node cannot serve at the moment, in words; null: it can.</param>
+/// <param name="Health">How the node is.</param>
 internal sealed record ApiBackend(
     ICoordinatorClient Coordinator,
     Func<StoredFile, CancellationToken, IAsyncEnumerable<ReadOnlyMemory<byte>>> ReadFile,
-    CheckpointPieces Checkpoints, StoredDigests Digests, Func<string?> Unready);
+    CheckpointPieces Checkpoints, StoredDigests Digests, NodeHealth Health);
 
 /// <summary>The cluster's HTTP API, as <c>docs/http-api.md</c> has it: a request is a question to
 /// the coordinator, and every refusal is a problem of RFC 9457.</summary>
@@ -122,10 +122,7 @@ internal static class ApiServer
 
     private static void Map(WebApplication application, ApiBackend backend)
     {
-        application.MapGet("/healthz", () => Results.Text("alive"));
-        application.MapGet("/readyz", () => backend.Unready() is { } reason
-            ? Problem(StatusCodes.Status503ServiceUnavailable, reason)
-            : Results.Text("ready"));
+        HealthRoutes.Map(application, backend.Health);
         RouteGroupBuilder runs = application.MapGroup("/api/v1/runs");
         runs.MapPost("", (HttpRequest request, CancellationToken cancellation) =>
             SubmitAsync(backend, request, cancellation));

@@ -11,6 +11,7 @@ using Backprop.Training.Protocol;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using OpenTelemetry.Metrics;
 
 namespace Backprop.Console.Hosting;
 
@@ -32,7 +33,10 @@ internal sealed class NodeHost : IAsyncDisposable
     private readonly ClusterEntry _entry;
     private readonly ICoordinatorClient _coordinator;
 
+    private readonly NodeHealth _health;
+
     private NodeLinks? _links;
+    private MetricsListener? _metrics;
     private Uri? _api;
 
     private NodeHost(
@@ -49,6 +53,7 @@ internal sealed class NodeHost : IAsyncDisposable
         _members = known is null ? null : new KnownMembers(node.State.Options);
         _entry = new ClusterEntry(node, system, known ?? []);
         _coordinator = host.Services.GetRequiredService<ICoordinatorClient>();
+        _health = NodeHealth.Of(_cluster, host.Services.GetRequiredService<StateWatch>());
         _reports.MembersChanged += members => _members?.Keep(members);
         _ = ownership?.Lost.ContinueWith(
             lost => _reports.End(lost.Result, mayReturn: false), TaskScheduler.Default);
@@ -77,6 +82,11 @@ internal sealed class NodeHost : IAsyncDisposable
             if (_api is not null)
             {
                 yield return $"api       {_api}";
+            }
+
+            if (_metrics is not null)
+            {
+                yield return $"metrics   {new Uri(_metrics.Address, MetricsListener.Path)}";
             }
         }
     }
@@ -186,6 +196,11 @@ internal sealed class NodeHost : IAsyncDisposable
             await ApiServer.StopServingAsync((WebApplication)_host);
         }
 
+        if (_metrics is not null)
+        {
+            await _metrics.DisposeAsync();
+        }
+
         // What has not stopped by then ends with the process. On a thread of its own: disposing a
         // host waits for its actor system as long as that takes.
         await Task.WhenAny(Task.Run(StopAsync), Task.Delay(_node.Member.ShutdownGrace));
@@ -206,10 +221,23 @@ internal sealed class NodeHost : IAsyncDisposable
     private async Task StartAsync(CancellationToken cancellation)
     {
         _links = _host.Services.GetRequiredService<NodeLinks>();
+        if (_node.Metrics.Enabled)
+        {
+            _metrics = await MetricsListener.StartAsync(
+                _node.Metrics, _host.Services.GetRequiredService<MeterProvider>(), _health,
+                cancellation);
+        }
+
         if (_host is not WebApplication serving)
         {
             await _host.StartAsync(cancellation);
             return;
+        }
+
+        if (_node.Metrics.Enabled)
+        {
+            MetricsListener.MapMetrics(
+                serving, serving.Services.GetRequiredService<MeterProvider>());
         }
 
         _api = await ApiServer.StartAsync(
@@ -217,7 +245,7 @@ internal sealed class NodeHost : IAsyncDisposable
             new ApiBackend(
                 _coordinator, _host.Services.GetRequiredService<StoredFiles>().ReadAsync,
                 _host.Services.GetRequiredService<CheckpointPieces>(),
-                _host.Services.GetRequiredService<StoredDigests>(), Unready),
+                _host.Services.GetRequiredService<StoredDigests>(), _health),
             cancellation);
     }
 
@@ -226,10 +254,6 @@ internal sealed class NodeHost : IAsyncDisposable
         await _host.StopAsync();
         await ((IAsyncDisposable)_host).DisposeAsync();
     }
-
-    private string? Unready() => _cluster.SelfMember.Status == MemberStatus.Up
-        ? null
-        : $"this node is {_cluster.SelfMember.Status.ToString().ToLowerInvariant()}, not up";
 
     private static IEnumerable<string> RoleNames(NodeRoles roles) =>
         new[] { NodeRoles.Coordinator, NodeRoles.ParameterServer, NodeRoles.Worker }

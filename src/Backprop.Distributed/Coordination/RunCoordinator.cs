@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
+using Backprop.Distributed.Cluster;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Training.Digests;
@@ -34,6 +36,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly CancellationTokenSource _ending = new();
     private readonly DigestKeeper _digests;
+    private readonly RunMeter _meter;
     private readonly VerificationLedger _verifications = new();
     private readonly List<CoordinatorInput> _statuses = [];
     private RegisteredRun _registered;
@@ -60,12 +63,16 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         _plan = plan;
         _registry = registry;
         _digests = new DigestKeeper(context, plan, Self, _ending.Token);
+        _meter = new RunMeter(registered.Id, context.Time);
     }
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
     private DateTimeOffset Now => _clock.Now;
+
+    private LogScope Scope => new(
+        _plan.Run, _run?.State.Open?.Number, _progress?.Version ?? _run?.State.Position.Step);
 
     /// <summary>The coordinator of a run, under a supervisor that starts it again.</summary>
     public static Props Props(
@@ -78,6 +85,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     /// <inheritdoc/>
     protected override void PostStop()
     {
+        _meter.Dispose();
         _ending.Cancel();
         base.PostStop();
     }
@@ -196,7 +204,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         Decision decision = _run!.Decide(input, Now);
         if (decision.Refusal is { } refusal)
         {
-            _log.Debug("Run {0}: {1}", _plan.Run, refusal);
+            _log.Debug("Run {0}: {1}", Scope, refusal);
             return;
         }
 
@@ -221,7 +229,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             {
                 if (HappeningText.Of(happened) is { } text)
                 {
-                    _log.Info("Run {0}: {1}", _plan.Run, text);
+                    _log.Info("Run {0}: {1}", Scope, text);
                 }
             }
 
@@ -248,7 +256,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (_digests.Take(report, _run!.State.Generation, Sender) is { } difference)
         {
-            _log.Error("Run {0}: {1}", _plan.Run, difference);
+            _log.Error("Run {0}: {1}", Scope, difference);
             Take(new CoordinatorInput.DigestsDiffer(report.Generation, difference));
         }
     }
@@ -257,7 +265,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (dispute is not null)
         {
-            _log.Error("Run {0}: {1}", _plan.Run, dispute);
+            _log.Error("Run {0}: {1}", Scope, dispute);
             _digests.Doubt(generation, dispute.Step + 1);
             Take(new CoordinatorInput.WorkersDiffer(generation, dispute));
         }
@@ -267,7 +275,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (_digests.End(message) is { } failure)
         {
-            _log.Warning("Run {0}: {1}", _plan.Run, failure);
+            _log.Warning("Run {0}: {1}", Scope, failure);
         }
     }
 
@@ -350,7 +358,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         if (answer.Found is null || answer.Model is null)
         {
             string reason = $"{answer.Node}: {answer.Failure ?? "it gave no reason"}";
-            _log.Warning("Run {0}: its weights could not be examined by {1}", _plan.Run, reason);
+            _log.Warning("Run {0}: its weights could not be examined by {1}", Scope, reason);
             _examination = answer.Node == _examination.Asked
                 ? _examination.Failed(reason)
                 : _examination;
@@ -391,7 +399,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (deleted.Failure is { } failure)
         {
-            _log.Warning("Run {0}: {1}", _plan.Run, failure.Message);
+            _log.Warning("Run {0}: {1}", Scope, failure.Message);
         }
     }
 
@@ -402,6 +410,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         CoordinatorState state = _run!.State;
         RunSummaryView summary = RunViewWriter.Summarize(_run, _registered, _progress, Now);
+        _meter.Update(
+            summary, State.Record.Committed is { IsEmpty: false } kept ? kept.Values.Last() : null);
         bool isPausedByUser = state.Phase is RunPhase.Paused { Cause: PauseCause.User };
         var changed = new RunChanged(
             summary, isPausedByUser, state.Phase.IsFinal && HasLetGo(), state.Open?.Servers ?? []);

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Metering;
 using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Numerics;
@@ -34,6 +36,8 @@ internal sealed class KeptGradients(
 
     private int[] _bySlice = [];
     private int _underWay;
+    private WorkerMeter? _meter;
+    private long _computedAt;
 
     /// <summary>The gradients.</summary>
     public GradientSet Set => set;
@@ -62,6 +66,20 @@ internal sealed class KeptGradients(
         if (_bySlice.Length != target.Servers.Length)
         {
             _bySlice = new int[target.Servers.Length];
+        }
+    }
+
+    /// <summary>They are computed: when links have none of them any more, that is measured.
+    /// </summary>
+    public void Computed(WorkerMeter meter)
+    {
+        if (meter.WantsPush(Step))
+        {
+            // Counted as one that has not left, so that one of all of them sees itself the last.
+            Interlocked.Increment(ref _underWay);
+            _meter = meter;
+            Volatile.Write(ref _computedAt, Stopwatch.GetTimestamp());
+            Leave();
         }
     }
 
@@ -120,7 +138,7 @@ internal sealed class KeptGradients(
     public void Release(int slice)
     {
         Interlocked.Decrement(ref _bySlice[slice]);
-        Interlocked.Decrement(ref _underWay);
+        Leave();
     }
 
     /// <inheritdoc/>
@@ -128,5 +146,14 @@ internal sealed class KeptGradients(
     {
         Release(Target.Plan.Pieces[header.Piece].Slice);
         released();
+    }
+
+    private void Leave()
+    {
+        if (Interlocked.Decrement(ref _underWay) == 0
+            && Interlocked.Exchange(ref _computedAt, 0) is var since and not 0)
+        {
+            _meter!.Pushed(Target.Generation, Step, Stopwatch.GetElapsedTime(since));
+        }
     }
 }

@@ -21,6 +21,8 @@ internal sealed class ServedCluster : IAsyncDisposable
 
     public string? Unready { get; set; }
 
+    public string? Trouble { get; set; }
+
     public Uri Address { get; private set; } = null!;
 
     public static async Task<ServedCluster> StartAsync()
@@ -53,7 +55,7 @@ internal sealed class ServedCluster : IAsyncDisposable
             served._api, "any port",
             new ApiBackend(
                 cluster.Client, cluster.Files.ReadAsync, cluster.Checkpoints, cluster.Digests,
-                () => served.Unready),
+                new NodeHealth(() => served.Unready, () => served.Trouble)),
             CancellationToken.None);
         return served;
     }
