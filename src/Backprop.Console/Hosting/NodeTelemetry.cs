@@ -6,7 +6,6 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using OpenTelemetry;
-using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
@@ -41,8 +40,15 @@ internal static class NodeTelemetry
             return;
         }
 
-        // The exporter's standard variables are read from here; a host may have none of them.
+        // The exporter reads its standard variables from here; a host may have none of them. The
+        // endpoint is given as one, since it is completed then as the protocol wants it.
         builder.Configuration.AddEnvironmentVariables();
+        if (node.Otlp.Endpoint is { } endpoint)
+        {
+            builder.Configuration.AddInMemoryCollection(
+                [new KeyValuePair<string, string?>(EndpointVariable, endpoint.ToString())]);
+        }
+
         OpenTelemetryBuilder telemetry = builder.Services.AddOpenTelemetry()
             .ConfigureResource(resource => Describe(resource, node, address, version))
             .WithMetrics(metrics =>
@@ -55,7 +61,7 @@ internal static class NodeTelemetry
 
                 if (sends)
                 {
-                    metrics.AddOtlpExporter(exporter => SendTo(exporter, node.Otlp));
+                    metrics.AddOtlpExporter();
                 }
             });
         if (sends && node.Otlp.TraceEvery > 0)
@@ -64,7 +70,7 @@ internal static class NodeTelemetry
             telemetry.WithTracing(tracing => tracing
                 .AddSource(NodeMeter.Name)
                 .SetSampler(new AlwaysOnSampler())
-                .AddOtlpExporter(exporter => SendTo(exporter, node.Otlp)));
+                .AddOtlpExporter());
         }
     }
 
@@ -92,13 +98,5 @@ internal static class NodeTelemetry
                     .Where(role => role != NodeRoles.None && node.Member.Roles.HasFlag(role))
                     .Select(ClusterActorConfiguration.NameOf))),
         ]);
-    }
-
-    private static void SendTo(OtlpExporterOptions exporter, OtlpConfiguration otlp)
-    {
-        if (otlp.Endpoint is not null)
-        {
-            exporter.Endpoint = otlp.Endpoint;
-        }
     }
 }

@@ -24,22 +24,30 @@ internal sealed class MeasuredNode : IAsyncDisposable
         line => line.StartsWith("metrics", StringComparison.Ordinal));
 
     /// <summary>Starts it; it has not joined yet.</summary>
-    public static async Task<MeasuredNode> StartAsync(bool isMeasured)
+    /// <param name="isMeasured">Whether it listens for Prometheus.</param>
+    /// <param name="variables">Set beside those that every such node has.</param>
+    public static async Task<MeasuredNode> StartAsync(
+        bool isMeasured, params (string Name, string Value)[] variables)
     {
         Directory.SetCurrentDirectory(CommandRun.Root);
         var state = new ScratchDirectory();
-        NodeConfiguration configuration = NodeConfigurationReader.Read(
-            null, new Dictionary<string, string>
-            {
-                ["BACKPROP__PERSISTENCE__DIRECTORY"] = state.Path,
-                ["BACKPROP__COMPUTE__THREADS"] = "1",
-                ["BACKPROP__NODE__PORT"] = "0",
-                ["BACKPROP__LINKS__PORT"] = "0",
-                ["BACKPROP__API__PORT"] = "0",
-                ["BACKPROP__METRICS__PORT"] = "0",
-                ["BACKPROP__METRICS__ENABLED"] = isMeasured ? "true" : "false",
-                ["BACKPROP__LOG__LEVEL"] = "error",
-            });
+        var all = new Dictionary<string, string>
+        {
+            ["BACKPROP__PERSISTENCE__DIRECTORY"] = state.Path,
+            ["BACKPROP__COMPUTE__THREADS"] = "1",
+            ["BACKPROP__NODE__PORT"] = "0",
+            ["BACKPROP__LINKS__PORT"] = "0",
+            ["BACKPROP__API__PORT"] = "0",
+            ["BACKPROP__METRICS__PORT"] = "0",
+            ["BACKPROP__METRICS__ENABLED"] = isMeasured ? "true" : "false",
+            ["BACKPROP__LOG__LEVEL"] = "error",
+        };
+        foreach ((string name, string value) in variables)
+        {
+            all[name] = value;
+        }
+
+        NodeConfiguration configuration = NodeConfigurationReader.Read(null, all);
         NodeHost host = await NodeHost.StartAsync(configuration, CancellationToken.None);
         return new MeasuredNode(state, configuration, host);
     }

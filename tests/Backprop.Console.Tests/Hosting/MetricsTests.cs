@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
@@ -5,6 +6,11 @@ using System.Text.RegularExpressions;
 using Backprop.Console.Client;
 using Backprop.Distributed.Coordination;
 using Backprop.Training.Protocol;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Logging;
 
 namespace Backprop.Console.Tests.Hosting;
 
@@ -102,6 +108,33 @@ public sealed partial class MetricsTests
     }
 
     [Fact]
+    public async Task A_collector_is_sent_metrics_and_the_traces_that_were_asked_for()
+    {
+        var calls = new ConcurrentDictionary<string, long>();
+        await using WebApplication collector = await CollectAsync(calls);
+        MeasuredNode node = await MeasuredNode.StartAsync(
+            isMeasured: false, ("BACKPROP__OTLP__ENDPOINT", collector.Urls.First()),
+            ("BACKPROP__OTLP__TRACE_EVERY", "10"));
+        await using (node)
+        {
+            await node.JoinAsync();
+            using var api = new ApiClient(node.Api);
+            RunId run = await api.SubmitAsync(
+                Guid.NewGuid(), Specifications.Moons.Replace("every-steps = 20", "every = 1m"),
+                "moons.conf", 0, CancellationToken.None);
+            RunView view = await MeasuredNode.AwaitAsync(
+                () => api.RunAsync(run, CancellationToken.None),
+                view => view.Summary.Standing == RunStanding.Completed);
+            Assert.Equal(RunStanding.Completed, view.Summary.Standing);
+        }
+
+        // What is not sent yet is sent when the node ends.
+        const string services = "/opentelemetry.proto.collector.";
+        Assert.True(calls.GetValueOrDefault($"{services}metrics.v1.MetricsService/Export") > 500);
+        Assert.True(calls.GetValueOrDefault($"{services}trace.v1.TraceService/Export") > 500);
+    }
+
+    [Fact]
     public async Task Health_is_that_of_the_member()
     {
         await using MeasuredNode node = await MeasuredNode.StartAsync(isMeasured: true);
@@ -125,6 +158,29 @@ public sealed partial class MetricsTests
     public void Health_of_nobody_is_a_failure_and_says_so() => CommandRun.Fails(
         ExitCode.Failure, "no node answers at http://127.0.0.1:1/health/ready", "health",
         "--server", "http://127.0.0.1:1");
+
+    // Takes whatever it is sent, and answers with an empty message, as gRPC frames it.
+    private static async Task<WebApplication> CollectAsync(
+        ConcurrentDictionary<string, long> bytesByCall)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(options => options.Listen(
+            IPAddress.Loopback, 0, listen => listen.Protocols = HttpProtocols.Http2));
+        WebApplication collector = builder.Build();
+        collector.MapPost("{**call}", async (HttpContext context) =>
+        {
+            using var body = new MemoryStream();
+            await context.Request.Body.CopyToAsync(body);
+            bytesByCall.AddOrUpdate(
+                context.Request.Path, body.Length, (_, before) => before + body.Length);
+            context.Response.ContentType = "application/grpc";
+            await context.Response.Body.WriteAsync(new byte[5]);
+            context.Response.AppendTrailer("grpc-status", "0");
+        });
+        await collector.StartAsync();
+        return collector;
+    }
 
     private static string Line(CommandRun run) => run.Output.TrimEnd();
 
