@@ -23,6 +23,8 @@ internal static class BackpropCommandLine
             ReplayCommand.Create(environment),
             SimulateCommand.Create(environment),
             NodeCommand.Create(environment),
+            DoctorCommand.Create(environment),
+            HealthCommand.Create(environment),
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),

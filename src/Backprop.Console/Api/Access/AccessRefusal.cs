@@ -30,6 +30,6 @@ internal sealed record AccessRefusal(int Status, string Detail)
                 .ToString(CultureInfo.InvariantCulture);
         }
 
-        await ApiServer.Problem(Status, Detail).ExecuteAsync(context);
+        await ApiAnswers.Problem(Status, Detail).ExecuteAsync(context);
     }
 }

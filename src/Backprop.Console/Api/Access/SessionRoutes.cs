@@ -79,7 +79,7 @@ internal static class SessionRoutes
 
         if (await ReadTokenAsync(context) is not { } text)
         {
-            return ApiServer.Problem(
+            return ApiAnswers.Problem(
                 StatusCodes.Status400BadRequest,
                 """the body has to be {"token":"bp_..."}, as 'backprop token create' prints it""");
         }
