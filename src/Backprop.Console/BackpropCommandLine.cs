@@ -25,6 +25,7 @@ internal static class BackpropCommandLine
             ReplayCommand.Create(environment),
             SimulateCommand.Create(environment),
             NodeCommand.Create(environment),
+            DoctorCommand.Create(environment),
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),
@@ -37,6 +38,9 @@ internal static class BackpropCommandLine
 
         root.Add(TopCommand.Create(environment));
         ClientOptions.AddToken(root);
+
+        // These ask what anybody may, or nobody over HTTP.
+        root.Add(HealthCommand.Create(environment));
         root.Add(TokenCommand.Create(environment));
         root.Add(CompletionCommand.Create(environment));
         root.Add(SharedOptions.Json());

@@ -49,8 +49,8 @@ internal sealed class ApiBackend : IAsyncDisposable
     /// </summary>
     public Func<string, string?>? FileRefusal { get; init; }
 
-    /// <summary>Why this node cannot serve at the moment, in words; null: it can.</summary>
-    public required Func<string?> Unready { get; init; }
+    /// <summary>How this node is.</summary>
+    public required NodeHealth Health { get; init; }
 
     /// <summary>That the node stops.</summary>
     public CancellationToken Stopping => _stopping.Token;

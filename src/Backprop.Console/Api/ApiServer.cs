@@ -121,10 +121,7 @@ internal static class ApiServer
         application.UseStatusCodePages();
         AccessControl.Use(application);
         PageRoutes.Map(application);
-        application.MapGet("/healthz", () => Results.Text("alive")).ExcludeFromDescription();
-        application.MapGet("/readyz", () => backend.Unready() is { } reason
-            ? ApiAnswers.Problem(StatusCodes.Status503ServiceUnavailable, reason)
-            : Results.Text("ready")).ExcludeFromDescription();
+        HealthRoutes.Map(application, backend.Health);
         RouteGroupBuilder api = application.MapGroup(Prefix);
         RouteGroupBuilder runs = api.MapGroup("/runs").WithTags("Runs");
         RunRoutes.Map(runs, backend);

@@ -69,12 +69,14 @@ internal static class NodeServices
         {
             HostApplicationBuilder plain = Host.CreateEmptyApplicationBuilder(settings: null);
             Add(plain.Services, node, address);
+            NodeTelemetry.Add(plain, node, address, Version);
             return plain.Build();
         }
 
         WebApplicationBuilder serving = ApiServer.CreateBuilder(
             node.Api.Host, node.Api.Port, AccessOptions.Of(node));
         Add(serving.Services, node, address);
+        NodeTelemetry.Add(serving, node, address, Version);
         return serving.Build();
     }
 
@@ -91,6 +93,7 @@ internal static class NodeServices
         services.AddSingleton<StoredFiles>();
         services.AddSingleton<StoredDigests>();
         services.AddSingleton<StoredCurves>();
+        services.AddSingleton(_ => new StateWatch(node.State.Options, TimeProvider.System));
         services.AddSingleton(Listen(address));
         services.AddSingleton(Describe);
         services.AddSingleton(Share);
@@ -106,7 +109,7 @@ internal static class NodeServices
     /// <summary>Akka's configuration of a node: Akka.Hosting may add to it, but changes nothing.
     /// </summary>
     public static Config ConfigurationOf(NodeConfiguration node, string address) =>
-        NodeLog.Config
+        NodeLog.ConfigOf(node.Log.Format ?? LogFormat.Text, node.Log.Level)
             .WithFallback(ClusterActorConfiguration.Of(new ClusterOptions
             {
                 Host = address,
@@ -201,6 +204,7 @@ internal static class NodeServices
             FileRefusal = roots.RefusalOf,
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
             Copies = node.Copies,
+            TraceEvery = node.Otlp.TraceEvery,
         };
         context.Hung += reason => reports.End($"a computation hangs: {reason}", mayReturn: false);
         return context;
@@ -263,14 +267,5 @@ internal static class NodeServices
                 FileRefusal = provider.GetRequiredService<DataRoots>().RefusalOf,
             }));
         }
-    }
-
-    /// <summary>A stay begins and ends when its node says so, whatever signals the process gets.
-    /// </summary>
-    private sealed class NoSignals : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

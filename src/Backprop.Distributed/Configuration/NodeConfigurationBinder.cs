@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
+using Akka.Event;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
@@ -67,6 +69,11 @@ internal static class NodeConfigurationBinder
                 Roots = settings.Directories("data.roots", MaxRoots),
             },
             Api = Api(settings),
+            Metrics = new MetricsConfiguration(
+                settings.Choice("metrics.enabled", "false", "true") == "true",
+                settings.Host("metrics.host"), settings.Port("metrics.port")),
+            Otlp = Otlp(settings),
+            Log = Log(settings),
         };
         CheckAgreement(configuration, settings);
         return configuration;
@@ -240,6 +247,36 @@ internal static class NodeConfigurationBinder
             options, patience,
             settings.Duration("persistence.opening-patience", s_second, s_hour));
     }
+
+    private static OtlpConfiguration Otlp(SettingReader settings)
+    {
+        string endpoint = settings.TextOrNone("otlp.endpoint");
+        bool isAddress = Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? address)
+            && address.Scheme is "http" or "https";
+        if (endpoint.Length > 0 && !isAddress)
+        {
+            settings.Mistake(
+                "otlp.endpoint", $"'{endpoint}' is no address, written like http://collector:4317");
+        }
+
+        return new OtlpConfiguration(
+            isAddress ? address : null, settings.Integer("otlp.trace-every", 0, int.MaxValue));
+    }
+
+    private static LogConfiguration Log(SettingReader settings) => new(
+        settings.Choice("log.format", "auto", "text", "json") switch
+        {
+            "text" => LogFormat.Text,
+            "json" => LogFormat.Json,
+            _ => null,
+        },
+        settings.Choice("log.level", "info", "debug", "warning", "error") switch
+        {
+            "debug" => LogLevel.DebugLevel,
+            "warning" => LogLevel.WarningLevel,
+            "error" => LogLevel.ErrorLevel,
+            _ => LogLevel.InfoLevel,
+        });
 
     private static string Connection(string text, SettingReader settings)
     {

@@ -103,6 +103,9 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
         return text;
     }
 
+    /// <summary>A text, or nothing.</summary>
+    public string TextOrNone(string key) => Raw(key).Length == 0 ? "" : Text(key, "a text");
+
     /// <summary>A directory, where <c>~</c> at the beginning is the user's home.</summary>
     public string Directory(string key) => AtHome(Text(key, "the name of a directory"));
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Training.Protocol;
@@ -25,6 +26,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     private readonly Dictionary<RunId, RunSeat> _seats = [];
     private readonly Dictionary<RunId, Errand> _outlining = [];
     private readonly HashSet<NodeId> _leaving = [];
+    private readonly ClusterMeter _meter = new();
     private NodesAvailable? _cluster;
     private string? _journalTrouble;
 
@@ -60,6 +62,13 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     }
 
     /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _meter.Dispose();
+        base.PostStop();
+    }
+
+    /// <inheritdoc/>
     protected override void Recovered()
     {
         foreach (RegisteredRun run in State.Runs.Values.Where(run => run.Ended is null))
@@ -79,6 +88,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             case Tick:
                 AskForOutlines();
                 LetGoOfShown();
+                TellMeter();
                 break;
             case NodesAvailable available when available.IsComplete || _cluster is not null:
                 _cluster = available;
@@ -600,6 +610,16 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
                 Context.Stop(seat.Supervisor);
                 _seats.Remove(run);
             }
+        }
+    }
+
+    private void TellMeter()
+    {
+        if (ClusterMeter.IsWatched)
+        {
+            _meter.Update(
+                State.Runs.Values.Select(run => Summarize(run).Standing),
+                (_cluster?.Nodes ?? []).Select(node => node.Status));
         }
     }
 

@@ -129,6 +129,21 @@ public static class StateDatabase
         }
     }
 
+    /// <summary>Refuses a file that this program does not read, and leaves it as it is.</summary>
+    /// <exception cref="StateDatabaseException">It does not; the message says why.</exception>
+    internal static void RequireFormat(string file, TimeSpan patience)
+    {
+        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = file,
+            Mode = SqliteOpenMode.ReadOnly,
+            DefaultTimeout = (int)Math.Max(1, Math.Ceiling(patience.TotalSeconds)),
+            Pooling = false,
+        }.ToString());
+        connection.Open();
+        CheckFormat(connection, file);
+    }
+
     private static void CheckFormat(SqliteConnection connection, string file)
     {
         long application = Scalar(connection, "PRAGMA application_id");

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Serving.Copies;
 using Backprop.Distributed.Timelines;
@@ -32,6 +33,7 @@ internal sealed class ServedSlice
     private readonly float[] _widened;
     private SliceMemory? _memory;
     private Broadcasting? _broadcasting;
+    private TimeSpan? _wholeAt;
 
     /// <summary>The slice that a directive opens.</summary>
     /// <param name="context">The node.</param>
@@ -71,6 +73,8 @@ internal sealed class ServedSlice
             ? []
             : new float[SlicePlan.MaxPieceLength];
         Inbox = context.Links.Register(RunPart.Slice, _hash, _guard, wake);
+        Meter = new SliceMeter(
+            run.Setup.Run, State.Slice, context.Time, context.TraceOf(run.Setup.Run));
     }
 
     /// <summary>Decides.</summary>
@@ -86,6 +90,9 @@ internal sealed class ServedSlice
     /// <summary>What was pushed in the last step, if that is verified; it is to be told once.
     /// </summary>
     public PushReport? Pushed { get; private set; }
+
+    /// <summary>Measures it.</summary>
+    public SliceMeter Meter { get; }
 
     /// <summary>What has arrived.</summary>
     public RunInbox Inbox { get; }
@@ -193,6 +200,7 @@ internal sealed class ServedSlice
                 break;
             case SliceWork.Prepare:
                 _timeline.Gathered(State.Version);
+                GradientIsWhole();
                 State.Prepared(Memory.Prepare());
                 SendSums(onlyWhereMissing: false);
                 break;
@@ -228,8 +236,8 @@ internal sealed class ServedSlice
         _timeline.Applied(step, now);
         SendVersion();
         _timeline.EndBroadcast(_broadcasting!.IsQueued);
+        TellVersion();
         RecordStep();
-        NodeMeter.Made(State.Directive.Run, State.Directive.Generation, State.Slice, State.Version);
         if (_digest is not null)
         {
             Digests.Enter(State.Version, _digest.Total);
@@ -284,6 +292,7 @@ internal sealed class ServedSlice
     public void Retire(bool isRead, bool isSaved)
     {
         Inbox.Dispose();
+        Meter.Dispose();
         _memory?.Retire(isRead, isSaved);
         _memory = null;
         _broadcasting = null;
@@ -376,6 +385,32 @@ internal sealed class ServedSlice
         if (verdict == ArrivalVerdict.Entered && _run.Verification.Includes(frame.Step))
         {
             _pushes.EnterLoss(from, frame.Node, lossSum);
+        }
+    }
+
+    private void GradientIsWhole()
+    {
+        if (Meter.Wants(State.Version))
+        {
+            _wholeAt = _context.Now;
+            Meter.Gathered(
+                State.Directive.Generation, State.Version, _wholeAt.Value - State.StepBegan);
+        }
+    }
+
+    private void TellVersion()
+    {
+        if (_wholeAt is { } since)
+        {
+            _wholeAt = null;
+            Meter.Applied(
+                State.Directive.Generation, State.Version - 1, _context.Now - since);
+        }
+
+        Meter.Made(State.Version);
+        if (State.Slice == 0)
+        {
+            Meter.Trained(_run.Dimensions.GlobalRows(State.Version - 1));
         }
     }
 

@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
 using Akka.Actor;
 using Akka.Event;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Timelines;
 using Backprop.Engine.Gradients;
@@ -24,6 +26,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Action _wake;
     private readonly GradientPusher _pusher;
+    private readonly WorkerMeter _meter;
     private KnownRun? _run;
     private string? _refusal;
     private IActorRef _coordinator = ActorRefs.Nobody;
@@ -36,6 +39,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     private WorkerTimeline _timeline = new();
     private WorkerTask _waiting;
     private TimeSpan? _jobBegan;
+    private (long Step, TimeSpan At)? _computed;
     private long _refusals;
 
     public ReplicaActor(NodeContext context, RunId id)
@@ -44,12 +48,15 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         _id = id;
         _hash = RunHash.Of(id.Value);
         _pusher = new GradientPusher(context.Links);
+        _meter = new WorkerMeter(id, context.TraceOf(id));
         IActorRef self = Self;
         _wake = () => self.Tell(LookNow.Instance);
     }
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
+
+    private LogScope Scope => new(_id, _state?.Directive.Generation, _state?.Version);
 
     public static Props Props(NodeContext context, RunId id) =>
         Akka.Actor.Props.Create(() => new ReplicaActor(context, id))
@@ -145,7 +152,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 break;
             case DirectiveVerdict.Invalid:
                 _log.Warning(
-                    "Run {0}: a directive cannot be followed: {1}", _id, answer.Reason);
+                    "Run {0}: a directive cannot be followed: {1}", Scope, answer.Reason);
                 break;
         }
     }
@@ -367,6 +374,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         TimeSpan now = _context.Now;
         state.ReplicaTaken(now);
         _timeline.Ended(step, pushed, now);
+        EndWait();
     }
 
     private void Open(WorkerState state)
@@ -400,16 +408,16 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
 
         _waiting = default;
         gradients.Begin(task.Version, _target!);
-        Generation generation = _target!.Generation;
+        ComputedFor whom = state.IsOwn(task) ? ComputedFor.Itself : ComputedFor.Others;
         Post(state, computation =>
         {
             TimeSpan began = _context.Now;
             _pusher.Begin(gradients);
             computation.Compute(gradients, task.Continues, _pusher);
             _pusher.PushLosses(gradients);
-            gradients.Pushed();
-            NodeMeter.Computed(_id, generation, task.Version);
-            return new JobResult.Computed(task.Version, began, _context.Now);
+            gradients.Pushed(_meter);
+            _meter.Contributed(task.Version);
+            return new JobResult.Computed(began, _context.Now, task, whom);
         });
     }
 
@@ -429,7 +437,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         {
             computation.Compute(gradients, continues: false, null);
             GradientSet set = gradients.Set;
-            return new JobResult.Verified(gradients, new CheckReport(
+            return new JobResult.Verified(gradients, task.Range, new CheckReport(
                 _id, target.Generation, _context.Node, task.Version,
                 [
                     .. set.Nodes.Select((node, i) => NodeDigests.Of(
@@ -466,14 +474,18 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 state.Opened(_context.Now);
                 break;
             case JobResult.Computed computed:
-                _timeline.Computed(computed.Step, computed.Began, computed.Ended);
-                state.Computed(computed.Ended - computed.Began);
+                _timeline.Computed(computed.Task.Version, computed.Began, computed.Ended);
+                _meter.Computed(
+                    state.Directive.Generation, computed.Task, computed.For,
+                    state.Computed(computed.Ended - computed.Began));
+                BeginWait(computed.Task.Version);
                 break;
             case JobResult.ComputedAhead ahead:
                 state.ComputedAhead(ahead.Took);
                 break;
             case JobResult.Verified verified:
                 verified.Gradients.IsKept = false;
+                _meter.Count(verified.Range, ComputedFor.Verification);
                 state.Verified();
                 _coordinator.Tell(verified.Report);
                 break;
@@ -499,9 +511,27 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             _timeline.Spans(now), []);
     }
 
+    private void BeginWait(long step)
+    {
+        if (_meter.WantsWait(step))
+        {
+            _computed = (step, _context.Now);
+        }
+    }
+
+    private void EndWait()
+    {
+        if (_computed is { } computed)
+        {
+            _computed = null;
+            _meter.Waited(
+                _state!.Directive.Generation, computed.Step, _context.Now - computed.At);
+        }
+    }
+
     private void Fail(Exception failure)
     {
-        _log.Error(failure, "Run {0} fails here", _id);
+        _log.Error(failure, "Run {0} fails here", Scope);
         if (_state is { Phase: not WorkerPhase.Closed } state)
         {
             LetGo();
@@ -514,6 +544,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         _inbox?.Dispose();
         _inbox = null;
         _waiting = default;
+        _computed = null;
         _pusher.LetGo();
         _gradients?.LetGo();
     }
@@ -541,11 +572,13 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     {
         public sealed record Opened : JobResult;
 
-        public sealed record Computed(long Step, TimeSpan Began, TimeSpan Ended) : JobResult;
+        public sealed record Computed(
+            TimeSpan Began, TimeSpan Ended, WorkerTask Task, ComputedFor For) : JobResult;
 
         public sealed record ComputedAhead(TimeSpan Took) : JobResult;
 
-        public sealed record Verified(KeptGradients Gradients, CheckReport Report) : JobResult;
+        public sealed record Verified(
+            KeptGradients Gradients, MicroBatchRange Range, CheckReport Report) : JobResult;
 
         public sealed record Evaluated(MetricsPart Part) : JobResult;
     }

@@ -28,11 +28,13 @@ internal sealed class ServedCluster : IAsyncDisposable
             ReadFile = cluster.Files.ReadAsync,
             Checkpoints = cluster.Checkpoints,
             Digests = cluster.Digests,
-            Unready = () => Unready,
+            Health = new NodeHealth(() => Unready, () => Trouble),
         };
     }
 
     public string? Unready { get; set; }
+
+    public string? Trouble { get; set; }
 
     public Uri Address { get; private set; } = null!;
 
