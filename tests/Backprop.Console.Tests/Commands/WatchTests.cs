@@ -17,20 +17,10 @@ public sealed class WatchTests
     private static readonly RunSummaryView s_stopped =
         Known.Run("moons-1", RunStanding.Stopped, 50, "stopped by the user");
 
-    private readonly FakeEventServer _server = new(
-        Json(new RunPage([s_training], null)),
-        FakeEventServer.Events(
-            Text(Known.View(s_training, 0.01), "0-0-0"),
-            Text(Known.Happening(1, "worker a has joined"), "0-1-0")),
-        FakeEventServer.Events(
-            Text(Known.View(s_stopped, 0.01), "0-1-0"),
-            Text(Known.Happening(2, "stopped by the user"), "0-2-0"),
-            "event: end\nid: 0-2-0\ndata: {}"));
-
     [Fact]
     public void A_connection_that_breaks_is_said_and_nothing_is_lost_or_told_twice()
     {
-        using FakeEventServer server = _server;
+        using FakeEventServer server = Server();
         CommandRun run = CommandRun.Of("watch", "moons-1", "--server", $"{server.Address}");
 
         Assert.Equal(ExitCode.Failure, run.ExitCode);
@@ -45,7 +35,7 @@ public sealed class WatchTests
     [Fact]
     public void Programs_are_told_so_as_well()
     {
-        using FakeEventServer server = _server;
+        using FakeEventServer server = Server();
         CommandRun run = CommandRun.Of(
             "watch", "moons-1", "--json", "--server", $"{server.Address}");
 
@@ -54,6 +44,16 @@ public sealed class WatchTests
             run.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(
                 line => JsonDocument.Parse(line).RootElement.GetProperty("event").GetString()));
     }
+
+    private static FakeEventServer Server() => new(
+        Json(new RunPage([s_training], null)),
+        FakeEventServer.Events(
+            Text(Known.View(s_training, 0.01), "0-0-0"),
+            Text(Known.Happening(1, "worker a has joined"), "0-1-0")),
+        FakeEventServer.Events(
+            Text(Known.View(s_stopped, 0.01), "0-1-0"),
+            Text(Known.Happening(2, "stopped by the user"), "0-2-0"),
+            "event: end\nid: 0-2-0\ndata: {}"));
 
     private static string Text(ServerEvent told, string id) =>
         $"event: {told.Kind}\nid: {id}\ndata: {told.Data}";
