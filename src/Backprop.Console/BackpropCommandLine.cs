@@ -23,15 +23,20 @@ internal static class BackpropCommandLine
             ReplayCommand.Create(environment),
             SimulateCommand.Create(environment),
             NodeCommand.Create(environment),
+            DoctorCommand.Create(environment),
+            HealthCommand.Create(environment),
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),
+            TimelineCommand.Create(environment),
         };
         foreach (Command command in RunCommands.Create(environment))
         {
             root.Add(command);
         }
 
+        ClientOptions.AddToken(root);
+        root.Add(TokenCommand.Create(environment));
         return root;
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
@@ -7,6 +8,7 @@ using Backprop.Console.Api;
 using Backprop.Console.Storage;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -27,11 +29,21 @@ internal sealed class ApiClient : IDisposable
 
     private readonly HttpClient _http;
     private readonly Uri _server;
+    private readonly ClientToken? _token;
 
-    public ApiClient(Uri server)
+    /// <summary>Of a cluster.</summary>
+    /// <param name="server">Its API's address.</param>
+    /// <param name="token">What it is shown; null: nothing.</param>
+    public ApiClient(Uri server, ClientToken? token = null)
     {
         _server = server;
+        _token = token;
         _http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        if (token is not null)
+        {
+            _http.DefaultRequestHeaders.Authorization =
+                new AuthenticationHeaderValue("Bearer", token.Text);
+        }
     }
 
     public void Dispose() => _http.Dispose();
@@ -124,6 +136,20 @@ internal sealed class ApiClient : IDisposable
     public Task<ReplaySource> ReplayAsync(
         RunId run, long version, CancellationToken cancellation) =>
         GetAsync<ReplaySource>($"api/v1/runs/{run}/replay?version={version}", cancellation);
+
+    /// <summary>What the nodes of a run did in its last steps.</summary>
+    public Task<TimelineView> TimelineAsync(RunId run, CancellationToken cancellation) =>
+        GetAsync<TimelineView>($"api/v1/runs/{run}/timeline", cancellation);
+
+    /// <summary>That for a trace viewer.</summary>
+    public async Task<byte[]> ChromeTraceAsync(RunId run, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(
+                HttpMethod.Get, $"api/v1/runs/{run}/timeline?format=chrome"),
+            cancellation);
+        return await response.Content.ReadAsByteArrayAsync(cancellation);
+    }
 
     /// <summary>The digests of a run's versions, as <c>digests.bin</c> has them.</summary>
     public async Task<byte[]> DigestsAsync(RunId run, CancellationToken cancellation)
@@ -250,6 +276,13 @@ internal sealed class ApiClient : IDisposable
 
         return (response.StatusCode, detail) switch
         {
+            (HttpStatusCode.Unauthorized, _) => new MistakeException(_token is null
+                ? $"the cluster at {_server} wants a token: give it by --token, by"
+                    + $" ${ClientToken.Variable}, or in the file"
+                    + $" {ClientToken.FileBeside(ServerAddress.File)}; 'backprop token create"
+                    + " --role operator' makes one on a machine that reaches its state database"
+                : $"the cluster at {_server} does not take {_token}: {detail}"),
+            (HttpStatusCode.Forbidden, { } refusal) => new MistakeException(refusal),
             (HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.Conflict,
                 { } mistake) => new MistakeException(mistake),
             (_, { } reason) => new ApiUnavailableException(reason),

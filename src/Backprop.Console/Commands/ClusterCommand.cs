@@ -34,9 +34,15 @@ internal static class ClusterCommand
         Option<int> workers = Count("--workers", "Workers", 2);
         Option<int> servers = Count("--parameter-servers", "Parameter servers", 1);
         Option<string> state = State();
+        var apiPort = new Option<int?>("--api-port")
+        {
+            Description = "Where the API and the page are served; 0: any free port"
+                + $" [default: {ServerAddress.DefaultPort}, where it is free]",
+            HelpName = "PORT",
+        };
         var command = new Command("up", "Start a cluster, and wait until it is ready")
         {
-            workers, servers, state,
+            workers, servers, state, apiPort,
         };
         command.SetAction(result =>
         {
@@ -48,7 +54,7 @@ internal static class ClusterCommand
             }
 
             ClusterRecord record = Of(result.GetRequiredValue(state), environment).Up(
-                result.GetValue(workers), result.GetValue(servers));
+                result.GetValue(workers), result.GetValue(servers), result.GetValue(apiPort));
             foreach (ClusterProcess process in record.Processes)
             {
                 environment.Output.WriteLine(

@@ -41,10 +41,13 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
     private string RecordFile => Path.Combine(directory, "cluster.json");
 
     /// <summary>Starts the processes and waits until all are ready.</summary>
+    /// <param name="workers">How many.</param>
+    /// <param name="servers">Parameter servers.</param>
+    /// <param name="apiPort">0: any; null: the usual one, where it is free.</param>
     /// <exception cref="MistakeException">One is running already.</exception>
     /// <exception cref="IOException">A process has ended, or took too long; none is left running.
     /// </exception>
-    public ClusterRecord Up(int workers, int servers)
+    public ClusterRecord Up(int workers, int servers, int? apiPort)
     {
         if (Find() is { } running && running.Processes.Any(IsRunning))
         {
@@ -57,7 +60,8 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         var processes = new List<ClusterProcess>();
         try
         {
-            ClusterProcess coordinator = Start(CoordinatorName, CoordinatorName, null, 1);
+            ClusterProcess coordinator = Start(
+                CoordinatorName, CoordinatorName, null, 1, apiPort ?? FreeApiPort());
             processes.Add(coordinator);
             string log = AwaitReady(coordinator);
             string address = Field(log, "node").Split(' ')[0];
@@ -144,7 +148,8 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         ? ReadLog(process).Split('\n', StringSplitOptions.RemoveEmptyEntries).LastOrDefault() ?? ""
         : "";
 
-    private ClusterProcess Start(string name, string roles, string? join, int threads)
+    private ClusterProcess Start(
+        string name, string roles, string? join, int threads, int apiPort = 0)
     {
         string log = Path.Combine(directory, $"{name}.log");
         if (File.Exists(log))
@@ -156,7 +161,7 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         string[] command =
         [
             .. environment.Program, "node", "--roles", roles, "--port", "0", "--links-port", "0",
-            "--api-port", join is null ? $"{FreeApiPort()}" : "0", "--state", directory,
+            "--api-port", apiPort.ToString(CultureInfo.InvariantCulture), "--state", directory,
             "--threads", threads.ToString(CultureInfo.InvariantCulture),
             .. join is null ? [] : (string[])["--join", join],
         ];
@@ -166,6 +171,9 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         var start = new ProcessStartInfo(
             "/bin/sh",
             ["-c", $"exec {session}\"$@\" >\"$0\" 2>&1 </dev/null", log, .. command]);
+        // What they write is read here, in a container too; and one port is not for all of them.
+        start.Environment["BACKPROP__LOG__FORMAT"] = "text";
+        start.Environment["BACKPROP__METRICS__PORT"] = "0";
         using Process process = Process.Start(start)
             ?? throw new IOException($"{name} could not be started");
         return new ClusterProcess(name, process.Id, process.StartTime.Ticks, log);

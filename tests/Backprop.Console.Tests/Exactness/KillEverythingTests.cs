@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Backprop.Chaos.Processes;
 using Backprop.Console.Tests.Commands;
 
 namespace Backprop.Console.Tests.Exactness;
@@ -68,7 +69,7 @@ public sealed class KillEverythingTests : IDisposable
         Assert.True(File.Exists(Path.Combine(_scratch["cluster"], "coordinator.before.log")));
         Assert.Contains("all 260 epochs are done", output);
         Assert.Contains(CommandRun.Weights(_scratch["undisturbed"]), output);
-        await cluster.DownAsync();
+        Assert.Contains("processes ended", await cluster.DownAsync());
     }
 
     private Process Train(int workers, int servers) => Process.Start(new ProcessStartInfo(

@@ -48,14 +48,19 @@ public sealed class CurveTests
             await FollowAsync(before, run, view => !view.Checkpoints.IsEmpty);
         }
 
+        CurvesView told;
         await using (EmbeddedCluster after = Start(1, persistence))
         {
-            Check(await ReadAsync(after, run));
+            told = await ReadAsync(after, run);
+            // What had not been stored when everything died at once is not made again.
+            Check(told, mayHaveGaps: true);
             await AwaitStoredAsync(after, run);
         }
 
         await using EmbeddedCluster later = Start(1, persistence);
-        Check(await ReadAsync(later, run));
+        CurvesView stored = await ReadAsync(later, run);
+        Assert.Equal(told.Segment.Points.AsEnumerable(), stored.Segment.Points);
+        Assert.Equal(told.Segment.LayerNorms.AsEnumerable(), stored.Segment.LayerNorms);
     }
 
     [Fact]
@@ -70,7 +75,7 @@ public sealed class CurveTests
 
         Assert.Equal([4L], all.View.History.Skip(3).Select(report => report.Epoch + 1));
         Assert.Equal([3L], rest.View.History.Select(report => report.Epoch));
-        Assert.Equal([all.View.Happenings[^1]], rest.View.Happenings);
+        Assert.Equal(all.View.Happenings[^1], Assert.Single(rest.View.Happenings));
         Assert.Equal(7, rest.Curves.Segment.Points[0].FirstStep);
         Assert.Equal(
             Enumerable.Range(1, all.View.Happenings.Length).Select(number => (long)number),
@@ -78,11 +83,13 @@ public sealed class CurveTests
         Assert.Empty(rest.View.Result!.History);
     }
 
-    private static void Check(CurvesView curves)
+    private static void Check(CurvesView curves, bool mayHaveGaps = false)
     {
         StepList oracle = s_oracle.Value;
+        HashSet<long> recorded = [.. curves.Segment.Points.Select(point => point.FirstStep)];
+        Assert.True(mayHaveGaps || recorded.Count == oracle.Steps.Count);
         Assert.Equal(
-            oracle.Steps.Select(step => (
+            oracle.Steps.Where(step => recorded.Contains(step.Step)).Select(step => (
                 step.Step, 1L, step.Loss, step.Loss, step.Loss, step.GradientNorm,
                 step.LearningRate)),
             curves.Segment.Points.Select(point => (
@@ -92,9 +99,14 @@ public sealed class CurveTests
         foreach (EpochReport epoch in oracle.Epochs)
         {
             Assert.Equal(epoch.Layers.Select(layer => layer.Layer), curves.Layers);
-            Assert.Equal(
-                epoch.Layers.Select(layer => (float)layer.GradientNorm),
-                curves.Segment.NormsOf((int)epoch.StepsDone - 1).ToArray());
+            int point = curves.Segment.Points.IndexOf(curves.Segment.Points.FirstOrDefault(
+                known => known.FirstStep == epoch.StepsDone - 1));
+            if (point >= 0)
+            {
+                Assert.Equal(
+                    epoch.Layers.Select(layer => (float)layer.GradientNorm),
+                    curves.Segment.NormsOf(point).ToArray());
+            }
         }
     }
 

@@ -1,69 +1,77 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Backprop.Chaos.Processes;
 
-namespace Backprop.Console.Tests.Exactness;
+namespace Backprop.Chaos.Processes;
 
 /// <summary>A development cluster of a test's own; none of its processes outlives it.</summary>
+/// <param name="directory">For state and logs.</param>
 internal sealed class ProcessCluster(string directory) : IDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
-    private string Api => Record().GetProperty("Api").GetString()!;
+    /// <summary>Where its API is.</summary>
+    public Uri Api => new(Record().GetProperty("Api").GetString()!);
 
     /// <summary>Starts it, and hands a run in where one is given.</summary>
     /// <returns>The run's name.</returns>
     public async Task<string> UpAsync(int workers, int servers, string? specification = null)
     {
-        (int exitCode, string output) = await RunAsync(
+        await SucceedAsync(
             "cluster", "up", "--workers", $"{workers}", "--parameter-servers", $"{servers}",
-            "--state", directory);
-        Assert.True(exitCode == 0, output);
+            "--state", directory, "--api-port", "0");
         if (specification is null)
         {
             return "";
         }
 
-        (exitCode, output) = await RunAsync("submit", specification, "--server", Api);
-        Assert.True(exitCode == 0, output);
+        string output = await SucceedAsync("submit", specification, "--server", $"{Api}");
         return output.Split('\n')[0]["submitted: ".Length..];
     }
 
     /// <summary>Follows a run to its end.</summary>
     public async Task<string> WatchAsync(string run) =>
-        (await RunAsync("watch", run, "--server", Api)).Output;
+        (await RunAsync("watch", run, "--server", $"{Api}")).Output;
+
+    /// <summary>Kills one process, without a word.</summary>
+    /// <param name="name">As the cluster calls it: <c>worker-1</c>.</param>
+    public void Kill(string name) => Kill(
+        Record().GetProperty("Processes").EnumerateArray()
+            .Single(process => process.GetProperty("Name").GetString() == name)
+            .GetProperty("Process").GetInt32());
 
     /// <summary>Every process is killed at once.</summary>
     public void KillAll()
     {
-        foreach (int id in Processes())
+        foreach (JsonElement process in Record().GetProperty("Processes").EnumerateArray())
         {
-            try
-            {
-                using Process process = Process.GetProcessById(id);
-                process.Kill();
-                process.WaitForExit(s_patience);
-            }
-            catch (ArgumentException)
-            {
-                // It has ended already.
-            }
+            Kill(process.GetProperty("Process").GetInt32());
         }
     }
 
     /// <summary>Ends it as users do.</summary>
-    public async Task DownAsync()
-    {
-        (int exitCode, string output) = await RunAsync("cluster", "down", "--state", directory);
-        Assert.True(exitCode == 0, output);
-        Assert.Contains("processes ended", output);
-    }
+    /// <returns>What is said about it.</returns>
+    public Task<string> DownAsync() => SucceedAsync("cluster", "down", "--state", directory);
 
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (File.Exists(Path.Combine(directory, "cluster.json")))
         {
             KillAll();
+        }
+    }
+
+    private static void Kill(int id)
+    {
+        try
+        {
+            using Process process = Process.GetProcessById(id);
+            process.Kill();
+            process.WaitForExit(s_patience);
+        }
+        catch (ArgumentException)
+        {
+            // It has ended already.
         }
     }
 
@@ -74,11 +82,14 @@ internal sealed class ProcessCluster(string directory) : IDisposable
         return record.RootElement.Clone();
     }
 
-    private int[] Processes() =>
-    [
-        .. Record().GetProperty("Processes").EnumerateArray()
-            .Select(process => process.GetProperty("Process").GetInt32()),
-    ];
+    private async Task<string> SucceedAsync(params string[] arguments)
+    {
+        (int exitCode, string output) = await RunAsync(arguments);
+        return exitCode == 0
+            ? output
+            : throw new InvalidOperationException(
+                $"backprop {string.Join(' ', arguments)} ended with {exitCode}: {output}");
+    }
 
     private async Task<(int ExitCode, string Output)> RunAsync(params string[] arguments)
     {

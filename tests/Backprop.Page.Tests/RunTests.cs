@@ -1,0 +1,134 @@
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace Backprop.Page.Tests;
+
+/// <summary>Runs, from the editor to their end, as people see them on the page.</summary>
+[Collection(PageTests.Name)]
+public sealed partial class RunTests(PageFixture fixture)
+{
+    [SkippableFact]
+    public async Task A_run_is_submitted_from_the_editor_and_watched_to_its_end()
+    {
+        Chromium.Require();
+        await using Visit visit = await fixture.VisitAsync();
+        await visit.OpenAsync("submit");
+        IPage page = visit.Page;
+        ILocator editor = page.GetByLabel("Specification of the run");
+        await editor.FillAsync("name = moons\nmodell = []");
+        await Expect(page.GetByRole(AriaRole.List, new() { Name = "Mistakes" }))
+            .ToContainTextAsync("modell");
+
+        await page.GetByLabel("Start from an example").SelectOptionAsync(
+            new SelectOptionValue { Label = "moons" });
+        await Expect(page.Locator("#verdict")).ToContainTextAsync("this is the run “moons”");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Submit the run" }).ClickAsync();
+
+        await Expect(page).ToHaveURLAsync(RunAddress());
+        await Expect(page.Locator("main .chip").First).ToHaveTextAsync("completed");
+        ILocator result = page.GetByRole(AriaRole.Region, new() { Name = "Result" });
+        await Expect(result).ToContainTextAsync("Test accuracy");
+        await Expect(result.GetByRole(AriaRole.Link, new() { NameRegex = Download() }))
+            .ToBeVisibleAsync();
+        await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Checkpoints" }))
+            .ToBeVisibleAsync();
+        visit.AssertQuiet();
+    }
+
+    [SkippableFact]
+    public async Task Who_comes_back_in_the_middle_sees_the_whole_run()
+    {
+        Chromium.Require();
+        string run = await fixture.SubmitLongAsync();
+        await using Visit visit = await fixture.VisitAsync();
+        await visit.OpenAsync($"runs/{run}");
+        IPage page = visit.Page;
+        ILocator happened = page.GetByRole(AriaRole.List).Filter(
+            new() { HasText = "the run has entered the queue" });
+        await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
+        await Expect(happened).ToBeVisibleAsync();
+        await Expect(happened).ToContainTextAsync("epoch 1:");
+
+        await page.ReloadAsync();
+
+        await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
+        await Expect(happened).ToContainTextAsync("the run has entered the queue");
+        await Expect(happened).ToContainTextAsync("epoch 1:");
+        string[] lines = [.. await happened.Locator("li").AllInnerTextsAsync()];
+        Assert.Single(lines, line => line.Contains("has entered the queue"));
+
+        await StopAsync(page);
+        visit.AssertQuiet();
+    }
+
+    [SkippableFact]
+    public async Task What_one_does_another_sees()
+    {
+        Chromium.Require();
+        string run = await fixture.SubmitLongAsync();
+        await using Visit one = await fixture.VisitAsync();
+        await using Visit other = await fixture.VisitAsync(width: 390, ColorScheme.Dark);
+        await one.OpenAsync($"runs/{run}");
+        await other.OpenAsync("runs");
+        ILocator row = other.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = run });
+        await Expect(one.Page.Locator("main .chip").First).ToHaveTextAsync("training");
+        await Expect(row).ToContainTextAsync("training");
+
+        await one.Page.GetByRole(AriaRole.Button, new() { Name = "Pause" }).ClickAsync();
+        await Expect(row).ToContainTextAsync("paused");
+        await one.Page.GetByRole(AriaRole.Button, new() { Name = "Resume" }).ClickAsync();
+        await Expect(row).ToContainTextAsync("training");
+        await StopAsync(one.Page);
+
+        await Expect(row).ToContainTextAsync("stopped");
+        one.AssertQuiet();
+        other.AssertQuiet();
+    }
+
+    [SkippableFact]
+    public async Task A_worker_that_is_killed_is_said_to_be_gone_and_the_run_goes_on()
+    {
+        Chromium.Require();
+        string run = await fixture.SubmitLongAsync();
+        await using Visit visit = await fixture.VisitAsync();
+        await visit.OpenAsync($"runs/{run}");
+        IPage page = visit.Page;
+        ILocator workers = page.GetByRole(AriaRole.Region, new() { Name = "Workers" })
+            .GetByRole(AriaRole.Listitem);
+        await Expect(workers).ToHaveCountAsync(PageFixture.Workers);
+        string[] before = await NamesAsync(workers);
+
+        fixture.Cluster.Kill("worker-2");
+
+        await Expect(workers).ToHaveCountAsync(PageFixture.Workers - 1);
+        string gone = Assert.Single(before.Except(await NamesAsync(workers)));
+        await Expect(page.GetByRole(AriaRole.List).Filter(new() { HasText = "entered the queue" }))
+            .ToContainTextAsync(new Regex($"{Regex.Escape(gone)} (has left|is late)"));
+        await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
+        await StopAsync(page);
+        visit.AssertQuiet();
+    }
+
+    // Each line begins with the node's address.
+    private static async Task<string[]> NamesAsync(ILocator workers) =>
+    [
+        .. (await workers.AllInnerTextsAsync()).Select(text => Address().Match(text).Value),
+    ];
+
+    private static async Task StopAsync(IPage page)
+    {
+        await page.GetByRole(AriaRole.Button, new() { Name = "Stop…" }).ClickAsync();
+        await page.GetByRole(AriaRole.Button, new() { Name = "Stop the run" }).ClickAsync();
+        await Expect(page.Locator("main .chip").First).ToHaveTextAsync("stopped");
+    }
+
+    [GeneratedRegex(@"#/runs/moons-\d+$")]
+    private static partial Regex RunAddress();
+
+    [GeneratedRegex(@"[\w.]+:\d+")]
+    private static partial Regex Address();
+
+    [GeneratedRegex("^Download the model")]
+    private static partial Regex Download();
+}
