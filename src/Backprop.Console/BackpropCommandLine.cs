@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Parsing;
 using Backprop.Console.Commands;
+using Backprop.Console.Completion;
 
 namespace Backprop.Console;
 
@@ -24,7 +26,6 @@ internal static class BackpropCommandLine
             SimulateCommand.Create(environment),
             NodeCommand.Create(environment),
             DoctorCommand.Create(environment),
-            HealthCommand.Create(environment),
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),
@@ -35,8 +36,19 @@ internal static class BackpropCommandLine
             root.Add(command);
         }
 
+        root.Add(TopCommand.Create(environment));
         ClientOptions.AddToken(root);
+
+        // These ask what anybody may, or nobody over HTTP.
+        root.Add(HealthCommand.Create(environment));
         root.Add(TokenCommand.Create(environment));
+        root.Add(CompletionCommand.Create(environment));
+        root.Add(SharedOptions.Json());
+        foreach (SuggestDirective suggest in root.Directives.OfType<SuggestDirective>())
+        {
+            suggest.Action = new SuggestAction(suggest, environment.Output);
+        }
+
         return root;
     }
 

@@ -1,6 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -23,9 +25,16 @@ internal sealed class ApiUnavailableException(string message, Exception? inner =
 /// <summary>Asks a cluster's API.</summary>
 internal sealed class ApiClient : IDisposable
 {
+    /// <summary>The events of the list of runs and of the cluster.</summary>
+    public const string ClusterEvents = "api/v1/events";
+
     private const int RunsAPage = 1_000;
+    private const string EventMediaType = "text/event-stream";
 
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
+
+    // Streams of events have a sign of life every ten.
+    private static readonly TimeSpan s_mostSilence = TimeSpan.FromSeconds(35);
 
     private readonly HttpClient _http;
     private readonly Uri _server;
@@ -46,7 +55,13 @@ internal sealed class ApiClient : IDisposable
         }
     }
 
+    /// <summary>Where it is.</summary>
+    public Uri Server => _server;
+
     public void Dispose() => _http.Dispose();
+
+    /// <summary>The events of a run.</summary>
+    public static string RunEvents(RunId run) => $"api/v1/runs/{run}/events";
 
     /// <summary>Submits a run; repeated with the same submission, it is the same run.</summary>
     public async Task<RunId> SubmitAsync(
@@ -90,6 +105,48 @@ internal sealed class ApiClient : IDisposable
     /// <summary>The cluster.</summary>
     public Task<ClusterView> ClusterAsync(CancellationToken cancellation) =>
         GetAsync<ClusterView>("api/v1/cluster", cancellation);
+
+    /// <summary>A run's curves, of at most so many points.</summary>
+    public Task<CurveTable> CurvesAsync(
+        RunId run, int points, CancellationToken cancellation) =>
+        GetAsync<CurveTable>($"api/v1/runs/{run}/curves?points={points}", cancellation);
+
+    /// <summary>Events as they come, until the connection ends.</summary>
+    /// <param name="path">Below the API's address.</param>
+    /// <param name="after">The id of the last event that is known; null: from the beginning.
+    /// </param>
+    /// <param name="cancellation">Ends it.</param>
+    public async IAsyncEnumerable<SseItem<string>> EventsAsync(
+        string path, string? after, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () =>
+            {
+                var request = new HttpRequestMessage(HttpMethod.Get, path);
+                request.Headers.Accept.ParseAdd(EventMediaType);
+                if (after is not null)
+                {
+                    request.Headers.Add("Last-Event-ID", after);
+                }
+
+                return request;
+            },
+            cancellation);
+        if (response.Content.Headers.ContentType?.MediaType != EventMediaType)
+        {
+            throw new ApiUnavailableException(
+                $"what answers at {_server} is no cluster's API, or one of another version: it"
+                + " has no events");
+        }
+
+        await using var content = new SilenceLimit(
+            await response.Content.ReadAsStreamAsync(cancellation), s_mostSilence);
+        await foreach (SseItem<string> item in
+            SseParser.Create(content).EnumerateAsync(cancellation))
+        {
+            yield return item;
+        }
+    }
 
     /// <summary>Changes a run's course.</summary>
     public async Task ControlAsync(
@@ -247,7 +304,8 @@ internal sealed class ApiClient : IDisposable
         {
             throw new ApiUnavailableException(
                 $"the cluster at {_server} has not answered within"
-                + $" {s_deadline.TotalSeconds:0} s");
+                + $" {s_deadline.TotalSeconds:0} s. It may be starting, or its coordinator moving:"
+                + " try again; its nodes' logs say more");
         }
 
         if (!response.IsSuccessStatusCode)

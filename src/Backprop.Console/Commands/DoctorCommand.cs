@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Text.Json;
-using Backprop.Console.Api;
 using Backprop.Console.Diagnosis;
 using Backprop.Distributed.Configuration;
 
@@ -13,18 +11,11 @@ internal static class DoctorCommand
     private const int VerdictWidth = 9;
     private const int CheckWidth = 19;
 
-    private static readonly JsonSerializerOptions s_json =
-        new(ApiJson.Options) { WriteIndented = true };
-
     public static Command Create(CommandEnvironment environment)
     {
-        Option<bool> json = new("--json") { Description = "Write the findings as JSON" };
         var command = new Command(
             "doctor", "Look at all that a node needs on this machine, and say what to do;"
-                + " exit code 1 if it would not work")
-        {
-            json,
-        };
+                + " exit code 1 if it would not work");
         Func<ParseResult, NodeConfiguration> read =
             NodeCommand.AddOptions(command, environment);
         command.SetAction(result =>
@@ -34,7 +25,7 @@ internal static class DoctorCommand
             {
                 ImmutableArray<Finding> found =
                     ExamineAsync(() => read(result), interruption.Token).GetAwaiter().GetResult();
-                return Write(found, result.GetValue(json), environment.Output);
+                return Write(found, environment.For(result));
             }
             catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
             {
@@ -69,37 +60,24 @@ internal static class DoctorCommand
         ];
     }
 
-    private static int Write(
-        ImmutableArray<Finding> found, bool writesJson, TextWriter output)
+    private static int Write(ImmutableArray<Finding> found, CommandEnvironment environment)
     {
         int problems = found.Count(finding => finding.Verdict == Verdict.Problem);
         int warnings = found.Count(finding => finding.Verdict == Verdict.Warning);
-        if (writesJson)
-        {
-            output.WriteLine(JsonSerializer.Serialize(
-                new { Problems = problems, Warnings = warnings, Findings = found }, s_json));
-        }
-        else
-        {
-            foreach (Finding finding in found)
-            {
-                WriteLines(finding, output);
-            }
-
-            output.WriteLine($"{problems} problems, {warnings} warnings");
-        }
-
+        environment.Answer(
+            new { Problems = problems, Warnings = warnings, Findings = found },
+            found.SelectMany(Lines).Append($"{problems} problems, {warnings} warnings"));
         return problems > 0 ? ExitCode.Failure : ExitCode.Done;
     }
 
-    private static void WriteLines(Finding finding, TextWriter output)
+    private static IEnumerable<string> Lines(Finding finding)
     {
         string verdict = finding.Verdict.ToString().ToLowerInvariant();
-        output.WriteLine($"{verdict.PadRight(VerdictWidth)}{finding.Check.PadRight(CheckWidth)}"
-            + finding.Text);
+        yield return $"{verdict.PadRight(VerdictWidth)}{finding.Check.PadRight(CheckWidth)}"
+            + finding.Text;
         if (finding.Advice is { } advice)
         {
-            output.WriteLine($"{new string(' ', VerdictWidth)}what to do: {advice}");
+            yield return $"{new string(' ', VerdictWidth)}what to do: {advice}";
         }
     }
 }

@@ -23,10 +23,9 @@ internal static class HealthCommand
         {
             Description = "Ask only whether the process is alive",
         };
-        Option<bool> json = new("--json") { Description = "Write what the node answers" };
         var command = new Command("health", "Say whether a node is up; exit code 1 if not")
         {
-            server, live, json,
+            server, live,
         };
         command.SetAction(result =>
         {
@@ -35,7 +34,7 @@ internal static class HealthCommand
             return AskAsync(
                 new Uri(
                     address, result.GetValue(live) ? HealthRoutes.Live : HealthRoutes.Ready),
-                result.GetValue(json), environment, interruption.Token).GetAwaiter().GetResult();
+                SharedOptions.IsJson(result), environment, interruption.Token).GetAwaiter().GetResult();
         });
         return command;
     }

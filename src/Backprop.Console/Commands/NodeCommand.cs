@@ -35,7 +35,9 @@ internal static class NodeCommand
         command.SetAction(result =>
         {
             NodeConfiguration node = read(result);
-            LogFormat format = node.Log.Format ?? FormatFor(environment);
+            LogFormat format = SharedOptions.IsJson(result)
+                ? LogFormat.Json
+                : node.Log.Format ?? FormatFor(environment);
             return RunAsync(node with { Log = node.Log with { Format = format } }, environment)
                 .GetAwaiter().GetResult();
         });

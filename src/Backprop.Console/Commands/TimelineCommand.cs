@@ -13,7 +13,7 @@ internal static class TimelineCommand
 
     public static Command Create(CommandEnvironment environment)
     {
-        Argument<string> run = ClientOptions.Run();
+        Argument<string> run = ClientOptions.Run(environment);
         var steps = new Option<int>("--steps")
         {
             Description = "How many steps to show, the newest",
@@ -32,7 +32,7 @@ internal static class TimelineCommand
             run, steps, chrome, server,
         };
         command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, interrupted) =>
+            result, server, environment, async (api, wanted, interrupted) =>
             {
                 if (result.GetValue(steps) is < 1 and var wrong)
                 {
@@ -44,17 +44,13 @@ internal static class TimelineCommand
                 {
                     byte[] trace = await api.ChromeTraceAsync(id, interrupted);
                     DurableFile.Write(file, stream => stream.Write(trace));
-                    environment.Output.WriteLine($"{file} written");
+                    wanted.Answer(new { id, file }, [$"{file} written"]);
                     return ExitCode.Done;
                 }
 
                 TimelineView view = await api.TimelineAsync(id, interrupted);
-                foreach (string line in TimelineText.Lines(
-                    view, result.GetValue(steps), environment.Width))
-                {
-                    environment.Output.WriteLine(line);
-                }
-
+                wanted.Answer(
+                    view, TimelineText.Lines(view, result.GetValue(steps), wanted.Width));
                 return ExitCode.Done;
             }));
         return command;

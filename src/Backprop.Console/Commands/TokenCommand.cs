@@ -54,7 +54,7 @@ internal static class TokenCommand
             role, name, expires, save, server,
         };
         place.AddTo(command);
-        command.SetAction(result => Use(result, place, environment, async tokens =>
+        command.SetAction(result => Use(result, place, environment, async (tokens, wanted) =>
         {
             DateTimeOffset now = environment.Time.GetUtcNow();
             (string id, string text) = TokenText.Generate();
@@ -67,15 +67,20 @@ internal static class TokenCommand
             string what = $"token {id}, role {AccessRules.NameOf(token.Role)}, good {until}";
             if (!result.GetValue(save))
             {
-                environment.Output.WriteLine(text);
-                environment.Error.WriteLine($"{what}; nobody can show it again");
+                wanted.Answer(TokenDescription.Of(token, now) with { Token = text }, [text]);
+                if (!wanted.IsJson)
+                {
+                    wanted.Error.WriteLine($"{what}; nobody can show it again");
+                }
+
                 return ExitCode.Done;
             }
 
             Uri address = ServerAddress.Find(result.GetValue(server), environment.Variables);
             string file = ClientToken.FileBeside(ServerAddress.File);
             ClientToken.Save(address, text, file);
-            environment.Output.WriteLine($"{what}, kept for {address} in {file}");
+            wanted.Answer(
+                TokenDescription.Of(token, now), [$"{what}, kept for {address} in {file}"]);
             return ExitCode.Done;
         }));
         return command;
@@ -86,23 +91,14 @@ internal static class TokenCommand
         var place = new DatabaseOptions();
         var command = new Command("list", "List tokens, the newest first");
         place.AddTo(command);
-        command.SetAction(result => Use(result, place, environment, async tokens =>
+        command.SetAction(result => Use(result, place, environment, async (tokens, wanted) =>
         {
             DateTimeOffset now = environment.Time.GetUtcNow();
             var all = await tokens.ListAsync(CancellationToken.None);
-            if (all.IsEmpty)
-            {
-                environment.Output.WriteLine(
-                    "there are no tokens; 'backprop token create --role admin' makes one");
-                return ExitCode.Done;
-            }
-
-            string[][] rows = [.. all.Select(token => Row(token, now))];
-            foreach (string line in TextTable.Write(s_head, rows, environment.Width))
-            {
-                environment.Output.WriteLine(line);
-            }
-
+            wanted.Answer(all.Select(token => TokenDescription.Of(token, now)), all.IsEmpty
+                ? ["there are no tokens; 'backprop token create --role admin' makes one"]
+                : TextTable.Write(
+                    s_head, [.. all.Select(token => Row(token, now))], wanted.Width));
             return ExitCode.Done;
         }));
         return command;
@@ -115,7 +111,7 @@ internal static class TokenCommand
         var place = new DatabaseOptions();
         var command = new Command("revoke", "Take a token back, at once and for good") { id };
         place.AddTo(command);
-        command.SetAction(result => Use(result, place, environment, async tokens =>
+        command.SetAction(result => Use(result, place, environment, async (tokens, wanted) =>
         {
             string which = result.GetRequiredValue(id);
             if (TokenText.TryParse(which, out string? meant))
@@ -131,7 +127,8 @@ internal static class TokenCommand
                     + " are");
             }
 
-            environment.Output.WriteLine($"{which} is revoked; nodes refuse it within 5 s");
+            wanted.Answer(
+                new { id = which }, [$"{which} is revoked; nodes refuse it within 5 s"]);
             return ExitCode.Done;
         }));
         return command;
@@ -139,18 +136,18 @@ internal static class TokenCommand
 
     private static int Use(
         ParseResult result, DatabaseOptions place, CommandEnvironment environment,
-        Func<AccessTokens, Task<int>> use)
+        Func<AccessTokens, CommandEnvironment, Task<int>> use)
     {
         NodeConfiguration node = place.Read(result, environment);
         using var tokens = new AccessTokens(node.State.Options, node.State.OpeningPatience);
-        return use(tokens).GetAwaiter().GetResult();
+        return use(tokens, environment.For(result)).GetAwaiter().GetResult();
     }
 
     private static string[] Row(AccessToken token, DateTimeOffset now) =>
     [
         token.Id, AccessRules.NameOf(token.Role), token.Name.Length == 0 ? "-" : token.Name,
         Written(token.Created), token.Expires is { } expires ? Written(expires) : "never",
-        token.Revoked is not null ? "revoked" : token.WhyNot(now) is not null ? "expired" : "good",
+        TokenDescription.StateOf(token, now),
     ];
 
     private static string NameOf(string? name) => name switch

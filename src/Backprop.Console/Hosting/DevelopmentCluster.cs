@@ -103,7 +103,11 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         bool HasCoordinator(ClusterProcess process) => process.Name == CoordinatorName;
         End([.. running.Where(process => !HasCoordinator(process))]);
         End([.. running.Where(HasCoordinator)]);
-        File.Delete(RecordFile);
+        if (File.Exists(RecordFile))
+        {
+            File.Delete(RecordFile);
+        }
+
         return running.Length;
     }
 
