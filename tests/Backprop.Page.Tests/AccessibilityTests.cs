@@ -19,11 +19,11 @@ public sealed class AccessibilityTests(PageFixture fixture)
     {
         Chromium.Require();
         string run = await fixture.FinishedRunAsync();
-        string going = await fixture.SubmitLongAsync();
+        await using GoingRun going = await fixture.SubmitLongAsync();
         string[] views =
         [
-            "runs", $"runs/{run}", $"runs/{going}", $"compare/{run}", "submit",
-            $"cluster?run={going}", "explain",
+            "runs", $"runs/{run}", $"runs/{going.Id}", $"compare/{run}", "submit",
+            $"cluster?run={going.Id}", "explain",
         ];
         await using Visit visit = await fixture.VisitAsync(width, scheme);
         var found = new List<string>();
@@ -44,7 +44,6 @@ public sealed class AccessibilityTests(PageFixture fixture)
             }
         }
 
-        await fixture.StopAsync(going);
         Assert.Empty(found);
         visit.AssertQuiet();
     }

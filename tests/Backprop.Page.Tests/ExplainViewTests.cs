@@ -47,11 +47,11 @@ public sealed class ExplainViewTests(PageFixture fixture)
         await visit.OpenAsync("explain");
         IPage page = visit.Page;
         ILocator chain = page.GetByRole(AriaRole.Region, new() { Name = "Chain rule" });
-        await page.GetByRole(AriaRole.Button, new() { NameRegex = new("^w8 .* from h2 to y2") }).ClickAsync();
+        await Weight(page, "^w8 .* from h2 to y2").ClickAsync();
         await Expect(chain).ToContainTextAsync("output.weight[1,1]");
         await Expect(chain).ToContainTextAsync("= 0.5613701");
 
-        ILocator first = page.GetByRole(AriaRole.Button, new() { NameRegex = new("^w1 .* from x1 to h1") });
+        ILocator first = Weight(page, "^w1 .* from x1 to h1");
         await first.FocusAsync();
         await page.Keyboard.PressAsync("Enter");
 
@@ -71,7 +71,7 @@ public sealed class ExplainViewTests(PageFixture fixture)
         await visit.OpenAsync("explain");
         IPage page = visit.Page;
         ILocator where = page.Locator(".explain-where");
-        await page.GetByRole(AriaRole.Combobox, new() { Name = "Speed" }).SelectOptionAsync("steps-1000");
+        await Choice(page, "Speed").SelectOptionAsync("steps-1000");
         await page.GetByRole(AriaRole.Button, new() { Name = "Play" }).ClickAsync();
         await Expect(where).ToContainTextAsync("error 0.0");
 
@@ -111,9 +111,9 @@ public sealed class ExplainViewTests(PageFixture fixture)
         await using Visit visit = await fixture.VisitAsync(width: 360);
         await visit.OpenAsync("explain");
         IPage page = visit.Page;
-        await page.GetByRole(AriaRole.Combobox, new() { Name = "Network" }).SelectOptionAsync("xor");
+        await Choice(page, "Network").SelectOptionAsync("xor");
 
-        await page.GetByRole(AriaRole.Button, new() { NameRegex = new("^w6 .* from h2 to y1") }).ClickAsync();
+        await Weight(page, "^w6 .* from h2 to y1").ClickAsync();
 
         await Expect(page.GetByRole(AriaRole.Region, new() { Name = "Chain rule" }))
             .ToContainTextAsync("leads from h2 to y1");
@@ -122,4 +122,10 @@ public sealed class ExplainViewTests(PageFixture fixture)
             360, await page.EvaluateAsync<int>("document.documentElement.scrollWidth"));
         visit.AssertQuiet();
     }
+
+    private static ILocator Weight(IPage page, string name) =>
+        page.GetByRole(AriaRole.Button, new() { NameRegex = new(name) });
+
+    private static ILocator Choice(IPage page, string name) =>
+        page.GetByRole(AriaRole.Combobox, new() { Name = name });
 }

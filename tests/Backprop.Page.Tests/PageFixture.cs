@@ -68,17 +68,9 @@ public sealed class PageFixture : IAsyncLifetime
     }
 
     /// <summary>Hands in a run that trains until it is stopped.</summary>
-    /// <returns>Its name.</returns>
-    public Task<string> SubmitLongAsync() =>
-        SubmitAsync(ReadMoons().Replace("epochs = 60", "epochs = 1000000"));
-
-    /// <summary>Stops a run.</summary>
-    public async Task StopAsync(string run)
-    {
-        using HttpResponseMessage answer = await _http.PostAsync(
-            new Uri(Address, $"/api/v1/runs/{run}/stop"), content: null);
-        answer.EnsureSuccessStatusCode();
-    }
+    public async Task<GoingRun> SubmitLongAsync() => new(
+        _http, Address,
+        await SubmitAsync(ReadMoons().Replace("epochs = 60", "epochs = 1000000")));
 
     /// <inheritdoc/>
     public async Task DisposeAsync()

@@ -40,9 +40,9 @@ public sealed partial class RunTests(PageFixture fixture)
     public async Task Who_comes_back_in_the_middle_sees_the_whole_run()
     {
         Chromium.Require();
-        string run = await fixture.SubmitLongAsync();
+        await using GoingRun run = await fixture.SubmitLongAsync();
         await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync($"runs/{run}");
+        await visit.OpenAsync($"runs/{run.Id}");
         IPage page = visit.Page;
         ILocator happened = page.GetByRole(AriaRole.List).Filter(
             new() { HasText = "the run has entered the queue" });
@@ -66,12 +66,12 @@ public sealed partial class RunTests(PageFixture fixture)
     public async Task What_one_does_another_sees()
     {
         Chromium.Require();
-        string run = await fixture.SubmitLongAsync();
+        await using GoingRun run = await fixture.SubmitLongAsync();
         await using Visit one = await fixture.VisitAsync();
         await using Visit other = await fixture.VisitAsync(width: 390, ColorScheme.Dark);
-        await one.OpenAsync($"runs/{run}");
+        await one.OpenAsync($"runs/{run.Id}");
         await other.OpenAsync("runs");
-        ILocator row = other.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = run });
+        ILocator row = other.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = run.Id });
         await Expect(one.Page.Locator("main .chip").First).ToHaveTextAsync("training");
         await Expect(row).ToContainTextAsync("training");
 
@@ -90,9 +90,9 @@ public sealed partial class RunTests(PageFixture fixture)
     public async Task A_worker_that_is_killed_is_said_to_be_gone_and_the_run_goes_on()
     {
         Chromium.Require();
-        string run = await fixture.SubmitLongAsync();
+        await using GoingRun run = await fixture.SubmitLongAsync();
         await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync($"runs/{run}");
+        await visit.OpenAsync($"runs/{run.Id}");
         IPage page = visit.Page;
         ILocator workers = page.GetByRole(AriaRole.Region, new() { Name = "Workers" })
             .GetByRole(AriaRole.Listitem);

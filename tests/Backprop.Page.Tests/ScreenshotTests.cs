@@ -15,26 +15,24 @@ public sealed class ScreenshotTests(PageFixture fixture)
     public async Task Of_a_run()
     {
         await using Visit visit = await PoseAsync();
-        string run = await fixture.SubmitLongAsync();
-        await visit.OpenAsync($"runs/{run}");
+        await using GoingRun run = await fixture.SubmitLongAsync();
+        await visit.OpenAsync($"runs/{run.Id}");
         await Expect(visit.Page.GetByRole(AriaRole.List).Filter(
             new() { HasText = "entered the queue" })).ToContainTextAsync("epoch 100:");
         await TakeAsync(visit, "console-run.png");
-        await fixture.StopAsync(run);
     }
 
     [SkippableFact]
     public async Task Of_the_cluster()
     {
         await using Visit visit = await PoseAsync();
-        string run = await fixture.SubmitLongAsync();
-        await visit.OpenAsync($"cluster?run={run}");
+        await using GoingRun run = await fixture.SubmitLongAsync();
+        await visit.OpenAsync($"cluster?run={run.Id}");
         await Expect(visit.Page.GetByRole(AriaRole.Slider, new() { Name = "Time within" }))
             .ToBeVisibleAsync();
         await visit.Page.GetByRole(AriaRole.Slider, new() { Name = "Time within" })
             .FillAsync("600");
         await TakeAsync(visit, "console-cluster.png");
-        await fixture.StopAsync(run);
     }
 
     [SkippableFact]

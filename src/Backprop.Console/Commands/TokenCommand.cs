@@ -64,7 +64,7 @@ internal static class TokenCommand
                 result.GetValue(expires) is { } life ? now + Life(life) : null, Revoked: null);
             await tokens.AddAsync(token, TokenText.HashOf(text), now, CancellationToken.None);
             string until = token.Expires is { } end ? $"until {Written(end)}" : "until revoked";
-            string what = $"token {id} of a {AccessRules.NameOf(token.Role)}, good {until}";
+            string what = $"token {id}, role {AccessRules.NameOf(token.Role)}, good {until}";
             if (!result.GetValue(save))
             {
                 wanted.Answer(TokenDescription.Of(token, now) with { Token = text }, [text]);
@@ -80,7 +80,7 @@ internal static class TokenCommand
             string file = ClientToken.FileBeside(ServerAddress.File);
             ClientToken.Save(address, text, file);
             wanted.Answer(
-                TokenDescription.Of(token, now), [$"{what}, is kept for {address} in {file}"]);
+                TokenDescription.Of(token, now), [$"{what}, kept for {address} in {file}"]);
             return ExitCode.Done;
         }));
         return command;

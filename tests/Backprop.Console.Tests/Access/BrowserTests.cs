@@ -22,10 +22,10 @@ public sealed class BrowserTests
         Assert.Equal(HttpStatusCode.MisdirectedRequest, await GetAsync(cluster, ""));
 
         string own = $"Origin: http://localhost:{port}";
-        Assert.Equal(HttpStatusCode.NotFound, await PostAsync(cluster, ""));
-        Assert.Equal(HttpStatusCode.NotFound, await PostAsync(cluster, own));
+        Assert.Equal(HttpStatusCode.NoContent, await PostAsync(cluster, ""));
+        Assert.Equal(HttpStatusCode.NoContent, await PostAsync(cluster, own));
         Assert.Equal(
-            HttpStatusCode.NotFound,
+            HttpStatusCode.NoContent,
             await PostAsync(cluster, $"{own}\r\nSec-Fetch-Site: same-origin"));
         string[] foreign =
         [
@@ -40,11 +40,11 @@ public sealed class BrowserTests
     }
 
     private static Task<HttpStatusCode> GetAsync(ServedCluster cluster, string host) =>
-        SendAsync(cluster, $"GET /api/v1/cluster HTTP/1.1\r\nHost: {host}");
+        SendAsync(cluster, $"GET /api/v1/session HTTP/1.1\r\nHost: {host}");
 
     private static Task<HttpStatusCode> PostAsync(ServedCluster cluster, string headers) =>
         SendAsync(
-            cluster, $"POST /api/v1/runs/none-1/stop HTTP/1.1\r\nHost: localhost:"
+            cluster, $"POST /api/v1/session HTTP/1.1\r\nHost: localhost:"
             + $"{cluster.Address.Port}{(headers.Length > 0 ? "\r\n" : "")}{headers}");
 
     private static async Task<HttpStatusCode> SendAsync(ServedCluster cluster, string head) =>

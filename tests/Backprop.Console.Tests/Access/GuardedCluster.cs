@@ -15,6 +15,8 @@ public sealed class GuardedCluster : IAsyncLifetime
 {
     private const int FirstAddress = 2;
 
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
+
     private readonly ScratchDirectory _state = new();
     private readonly AccessTokens _tokens;
     private int _addresses;
@@ -40,13 +42,26 @@ public sealed class GuardedCluster : IAsyncLifetime
     }
 
     /// <summary>Another node that serves the API, with the same database.</summary>
-    internal Task<ServedCluster> StartNodeAsync() => ServedCluster.StartAsync(
-        new AccessOptions { Tokens = TokenUse.Required, Database = Database },
-        builder => builder.WebHost.ConfigureKestrel(options =>
+    internal async Task<ServedCluster> StartNodeAsync()
+    {
+        ServedCluster node = await ServedCluster.StartAsync(
+            new AccessOptions { Tokens = TokenUse.Required, Database = Database },
+            builder => builder.WebHost.ConfigureKestrel(options =>
+            {
+                options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(1);
+                options.Limits.MinRequestBodyDataRate = new(240, TimeSpan.FromSeconds(2));
+            }));
+
+        // The coordinator of a cluster that has just started may not be there yet.
+        using HttpClient http = Client(await TokenAsync(AccessRole.Viewer), node.Address);
+        using var limit = new CancellationTokenSource(s_patience);
+        while (!(await http.GetAsync("api/v1/cluster", limit.Token)).IsSuccessStatusCode)
         {
-            options.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(1);
-            options.Limits.MinRequestBodyDataRate = new(240, TimeSpan.FromSeconds(2));
-        }));
+            await Task.Delay(50, limit.Token);
+        }
+
+        return node;
+    }
 
     /// <summary>Makes a token.</summary>
     internal async Task<string> TokenAsync(AccessRole role, DateTimeOffset? expires = null)

@@ -70,8 +70,8 @@ internal static class AccessRules
         ? null
         : new AccessRefusal(
             StatusCodes.Status403Forbidden,
-            $"this takes the role {NameOf(needed)}, and the token is of a {NameOf(has)}: 'backprop"
-            + $" token create --role {NameOf(needed)}' makes one that may");
+            $"this takes the role {NameOf(needed)}, and the token has the role {NameOf(has)}:"
+            + $" 'backprop token create --role {NameOf(needed)}' makes one that may");
 
     /// <summary>Why a request without a token is refused.</summary>
     public static AccessRefusal TokenMissing { get; } = new(
