@@ -12,6 +12,13 @@ internal static class StartupHook
 
     private const string Product = "Backprop.Distributed";
 
+    // A line for everything else that a node measures at every step would be measured with it.
+    private static readonly HashSet<string> s_read =
+    [
+        "backprop.slice.version", "backprop.worker.step", "backprop.checkpoint.copy",
+        "backprop.checkpoint.save",
+    ];
+
     /// <summary>Begins to listen.</summary>
     public static void Initialize()
     {
@@ -30,7 +37,7 @@ internal static class StartupHook
         {
             InstrumentPublished = (instrument, listener) =>
             {
-                if (instrument.Meter.Name == Product)
+                if (instrument.Meter.Name == Product && s_read.Contains(instrument.Name))
                 {
                     listener.EnableMeasurementEvents(instrument);
                 }

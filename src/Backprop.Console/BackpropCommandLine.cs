@@ -1,6 +1,8 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Parsing;
 using Backprop.Console.Commands;
+using Backprop.Console.Completion;
 
 namespace Backprop.Console;
 
@@ -23,13 +25,28 @@ internal static class BackpropCommandLine
             ReplayCommand.Create(environment),
             SimulateCommand.Create(environment),
             NodeCommand.Create(environment),
+            DoctorCommand.Create(environment),
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),
+            TimelineCommand.Create(environment),
         };
         foreach (Command command in RunCommands.Create(environment))
         {
             root.Add(command);
+        }
+
+        root.Add(TopCommand.Create(environment));
+        ClientOptions.AddToken(root);
+
+        // These ask what anybody may, or nobody over HTTP.
+        root.Add(HealthCommand.Create(environment));
+        root.Add(TokenCommand.Create(environment));
+        root.Add(CompletionCommand.Create(environment));
+        root.Add(SharedOptions.Json());
+        foreach (SuggestDirective suggest in root.Directives.OfType<SuggestDirective>())
+        {
+            suggest.Action = new SuggestAction(suggest, environment.Output);
         }
 
         return root;

@@ -1,4 +1,8 @@
 using System.Collections;
+using System.CommandLine;
+using System.Text.Json;
+using Backprop.Console.Api;
+using Backprop.Console.Commands;
 using Spectre.Console;
 
 namespace Backprop.Console;
@@ -20,6 +24,12 @@ internal sealed record CommandEnvironment
     /// written.</summary>
     public required IAnsiConsole? Terminal { get; init; }
 
+    /// <summary>Whether keys can be read that a user presses.</summary>
+    public bool HasKeyboard { get; init; }
+
+    /// <summary>Whether results are written as JSON, and nothing for people.</summary>
+    public bool IsJson { get; init; }
+
     /// <summary>Environment variables.</summary>
     public required IReadOnlyDictionary<string, string> Variables { get; init; }
 
@@ -38,12 +48,48 @@ internal sealed record CommandEnvironment
         ? WidthWhenRedirected
         : Math.Clamp(Terminal.Profile.Width, LeastWidth, MostWidth);
 
+    /// <summary>As a command line wants it: with <c>--json</c> nobody looks at a terminal.
+    /// </summary>
+    public CommandEnvironment For(ParseResult result) => SharedOptions.IsJson(result)
+        ? this with { IsJson = true, Terminal = null }
+        : this;
+
+    /// <summary>Writes a command's one result, for people or for programs.</summary>
+    /// <param name="document">For programs, with names as the API has them.</param>
+    /// <param name="lines">For people.</param>
+    public void Answer<T>(T document, IEnumerable<string> lines)
+    {
+        if (IsJson)
+        {
+            Output.WriteLine(JsonSerializer.Serialize(document, ApiJson.Options));
+            return;
+        }
+
+        foreach (string line in lines)
+        {
+            Output.WriteLine(line);
+        }
+    }
+
+    /// <summary>Writes what has happened as a line of JSON, at once.</summary>
+    /// <param name="kind">What kind of event it is.</param>
+    /// <param name="data">What it says.</param>
+    /// <param name="id">How far a reader has come with it; null: nothing can be gone on from.
+    /// </param>
+    public void Tell<T>(string kind, T data, string? id = null)
+    {
+        Output.WriteLine(
+            JsonSerializer.Serialize(new EventLine<T>(kind, id, data), ApiJson.Options));
+        Output.Flush();
+    }
+
     /// <summary>That of this process.</summary>
     public static CommandEnvironment OfProcess() => new()
     {
         Output = System.Console.Out,
         Error = System.Console.Error,
         Terminal = System.Console.IsOutputRedirected ? null : AnsiConsole.Console,
+        HasKeyboard = !System.Console.IsInputRedirected,
         Variables = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
             .ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? ""),
         Time = TimeProvider.System,
@@ -74,3 +120,9 @@ internal sealed record CommandEnvironment
         return isBelow ? relative : file;
     }
 }
+
+/// <summary>What has happened, as a line of JSON.</summary>
+/// <param name="Event">What kind of event it is.</param>
+/// <param name="Id">How far a reader has come with it; null: nothing can be gone on from.</param>
+/// <param name="Data">What it says.</param>
+internal sealed record EventLine<T>(string Event, string? Id, T Data);

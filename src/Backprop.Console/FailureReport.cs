@@ -35,9 +35,11 @@ internal static class FailureReport
             (ExitCode.Mistake, $"there is no file '{file}'"),
         DirectoryNotFoundException => (ExitCode.Mistake, failure.Message),
         IOException or UnauthorizedAccessException => (ExitCode.Failure, failure.Message),
-        OutOfMemoryException => (ExitCode.Failure, $"out of memory: {failure.Message}"),
+        OutOfMemoryException => (ExitCode.Failure,
+            $"out of memory: {failure.Message} A smaller batch-size needs less"),
         _ => (ExitCode.Failure,
-            $"unexpected {failure.GetType().Name}: {failure.Message} (a mistake of the program's)"),
+            $"unexpected {failure.GetType().Name}: {failure.Message} (a mistake of the program's;"
+            + " please report it, with the command and the file)"),
     };
 
     private static string List<T>(string title, IEnumerable<T> mistakes) =>

@@ -22,6 +22,7 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
             Output = output,
             Error = error,
             Terminal = surroundings.Terminal,
+            HasKeyboard = surroundings.HasKeyboard,
             Variables = surroundings.Variables,
             Time = surroundings.Time,
             ListenForInterruption = () => surroundings.Interruption,
@@ -76,6 +77,8 @@ internal sealed record CommandRun(int ExitCode, string Output, string Error)
 internal sealed record Surroundings
 {
     public IAnsiConsole? Terminal { get; init; }
+
+    public bool HasKeyboard { get; init; }
 
     public IReadOnlyDictionary<string, string> Variables { get; init; } =
         new Dictionary<string, string>();

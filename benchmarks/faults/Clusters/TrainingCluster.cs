@@ -251,5 +251,6 @@ internal sealed class TrainingCluster : WatchedRun
     private ImmutableDictionary<string, string> VariablesOf(int node) =>
         ImmutableDictionary<string, string>.Empty
             .Add("DOTNET_STARTUP_HOOKS", typeof(StartupHook).Assembly.Location)
-            .Add(StartupHook.FileVariable, MeasuresOf(node));
+            .Add(StartupHook.FileVariable, MeasuresOf(node))
+            .Add("BACKPROP__DATA__ROOTS", _directory);
 }

@@ -45,8 +45,12 @@ internal sealed class ApiBackend : IAsyncDisposable
     /// <summary>Where the digests of versions lie.</summary>
     public required StoredDigests Digests { get; init; }
 
-    /// <summary>Why this node cannot serve at the moment, in words; null: it can.</summary>
-    public required Func<string?> Unready { get; init; }
+    /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
+    /// </summary>
+    public Func<string, string?>? FileRefusal { get; init; }
+
+    /// <summary>How this node is.</summary>
+    public required NodeHealth Health { get; init; }
 
     /// <summary>That the node stops.</summary>
     public CancellationToken Stopping => _stopping.Token;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Backprop.Console.Api.Access;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
 using Microsoft.AspNetCore.Builder;
@@ -28,16 +29,20 @@ internal static class ApiServer
     /// <summary>Of an application that serves the API, and whatever else is added to it.</summary>
     /// <param name="host">Where.</param>
     /// <param name="port">0: any free one.</param>
-    public static WebApplicationBuilder CreateBuilder(string host, int port)
+    /// <param name="access">Who may come in; null: this machine, without a token.</param>
+    public static WebApplicationBuilder CreateBuilder(
+        string host, int port, AccessOptions? access = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        IPAddress[] addresses = AddressesOf(host);
+        AccessControl.Add(builder, access ?? AccessOptions.OfThisMachine, host, addresses);
         builder.WebHost.ConfigureKestrel(options =>
         {
             options.AddServerHeader = false;
             options.Limits.MaxRequestBodySize = MaxBodyBytes;
             options.Limits.MaxConcurrentConnections = MaxConnections;
-            foreach (IPAddress address in AddressesOf(host))
+            foreach (IPAddress address in addresses)
             {
                 options.Listen(address, port);
             }
@@ -114,19 +119,19 @@ internal static class ApiServer
                 : StatusCodes.Status500InternalServerError,
         });
         application.UseStatusCodePages();
+        AccessControl.Use(application);
         PageRoutes.Map(application);
-        application.MapGet("/healthz", () => Results.Text("alive")).ExcludeFromDescription();
-        application.MapGet("/readyz", () => backend.Unready() is { } reason
-            ? ApiAnswers.Problem(StatusCodes.Status503ServiceUnavailable, reason)
-            : Results.Text("ready")).ExcludeFromDescription();
+        HealthRoutes.Map(application, backend.Health);
         RouteGroupBuilder api = application.MapGroup(Prefix);
         RouteGroupBuilder runs = api.MapGroup("/runs").WithTags("Runs");
         RunRoutes.Map(runs, backend);
         EventRoutes.Map(api, runs, backend);
         CurveRoutes.Map(runs, backend);
         ReplayRoutes.Map(runs, backend);
+        TimelineRoutes.Map(runs, backend);
         PredictionRoutes.Map(runs, backend);
-        SpecificationRoutes.Map(api.MapGroup("/specifications").WithTags("Specifications"));
+        SpecificationRoutes.Map(
+            api.MapGroup("/specifications").WithTags("Specifications"), backend);
         api.MapGet("/cluster", (Delegate)((HttpContext http) => ApiAnswers
                 .JsonAsync<CoordinatorAnswer.Cluster, ClusterView>(
                     http, backend, new CoordinatorRequest.ShowCluster(), answer => answer.View)))

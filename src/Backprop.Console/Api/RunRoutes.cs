@@ -121,7 +121,7 @@ internal static class RunRoutes
 
         string specification = await SpecificationRoutes.ReadAsync(request, cancellation);
         string file = source ?? SpecificationRoutes.DefaultSource;
-        if (SpecificationRoutes.Refusal(specification, file) is { } mistakes)
+        if (SpecificationRoutes.Refusal(specification, file, backend) is { } mistakes)
         {
             return ApiAnswers.Problem(mistakes);
         }

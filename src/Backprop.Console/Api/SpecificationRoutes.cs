@@ -30,11 +30,11 @@ internal static class SpecificationRoutes
 
     private static readonly Lazy<ImmutableArray<SpecificationExample>> s_examples = new(Load);
 
-    public static void Map(RouteGroupBuilder specifications)
+    public static void Map(RouteGroupBuilder specifications, ApiBackend backend)
     {
         specifications.MapPost("/validate", async (
                 HttpRequest request, CancellationToken cancellation) =>
-                Judge(await ReadAsync(request, cancellation)))
+                Judge(await ReadAsync(request, cancellation), backend))
             .Accepts<string>("text/plain")
             .WithName("ValidateSpecification")
             .WithSummary("Whether a specification would be taken")
@@ -54,11 +54,12 @@ internal static class SpecificationRoutes
     }
 
     /// <summary>Why a specification would not be taken; null: it would.</summary>
-    public static SpecificationException? Refusal(string specification, string source)
+    public static SpecificationException? Refusal(
+        string specification, string source, ApiBackend backend)
     {
         try
         {
-            return Check(specification, source, out _);
+            return Check(specification, source, backend, out _);
         }
         catch (SpecificationException mistakes)
         {
@@ -67,7 +68,7 @@ internal static class SpecificationRoutes
     }
 
     private static SpecificationException? Check(
-        string specification, string source, out string name)
+        string specification, string source, ApiBackend backend, out string name)
     {
         name = "";
         if (specification.Length is 0 or > RegistryState.MaxSpecificationLength)
@@ -80,20 +81,21 @@ internal static class SpecificationRoutes
             ]);
         }
 
-        RunSpecification run = RunSpecificationReader.Read(specification, source);
+        RunSpecification run = RunSpecificationReader.Read(
+            specification, source, fileRefusal: backend.FileRefusal);
         name = run.Name;
         return ClusterRules.Refusal(run) is { } mistake
             ? new SpecificationException([mistake])
             : null;
     }
 
-    private static SpecificationVerdict Judge(string specification)
+    private static SpecificationVerdict Judge(string specification, ApiBackend backend)
     {
         SpecificationException? mistakes;
         string name = "";
         try
         {
-            mistakes = Check(specification, DefaultSource, out name);
+            mistakes = Check(specification, DefaultSource, backend, out name);
         }
         catch (SpecificationException found)
         {

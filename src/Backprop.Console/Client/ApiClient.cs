@@ -1,5 +1,8 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -7,6 +10,7 @@ using Backprop.Console.Api;
 using Backprop.Console.Storage;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -21,20 +25,43 @@ internal sealed class ApiUnavailableException(string message, Exception? inner =
 /// <summary>Asks a cluster's API.</summary>
 internal sealed class ApiClient : IDisposable
 {
+    /// <summary>The events of the list of runs and of the cluster.</summary>
+    public const string ClusterEvents = "api/v1/events";
+
     private const int RunsAPage = 1_000;
+    private const string EventMediaType = "text/event-stream";
 
     private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(30);
 
+    // Streams of events have a sign of life every ten.
+    private static readonly TimeSpan s_mostSilence = TimeSpan.FromSeconds(35);
+
     private readonly HttpClient _http;
     private readonly Uri _server;
+    private readonly ClientToken? _token;
 
-    public ApiClient(Uri server)
+    /// <summary>Of a cluster.</summary>
+    /// <param name="server">Its API's address.</param>
+    /// <param name="token">What it is shown; null: nothing.</param>
+    public ApiClient(Uri server, ClientToken? token = null)
     {
         _server = server;
+        _token = token;
         _http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        if (token is not null)
+        {
+            _http.DefaultRequestHeaders.Authorization =
+                new AuthenticationHeaderValue("Bearer", token.Text);
+        }
     }
 
+    /// <summary>Where it is.</summary>
+    public Uri Server => _server;
+
     public void Dispose() => _http.Dispose();
+
+    /// <summary>The events of a run.</summary>
+    public static string RunEvents(RunId run) => $"api/v1/runs/{run}/events";
 
     /// <summary>Submits a run; repeated with the same submission, it is the same run.</summary>
     public async Task<RunId> SubmitAsync(
@@ -78,6 +105,48 @@ internal sealed class ApiClient : IDisposable
     /// <summary>The cluster.</summary>
     public Task<ClusterView> ClusterAsync(CancellationToken cancellation) =>
         GetAsync<ClusterView>("api/v1/cluster", cancellation);
+
+    /// <summary>A run's curves, of at most so many points.</summary>
+    public Task<CurveTable> CurvesAsync(
+        RunId run, int points, CancellationToken cancellation) =>
+        GetAsync<CurveTable>($"api/v1/runs/{run}/curves?points={points}", cancellation);
+
+    /// <summary>Events as they come, until the connection ends.</summary>
+    /// <param name="path">Below the API's address.</param>
+    /// <param name="after">The id of the last event that is known; null: from the beginning.
+    /// </param>
+    /// <param name="cancellation">Ends it.</param>
+    public async IAsyncEnumerable<SseItem<string>> EventsAsync(
+        string path, string? after, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () =>
+            {
+                var request = new HttpRequestMessage(HttpMethod.Get, path);
+                request.Headers.Accept.ParseAdd(EventMediaType);
+                if (after is not null)
+                {
+                    request.Headers.Add("Last-Event-ID", after);
+                }
+
+                return request;
+            },
+            cancellation);
+        if (response.Content.Headers.ContentType?.MediaType != EventMediaType)
+        {
+            throw new ApiUnavailableException(
+                $"what answers at {_server} is no cluster's API, or one of another version: it"
+                + " has no events");
+        }
+
+        await using var content = new SilenceLimit(
+            await response.Content.ReadAsStreamAsync(cancellation), s_mostSilence);
+        await foreach (SseItem<string> item in
+            SseParser.Create(content).EnumerateAsync(cancellation))
+        {
+            yield return item;
+        }
+    }
 
     /// <summary>Changes a run's course.</summary>
     public async Task ControlAsync(
@@ -124,6 +193,20 @@ internal sealed class ApiClient : IDisposable
     public Task<ReplaySource> ReplayAsync(
         RunId run, long version, CancellationToken cancellation) =>
         GetAsync<ReplaySource>($"api/v1/runs/{run}/replay?version={version}", cancellation);
+
+    /// <summary>What the nodes of a run did in its last steps.</summary>
+    public Task<TimelineView> TimelineAsync(RunId run, CancellationToken cancellation) =>
+        GetAsync<TimelineView>($"api/v1/runs/{run}/timeline", cancellation);
+
+    /// <summary>That for a trace viewer.</summary>
+    public async Task<byte[]> ChromeTraceAsync(RunId run, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(
+                HttpMethod.Get, $"api/v1/runs/{run}/timeline?format=chrome"),
+            cancellation);
+        return await response.Content.ReadAsByteArrayAsync(cancellation);
+    }
 
     /// <summary>The digests of a run's versions, as <c>digests.bin</c> has them.</summary>
     public async Task<byte[]> DigestsAsync(RunId run, CancellationToken cancellation)
@@ -221,7 +304,8 @@ internal sealed class ApiClient : IDisposable
         {
             throw new ApiUnavailableException(
                 $"the cluster at {_server} has not answered within"
-                + $" {s_deadline.TotalSeconds:0} s");
+                + $" {s_deadline.TotalSeconds:0} s. It may be starting, or its coordinator moving:"
+                + " try again; its nodes' logs say more");
         }
 
         if (!response.IsSuccessStatusCode)
@@ -250,6 +334,13 @@ internal sealed class ApiClient : IDisposable
 
         return (response.StatusCode, detail) switch
         {
+            (HttpStatusCode.Unauthorized, _) => new MistakeException(_token is null
+                ? $"the cluster at {_server} wants a token: give it by --token, by"
+                    + $" ${ClientToken.Variable}, or in the file"
+                    + $" {ClientToken.FileBeside(ServerAddress.File)}; 'backprop token create"
+                    + " --role operator' makes one on a machine that reaches its state database"
+                : $"the cluster at {_server} does not take {_token}: {detail}"),
+            (HttpStatusCode.Forbidden, { } refusal) => new MistakeException(refusal),
             (HttpStatusCode.BadRequest or HttpStatusCode.NotFound or HttpStatusCode.Conflict,
                 { } mistake) => new MistakeException(mistake),
             (_, { } reason) => new ApiUnavailableException(reason),

@@ -6,30 +6,75 @@ namespace Backprop.Console.Commands;
 /// <summary>What the commands have in common that ask a cluster.</summary>
 internal static class ClientOptions
 {
+    /// <summary>The option that says where the cluster is.</summary>
+    public const string ServerName = "--server";
+
+    private const string Token = "--token";
+
     /// <summary>Where the cluster is.</summary>
-    public static Option<string?> Server() => new("--server")
+    public static Option<string?> Server() => new(ServerName)
     {
         Description = "The cluster's API [default: the last 'cluster up', or"
             + $" ${ServerAddress.Variable}]",
         HelpName = "URL",
     };
 
+    /// <summary>Gives every command that asks a cluster the option of a token.</summary>
+    public static void AddToken(Command command)
+    {
+        if (command.Options.Any(option => option.Name == ServerName)
+            && command.Options.All(option => option.Name != Token))
+        {
+            command.Add(new Option<string?>(Token)
+            {
+                Description = "The token that the cluster wants; better in"
+                    + $" ${ClientToken.Variable}, where others do not see it",
+                HelpName = "TOKEN",
+            });
+        }
+
+        foreach (Command inner in command.Subcommands)
+        {
+            AddToken(inner);
+        }
+    }
+
     /// <summary>The run.</summary>
-    public static Argument<string> Run() => SharedOptions.FileArgument(
-        "RUN", "A run's name, how it begins, or 'latest'");
+    public static Argument<string> Run(CommandEnvironment environment)
+    {
+        Argument<string> run = SharedOptions.FileArgument(
+            "RUN", "A run's name, how it begins, or 'latest'");
+        run.CompletionSources.Add(context => RunNames.Complete(context, environment));
+        return run;
+    }
+
+    /// <summary>A client of the cluster that a command line means.</summary>
+    public static ApiClient Connect(ParseResult result, CommandEnvironment environment)
+    {
+        Uri address = ServerAddress.Find(
+            result.GetValue<string?>(ServerName), environment.Variables);
+        return new ApiClient(address, ClientToken.Find(
+            result.GetValue<string?>(Token), address, environment.Variables,
+            ClientToken.FileBeside(ServerAddress.File)));
+    }
 
     /// <summary>Runs what a command does with the cluster, until it is done or interrupted.
     /// </summary>
+    /// <param name="result">The command line.</param>
+    /// <param name="server">The option that says where the cluster is.</param>
+    /// <param name="environment">What the command works with.</param>
+    /// <param name="ask">What it does; it is handed the environment as the command line wants it.
+    /// </param>
     public static int Ask(
         ParseResult result, Option<string?> server, CommandEnvironment environment,
-        Func<ApiClient, CancellationToken, Task<int>> ask)
+        Func<ApiClient, CommandEnvironment, CancellationToken, Task<int>> ask)
     {
-        using Interruption interruption = environment.ListenForInterruption();
-        using var api = new ApiClient(
-            ServerAddress.Find(result.GetValue(server), environment.Variables));
+        CommandEnvironment wanted = environment.For(result);
+        using Interruption interruption = wanted.ListenForInterruption();
+        using ApiClient api = Connect(result, environment);
         try
         {
-            return ask(api, interruption.Token).GetAwaiter().GetResult();
+            return ask(api, wanted, interruption.Token).GetAwaiter().GetResult();
         }
         catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)
         {

@@ -55,14 +55,13 @@ internal static class ClusterCommand
 
             ClusterRecord record = Of(result.GetRequiredValue(state), environment).Up(
                 result.GetValue(workers), result.GetValue(servers), result.GetValue(apiPort));
-            foreach (ClusterProcess process in record.Processes)
-            {
-                environment.Output.WriteLine(
-                    $"{process.Name,-20} ready  process {process.Process}");
-            }
-
-            environment.Output.WriteLine($"the cluster takes runs at {record.Api}");
-            environment.Output.WriteLine("'backprop submit SPEC --watch' hands one in");
+            environment.For(result).Answer(record,
+            [
+                .. record.Processes.Select(
+                    process => $"{process.Name,-20} ready  process {process.Process}"),
+                $"the cluster takes runs at {record.Api}",
+                "'backprop submit SPEC --watch' hands one in",
+            ]);
             return ExitCode.Done;
         });
         return command;
@@ -76,9 +75,13 @@ internal static class ClusterCommand
         {
             string directory = result.GetRequiredValue(state);
             int ended = Of(directory, environment).Down();
-            environment.Output.WriteLine(ended == 0
-                ? $"no cluster is running in '{directory}'"
-                : $"{ended} processes ended; runs go on with the next 'cluster up'");
+            environment.For(result).Answer(
+                new { ended },
+                [
+                    ended == 0
+                        ? $"no cluster is running in '{directory}'"
+                        : $"{ended} processes ended; runs go on with the next 'cluster up'",
+                ]);
             return ExitCode.Done;
         });
         return command;
@@ -95,46 +98,47 @@ internal static class ClusterCommand
         command.SetAction(result =>
         {
             ClusterRecord? record = Of(result.GetRequiredValue(state), environment).Find();
-            foreach (ClusterProcess gone in (record?.Processes ?? [])
-                .Where(process => !DevelopmentCluster.IsRunning(process)))
-            {
-                environment.Output.WriteLine(
-                    $"{gone.Name} has ended: {DevelopmentCluster.LastLine(gone)}");
-            }
-
+            EndedProcess[] ended =
+            [
+                .. (record?.Processes ?? [])
+                    .Where(process => !DevelopmentCluster.IsRunning(process))
+                    .Select(process => new EndedProcess(
+                        process.Name, DevelopmentCluster.LastLine(process))),
+            ];
             return ClientOptions.Ask(
-                result, server, environment, (api, interrupted) =>
-                    ShowAsync(api, environment, interrupted));
+                result, server, environment, (api, wanted, interrupted) =>
+                    ShowAsync(api, ended, wanted, interrupted));
         });
         return command;
     }
 
     private static async Task<int> ShowAsync(
-        ApiClient api, CommandEnvironment environment, CancellationToken interrupted)
+        ApiClient api, EndedProcess[] ended, CommandEnvironment environment,
+        CancellationToken interrupted)
     {
+        // Why nobody may answer.
+        if (!environment.IsJson)
+        {
+            foreach (EndedProcess gone in ended)
+            {
+                environment.Output.WriteLine($"{gone.Name} has ended: {gone.LastLine}");
+            }
+        }
+
         ClusterView cluster = await api.ClusterAsync(interrupted);
-        environment.Output.WriteLine(
-            $"cluster {cluster.Name}, coordinated by {RunWatchText.Name(cluster.Coordinator)}");
-        foreach (string line in TextTable.Write(
-            s_head, [.. cluster.Nodes.Select(Row)], environment.Width))
-        {
-            environment.Output.WriteLine(line);
-        }
-
-        foreach (string warning in cluster.Warnings)
-        {
-            environment.Output.WriteLine($"warning: {warning}");
-        }
-
+        environment.Answer(new { cluster, ended },
+        [
+            $"cluster {cluster.Name}, coordinated by {RunWatchText.Name(cluster.Coordinator)}",
+            .. TextTable.Write(s_head, [.. cluster.Nodes.Select(Row)], environment.Width),
+            .. cluster.Warnings.Select(warning => $"warning: {RunWatchText.Plain(warning)}"),
+        ]);
         return ExitCode.Done;
     }
 
     private static string[] Row(NodeView node) =>
     [
-        node.Address,
-        node.Description.Roles.ToString().Replace("ParameterServer", "server").ToLowerInvariant(),
-        node.Status, NumberText.Count(node.Description.Threads),
-        node.Runs.IsEmpty ? "-" : string.Join(", ", node.Runs),
+        node.Address, NodeText.Roles(node), node.Status,
+        NumberText.Count(node.Description.Threads), NodeText.Runs(node),
     ];
 
     private static DevelopmentCluster Of(string directory, CommandEnvironment environment) =>
@@ -158,4 +162,6 @@ internal static class ClusterCommand
         });
         return option;
     }
+
+    private sealed record EndedProcess(string Name, string LastLine);
 }

@@ -28,10 +28,8 @@ internal static class DescribeCommand
             string path = result.GetRequiredValue(specification);
             using PlannedRun run = SpecificationFile.Plan(
                 SpecificationFile.Read(path));
-            foreach (string line in Describe(run, environment.Width))
-            {
-                environment.Output.WriteLine(line);
-            }
+            CommandEnvironment wanted = environment.For(result);
+            wanted.Answer(RunDescription.Of(run), Describe(run, wanted.Width));
         });
         return command;
     }

@@ -41,17 +41,17 @@ internal static class EvaluateCommand
         {
             string path = result.GetRequiredValue(model);
             string? specification = result.GetValue(data);
-            string? wanted = result.GetValue(part);
+            string? chosen = result.GetValue(part);
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             (string source, EvaluationMetrics metrics) =
                 new ComputeThread<(string, EvaluationMetrics)>(
-                    "evaluating", () => Evaluate(path, specification, wanted, count)).Result();
-            environment.Output.WriteLine(
-                $"{NumberText.Count(metrics.Rows)} samples of {source}");
-            foreach (string line in Report(metrics, environment.Width))
-            {
-                environment.Output.WriteLine(line);
-            }
+                    "evaluating", () => Evaluate(path, specification, chosen, count)).Result();
+            CommandEnvironment wanted = environment.For(result);
+            wanted.Answer(new { source, metrics },
+            [
+                $"{NumberText.Count(metrics.Rows)} samples of {source}",
+                .. Report(metrics, wanted.Width),
+            ]);
         });
         return command;
     }
@@ -78,8 +78,8 @@ internal static class EvaluateCommand
     private static IDataset Choose(TrainingPlan plan, string? part) => part switch
     {
         "training" => plan.Train,
-        "validation" => plan.Validation ?? throw Missing("validation"),
-        "test" => plan.Test ?? throw Missing("test"),
+        "validation" => plan.Validation ?? throw Missing("validation", plan),
+        "test" => plan.Test ?? throw Missing("test", plan),
         _ => plan.Test ?? plan.Validation ?? plan.Train,
     };
 
@@ -95,8 +95,13 @@ internal static class EvaluateCommand
         }
     }
 
-    private static MistakeException Missing(string part) =>
-        new($"--part: the data have no {part} part");
+    private static MistakeException Missing(string part, TrainingPlan plan)
+    {
+        string[] others = [.. plan.Validation is null ? [] : (string[])["validation"],
+            .. plan.Test is null ? [] : (string[])["test"], "training"];
+        return new MistakeException(
+            $"--part: the data have no {part} part; they have {string.Join(", ", others)}");
+    }
 
     private static IEnumerable<string> Report(EvaluationMetrics metrics, int width)
     {

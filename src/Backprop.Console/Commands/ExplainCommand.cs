@@ -49,7 +49,8 @@ internal static class ExplainCommand
         };
         command.SetAction(result => Run(
             result.GetRequiredValue(specification), result.GetValue(weight) ?? [],
-            result.GetValue(svg), result.GetValue(sample), result.GetValue(steps), environment));
+            result.GetValue(svg), result.GetValue(sample), result.GetValue(steps),
+            environment.For(result)));
         return command;
     }
 
@@ -80,11 +81,7 @@ internal static class ExplainCommand
             DurableFile.WriteText(svg, NetworkDrawing.Draw(step) + "\n");
         }
 
-        foreach (string line in ExplanationText.Write(step, references))
-        {
-            environment.Output.WriteLine(line);
-        }
-
+        environment.Answer(step, ExplanationText.Write(step, references));
         return ExitCode.Done;
     }
 

@@ -65,7 +65,7 @@ internal static class GradcheckCommand
             ImmutableArray<TensorGradientCheck> checks =
                 new ComputeThread<ImmutableArray<TensorGradientCheck>>(
                     "gradcheck", () => Check(read, perTensor, most, count)).Result();
-            return Report(checks, accepted, environment);
+            return Report(checks, accepted, environment.For(result));
         });
         return command;
     }
@@ -116,16 +116,18 @@ internal static class GradcheckCommand
             ]),
         ];
         string[] head = ["parameter", "checked", "analytic", "numeric", "difference", ""];
-        foreach (string line in TextTable.Write(head, rows, environment.Width))
-        {
-            environment.Output.WriteLine(line);
-        }
-
+        string[] verdict = failed.Length > 0
+            ? []
+            :
+            [
+                $"every gradient agrees, to {NumberText.Short(tolerance)} of its size "
+                    + "(0: to single precision)",
+            ];
+        environment.Answer(
+            new { agrees = failed.Length == 0, tolerance, tensors = checks },
+            TextTable.Write(head, rows, environment.Width).Concat(verdict));
         if (failed.Length == 0)
         {
-            environment.Output.WriteLine(
-                $"every gradient agrees, to {NumberText.Short(tolerance)} of its size "
-                + "(0: to single precision)");
             return ExitCode.Done;
         }
 

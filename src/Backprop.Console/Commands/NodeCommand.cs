@@ -1,5 +1,7 @@
 using System.CommandLine;
+using Akka.Event;
 using Backprop.Console.Hosting;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Configuration;
 
 namespace Backprop.Console.Commands;
@@ -29,11 +31,32 @@ internal static class NodeCommand
     public static Command Create(CommandEnvironment environment)
     {
         var command = new Command("node", "Be a node of a cluster, until it is told to end");
-        var options = s_options.Select(option => new Option<string?>(option.Option)
+        Func<ParseResult, NodeConfiguration> read = AddOptions(command, environment);
+        command.SetAction(result =>
         {
-            Description = option.Description,
-            HelpName = option.Name,
-        }).ToArray();
+            NodeConfiguration node = read(result);
+            LogFormat format = SharedOptions.IsJson(result)
+                ? LogFormat.Json
+                : node.Log.Format ?? FormatFor(environment);
+            return RunAsync(node with { Log = node.Log with { Format = format } }, environment)
+                .GetAwaiter().GetResult();
+        });
+        return command;
+    }
+
+    /// <summary>Gives a command the options of a node.</summary>
+    /// <returns>Reads what they come to, with file and environment.</returns>
+    public static Func<ParseResult, NodeConfiguration> AddOptions(
+        Command command, CommandEnvironment environment)
+    {
+        Option<string?>[] options =
+        [
+            .. s_options.Select(option => new Option<string?>(option.Option)
+            {
+                Description = option.Description,
+                HelpName = option.Name,
+            }),
+        ];
         foreach (Option<string?> option in options)
         {
             command.Add(option);
@@ -43,7 +66,7 @@ internal static class NodeCommand
         Option<string?> configuration = SharedOptions.Configuration();
         command.Add(threads);
         command.Add(configuration);
-        command.SetAction(result =>
+        return result =>
         {
             var variables = environment.Variables.ToDictionary();
             foreach ((Option<string?> option, var known) in options.Zip(s_options))
@@ -54,12 +77,10 @@ internal static class NodeCommand
                 }
             }
 
-            NodeConfiguration node = SharedOptions.ReadNode(
+            return SharedOptions.ReadNode(
                 result.GetValue(configuration), result.GetValue(threads),
                 environment with { Variables = variables });
-            return RunAsync(node, environment).GetAwaiter().GetResult();
-        });
-        return command;
+        };
     }
 
     private static async Task<int> RunAsync(NodeConfiguration node, CommandEnvironment environment)
@@ -78,7 +99,7 @@ internal static class NodeCommand
                 }
 
                 Write(
-                    environment,
+                    environment, node,
                     $"{(ending.HadJoined ? "returning" : "starting over")}: {ending.Reason}");
                 if (ending.HadJoined)
                 {
@@ -91,8 +112,14 @@ internal static class NodeCommand
         {
             // It was told to end before it had joined.
         }
+        catch (Exception failure) when (node.Log.Format == LogFormat.Json)
+        {
+            // Whoever gathers the log misses what goes to the standard error otherwise.
+            Write(environment, node, failure.Message, LogLevel.ErrorLevel);
+            throw;
+        }
 
-        Write(environment, "ended");
+        Write(environment, node, "ended");
         return ExitCode.Done;
     }
 
@@ -105,7 +132,7 @@ internal static class NodeCommand
         await using NodeHost host = await NodeHost.StartAsync(node, interrupted);
         foreach (string line in host.Description)
         {
-            Write(environment, line);
+            Write(environment, node, line);
         }
 
         if (await host.JoinAsync(deadline, began, interrupted) is { } notIn)
@@ -113,7 +140,7 @@ internal static class NodeCommand
             return notIn;
         }
 
-        Write(environment, "ready");
+        Write(environment, node, "ready");
         await using CancellationTokenRegistration asked = interrupted.Register(ended.SetResult);
         await Task.WhenAny(host.MustEnd, ended.Task);
         if (!ended.Task.IsCompleted)
@@ -121,14 +148,27 @@ internal static class NodeCommand
             return await host.MustEnd;
         }
 
-        Write(environment, "leaving");
+        Write(environment, node, "leaving");
         await host.HandOverAsync();
         return null;
     }
 
-    private static void Write(CommandEnvironment environment, string line)
+    // As .NET's own images say that they are containers.
+    private static LogFormat FormatFor(CommandEnvironment environment) =>
+        environment.Variables.GetValueOrDefault("DOTNET_RUNNING_IN_CONTAINER") is "true" or "1"
+            ? LogFormat.Json
+            : LogFormat.Text;
+
+    private static void Write(
+        CommandEnvironment environment, NodeConfiguration node, string line,
+        LogLevel level = LogLevel.InfoLevel)
     {
-        environment.Output.WriteLine(line);
+        bool isJson = node.Log.Format == LogFormat.Json;
+        string[] words = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        environment.Output.WriteLine(isJson
+            ? new LogLine(environment.Time.GetUtcNow().UtcDateTime, level, string.Join(' ', words))
+                .Write(LogFormat.Json)
+            : line);
         environment.Output.Flush();
     }
 }

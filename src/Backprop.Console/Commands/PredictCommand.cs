@@ -17,13 +17,9 @@ internal static class PredictCommand
         Argument<string> input = SharedOptions.FileArgument(
             "INPUT", "Samples without targets: a table like the one it was trained on, an IDX "
             + "file of images, or NumPy's .npy or .npz");
-        var json = new Option<bool>("--json")
-        {
-            Description = "One JSON object a sample, a line each",
-        };
         var command = new Command("predict", "Say what a trained network makes of samples")
         {
-            model, input, json, threads,
+            model, input, threads,
         };
         command.SetAction(result =>
         {
@@ -36,7 +32,7 @@ internal static class PredictCommand
             foreach (SamplePrediction prediction in predictions)
             {
                 environment.Output.WriteLine(
-                    result.GetValue(json) ? Json(prediction) : Line(prediction));
+                    SharedOptions.IsJson(result) ? Json(prediction) : Line(prediction));
             }
         });
         return command;

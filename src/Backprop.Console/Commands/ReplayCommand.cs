@@ -69,10 +69,10 @@ internal static class ReplayCommand
             int count = SharedOptions.ReadNode(null, result.GetValue(threads), environment)
                 .EffectiveThreads;
             return Directory.Exists(name)
-                ? Replay(OfDirectory(name, steps), count, environment)
-                : ClientOptions.Ask(result, server, environment, async (api, interrupted) =>
-                    Replay(
-                        await OfClusterAsync(api, name, steps, interrupted), count, environment));
+                ? Replay(OfDirectory(name, steps), count, environment.For(result))
+                : ClientOptions.Ask(
+                    result, server, environment, async (api, wanted, interrupted) => Replay(
+                        await OfClusterAsync(api, name, steps, interrupted), count, wanted));
         });
         return command;
     }
@@ -162,7 +162,7 @@ internal static class ReplayCommand
     private static int Replay(ReplayRequest request, int threads, CommandEnvironment environment)
     {
         using Interruption interruption = environment.ListenForInterruption();
-        var table = new ReplayTable(request, environment.Output);
+        var table = new ReplayTable(request, environment);
         using var replay = new StepReplay(
             request, table.Begin, table.Add, interruption.Token);
         TrainingResult result = new ComputeThread<TrainingResult>(
@@ -181,61 +181,4 @@ internal static class ReplayCommand
     }
 
     private readonly record struct ReplayedRange(long First, long Last, int Member);
-}
-
-/// <summary>Shows what a replay comes to, line by line.</summary>
-internal sealed class ReplayTable(ReplayRequest request, TextWriter output)
-{
-    private long _same;
-    private long _unknown;
-    private long _start;
-
-    /// <summary>Steps that came to other bits.</summary>
-    public long Different { get; private set; }
-
-    /// <summary>Whether the last step was computed.</summary>
-    public bool IsWhole { get; private set; }
-
-    public void Begin(long version)
-    {
-        _start = version;
-        output.WriteLine(version == 0
-            ? $"{request.Name}: from the first weights"
-            : $"{request.Name}: from the checkpoint of version {NumberText.Count(version)}");
-        output.WriteLine(
-            $"{"step",-12}{"loss",12}  {"digest of the weights it made",-32}  on record");
-    }
-
-    public void Add(ReplayedStep step)
-    {
-        string judgement = step.Differs ? "differs"
-            : step.Recorded.IsThere ? "same"
-            : "nothing";
-        string number = step.Step.ToString(CultureInfo.InvariantCulture);
-        output.WriteLine(
-            $"{number,-12}{NumberText.Full(step.Loss),12}  {step.Digest}  {judgement}");
-        if (step.Differs)
-        {
-            output.WriteLine($"{"",-26}{step.Recorded}  was recorded");
-        }
-
-        Different += step.Differs ? 1 : 0;
-        _same += step is { Differs: false, Recorded.IsThere: true } ? 1 : 0;
-        _unknown += step.Recorded.IsThere ? 0 : 1;
-        IsWhole |= step.Step >= request.Last;
-    }
-
-    public void End(bool startDiffers)
-    {
-        if (startDiffers)
-        {
-            output.WriteLine(
-                $"version {NumberText.Count(_start)}, which it began with, is not the one on"
-                + " record");
-        }
-
-        output.WriteLine(
-            $"{NumberText.Count(_same)} same, {NumberText.Count(Different)} different,"
-            + $" {NumberText.Count(_unknown)} not on record");
-    }
 }

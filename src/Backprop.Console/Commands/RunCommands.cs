@@ -26,17 +26,17 @@ internal static class RunCommands
 
     private static Command Watch(CommandEnvironment environment)
     {
-        Argument<string> run = ClientOptions.Run();
+        Argument<string> run = ClientOptions.Run(environment);
         Option<string?> server = ClientOptions.Server();
         var command = new Command("watch", "Follow a run of a cluster until its end")
         {
             run, server,
         };
         command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, interrupted) =>
+            result, server, environment, async (api, wanted, interrupted) =>
             {
                 RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
-                return await new RunWatch(api, environment).FollowAsync(id, interrupted);
+                return await new RunWatch(api, wanted).FollowAsync(id, interrupted);
             }));
         return command;
     }
@@ -44,18 +44,18 @@ internal static class RunCommands
     private static Command Control(
         CommandEnvironment environment, RunControl control, string description, string done)
     {
-        Argument<string> run = ClientOptions.Run();
+        Argument<string> run = ClientOptions.Run(environment);
         Option<string?> server = ClientOptions.Server();
         var command = new Command(control.ToString().ToLowerInvariant(), description)
         {
             run, server,
         };
         command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, interrupted) =>
+            result, server, environment, async (api, wanted, interrupted) =>
             {
                 RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
                 await api.ControlAsync(id, control, interrupted);
-                environment.Output.WriteLine($"{id} {done}");
+                wanted.Answer(new { id, control }, [$"{id} {done}"]);
                 return ExitCode.Done;
             }));
         return command;
@@ -63,29 +63,21 @@ internal static class RunCommands
 
     private static Command Checkpoints(CommandEnvironment environment)
     {
-        Argument<string> run = ClientOptions.Run();
+        Argument<string> run = ClientOptions.Run(environment);
         Option<string?> server = ClientOptions.Server();
         var command = new Command("checkpoints", "List a run's checkpoints, newest first")
         {
             run, server,
         };
         command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, interrupted) =>
+            result, server, environment, async (api, wanted, interrupted) =>
             {
                 RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
                 RunView view = await api.RunAsync(id, interrupted);
-                if (view.Checkpoints.IsEmpty)
-                {
-                    environment.Output.WriteLine($"{id} has no checkpoint yet");
-                    return ExitCode.Done;
-                }
-
-                foreach (string line in TextTable.Write(
-                    s_checkpointHead, [.. view.Checkpoints.Select(Row)], environment.Width))
-                {
-                    environment.Output.WriteLine(line);
-                }
-
+                wanted.Answer(view.Checkpoints, view.Checkpoints.IsEmpty
+                    ? [$"{id} has no checkpoint yet"]
+                    : TextTable.Write(
+                        s_checkpointHead, [.. view.Checkpoints.Select(Row)], wanted.Width));
                 return ExitCode.Done;
             }));
         return command;
@@ -101,7 +93,7 @@ internal static class RunCommands
 
     private static Command Download(CommandEnvironment environment)
     {
-        Argument<string> run = ClientOptions.Run();
+        Argument<string> run = ClientOptions.Run(environment);
         Option<string?> server = ClientOptions.Server();
         var output = new Option<string?>("--output")
         {
@@ -113,12 +105,13 @@ internal static class RunCommands
             run, output, server,
         };
         command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, interrupted) =>
+            result, server, environment, async (api, wanted, interrupted) =>
             {
                 RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
                 string file = result.GetValue(output) ?? $"{id}.bpm";
                 string sha256 = await api.DownloadAsync(id, file, interrupted);
-                environment.Output.WriteLine($"{file} written, sha-256 {sha256}");
+                wanted.Answer(
+                    new { id, file, sha256 }, [$"{file} written, sha-256 {sha256}"]);
                 return ExitCode.Done;
             }));
         return command;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Backprop.Console.Api;
 using Backprop.Console.Rendering;
 using Backprop.Distributed.Coordination;
 
@@ -16,22 +17,12 @@ internal static class RunsCommand
         Option<string?> server = ClientOptions.Server();
         var command = new Command("runs", "List a cluster's runs, newest first") { server };
         command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, interrupted) =>
+            result, server, environment, async (api, wanted, interrupted) =>
             {
                 RunSummaryView[] runs = await api.RunsAsync(interrupted);
-                if (runs.Length == 0)
-                {
-                    environment.Output.WriteLine(
-                        "no runs yet; 'backprop submit SPEC' hands one in");
-                    return ExitCode.Done;
-                }
-
-                foreach (string line in TextTable.Write(
-                    s_head, [.. runs.Select(Row)], environment.Width))
-                {
-                    environment.Output.WriteLine(line);
-                }
-
+                wanted.Answer(new RunPage(runs, null), runs.Length == 0
+                    ? ["no runs yet; 'backprop submit SPEC' hands one in"]
+                    : TextTable.Write(s_head, [.. runs.Select(Row)], wanted.Width));
                 return ExitCode.Done;
             }));
         return command;

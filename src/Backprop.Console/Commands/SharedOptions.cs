@@ -8,6 +8,18 @@ internal static class SharedOptions
 {
     private const int MostThreads = 1024;
 
+    private const string JsonName = "--json";
+
+    /// <summary>That results are wanted as JSON; every command has it.</summary>
+    public static Option<bool> Json() => new(JsonName)
+    {
+        Description = "Write JSON: one document, or a line an event where a command follows",
+        Recursive = true,
+    };
+
+    /// <summary>Whether results are wanted as JSON.</summary>
+    public static bool IsJson(ParseResult result) => result.GetValue<bool>(JsonName);
+
     /// <summary>The run's specification.</summary>
     public static Argument<string> Specification() => FileArgument(
         "SPEC", "The run's specification, for example hocon/runs/digits.conf");

@@ -45,9 +45,10 @@ internal static class SimulateCommand
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             PlantedBug bug = result.GetValue(plant);
             using Interruption interruption = environment.ListenForInterruption();
+            CommandEnvironment wanted = environment.For(result);
             return result.GetValue(trace)
-                ? Trace(range, bug, interruption.Token, environment)
-                : Sweep(range, count, bug, interruption.Token, environment);
+                ? Trace(range, bug, interruption.Token, wanted)
+                : Sweep(range, count, bug, interruption.Token, wanted);
         });
         return command;
     }
@@ -59,6 +60,11 @@ internal static class SimulateCommand
         long began = environment.Time.GetTimestamp();
         void Tell(SweepState state)
         {
+            if (environment.IsJson)
+            {
+                return;
+            }
+
             double rate = state.Done / environment.Time.GetElapsedTime(began).TotalSeconds;
             environment.Output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture, $"{state.Done} seeds, {rate:0.0} a second"));
@@ -66,7 +72,14 @@ internal static class SimulateCommand
 
         SweepState end = new SeedSweep(seeds, bug, interruption).Run(threads, s_progress, Tell);
         Tell(end);
-        WriteStatistics(end.Statistics, environment);
+        environment.Answer(
+            new
+            {
+                seeds = end.Done,
+                failed = end.Failed is { } one ? new { one.Seed, one.Failure } : null,
+                statistics = end.Statistics,
+            },
+            Statistics(end.Statistics, environment.Width));
         if (end.Failed is { } failed)
         {
             Report(failed.Seed, bug, environment);
@@ -81,7 +94,7 @@ internal static class SimulateCommand
     {
         SimulationOutcome again = ClusterSimulator.Run(
             seed, bug, ClusterSimulator.UsualTraceLines);
-        foreach (string line in again.Trace)
+        foreach (string line in environment.IsJson ? [] : again.Trace)
         {
             environment.Output.WriteLine(line);
         }
@@ -99,18 +112,17 @@ internal static class SimulateCommand
         for (ulong seed = seeds.First; !interruption.IsCancellationRequested; seed++)
         {
             SimulationOutcome outcome = ClusterSimulator.Run(seed, bug, int.MaxValue);
-            foreach (string line in outcome.Trace)
-            {
-                environment.Output.WriteLine(line);
-            }
-
+            environment.Answer(
+                new { outcome.Seed, outcome.Failure, outcome.Trace, outcome.Statistics },
+                outcome.Failure is null
+                    ? outcome.Trace.Append($"seed {seed} ends in the single process's bits")
+                    : outcome.Trace);
             if (outcome.Failure is { } failure)
             {
                 environment.Error.WriteLine($"backprop: seed {seed} fails: {failure}");
                 return ExitCode.Failure;
             }
 
-            environment.Output.WriteLine($"seed {seed} ends in the single process's bits");
             if (seed == seeds.Last)
             {
                 return ExitCode.Done;
@@ -120,8 +132,7 @@ internal static class SimulateCommand
         return ExitCode.Interrupted;
     }
 
-    private static void WriteStatistics(
-        SimulationStatistics statistics, CommandEnvironment environment)
+    private static IEnumerable<string> Statistics(SimulationStatistics statistics, int width)
     {
         IReadOnlyList<string>[] rows =
         [
@@ -130,10 +141,7 @@ internal static class SimulateCommand
                 Words(one.Name), one.Count.ToString(CultureInfo.InvariantCulture),
             ]),
         ];
-        foreach (string line in TextTable.Write(["what", "times"], rows, environment.Width))
-        {
-            environment.Output.WriteLine(line);
-        }
+        return TextTable.Write(["what", "times"], rows, width);
     }
 
     // FailedSlices: failed slices.

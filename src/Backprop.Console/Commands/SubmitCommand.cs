@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Backprop.Console.Api;
 using Backprop.Console.Rendering;
 using Backprop.Console.Storage;
 using Backprop.Training.Protocol;
@@ -24,7 +25,7 @@ internal static class SubmitCommand
             specification, priority, watch, server,
         };
         command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, interrupted) =>
+            result, server, environment, async (api, wanted, interrupted) =>
             {
                 string file = result.GetRequiredValue(specification);
                 RunSpecification run = SpecificationFile.Read(file);
@@ -36,14 +37,24 @@ internal static class SubmitCommand
                 RunId id = await api.SubmitAsync(
                     Guid.NewGuid(), run.ResolvedText, file, result.GetValue(priority),
                     interrupted);
-                environment.Output.WriteLine($"submitted: {id}");
-                if (result.GetValue(watch))
+                var answer = new SubmittedRun(id);
+                if (!result.GetValue(watch))
                 {
-                    return await new RunWatch(api, environment).FollowAsync(id, interrupted);
+                    wanted.Answer(
+                        answer, [$"submitted: {id}", $"'backprop watch {id}' follows it"]);
+                    return ExitCode.Done;
                 }
 
-                environment.Output.WriteLine($"'backprop watch {id}' follows it");
-                return ExitCode.Done;
+                if (wanted.IsJson)
+                {
+                    wanted.Tell("submitted", answer);
+                }
+                else
+                {
+                    wanted.Output.WriteLine($"submitted: {id}");
+                }
+
+                return await new RunWatch(api, wanted).FollowAsync(id, interrupted);
             }));
         return command;
     }

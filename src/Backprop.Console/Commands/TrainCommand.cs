@@ -64,7 +64,7 @@ internal static class TrainCommand
                     : null),
             SharedOptions.ReadNode(
                 result.GetValue(configuration), result.GetValue(threads), environment),
-            ResumeCommand.Of(result, environment.Program), environment));
+            ResumeCommand.Of(result, environment.Program), environment.For(result)));
         return command;
     }
 
@@ -104,11 +104,11 @@ internal static class TrainCommand
             "training", () => session.Run(interruption.Token));
         new TrainingView(environment).Show(session, thread);
         TrainingOutcome outcome = thread.Result();
-        return Report(outcome, directory, resumeCommand, environment);
+        return Report(outcome, directory, node.EffectiveThreads, resumeCommand, environment);
     }
 
     private static int Report(
-        TrainingOutcome outcome, RunDirectory directory, string resumeCommand,
+        TrainingOutcome outcome, RunDirectory directory, int threads, string resumeCommand,
         CommandEnvironment environment)
     {
         foreach (string line in outcome.Warnings)
@@ -116,14 +116,31 @@ internal static class TrainCommand
             environment.Error.WriteLine($"backprop: {line}");
         }
 
-        foreach (string line in OutcomeText.Write(outcome, directory, environment))
+        bool isInterrupted = outcome.Result.Members[^1].Stop.Kind == StopKind.Interrupted;
+        string? resume = isInterrupted ? resumeCommand : null;
+        if (environment.IsJson)
         {
-            environment.Output.WriteLine(line);
+            environment.Tell("end", new
+            {
+                summary = RunSummary.Of(outcome.Result, threads),
+                resumedAt = outcome.ResumedAt,
+                directory = directory.Path,
+                model = isInterrupted ? null : directory.ModelFile,
+                resume,
+            });
+        }
+        else
+        {
+            string[] how = resume is null ? [] : [$"resume with: {resume}"];
+            foreach (string line in
+                OutcomeText.Write(outcome, directory, environment).Concat(how))
+            {
+                environment.Output.WriteLine(line);
+            }
         }
 
-        if (outcome.Result.Members[^1].Stop.Kind == StopKind.Interrupted)
+        if (isInterrupted)
         {
-            environment.Output.WriteLine($"resume with: {resumeCommand}");
             return ExitCode.Interrupted;
         }
 

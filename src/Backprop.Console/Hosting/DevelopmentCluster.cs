@@ -103,7 +103,11 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         bool HasCoordinator(ClusterProcess process) => process.Name == CoordinatorName;
         End([.. running.Where(process => !HasCoordinator(process))]);
         End([.. running.Where(HasCoordinator)]);
-        File.Delete(RecordFile);
+        if (File.Exists(RecordFile))
+        {
+            File.Delete(RecordFile);
+        }
+
         return running.Length;
     }
 
@@ -171,6 +175,9 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
         var start = new ProcessStartInfo(
             "/bin/sh",
             ["-c", $"exec {session}\"$@\" >\"$0\" 2>&1 </dev/null", log, .. command]);
+        // What they write is read here, in a container too; and one port is not for all of them.
+        start.Environment["BACKPROP__LOG__FORMAT"] = "text";
+        start.Environment["BACKPROP__METRICS__PORT"] = "0";
         using Process process = Process.Start(start)
             ?? throw new IOException($"{name} could not be started");
         return new ClusterProcess(name, process.Id, process.StartTime.Ticks, log);

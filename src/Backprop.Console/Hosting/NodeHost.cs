@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Cluster;
 using Backprop.Console.Api;
+using Backprop.Console.Api.Access;
+using Backprop.Data.Sources;
 using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Coordination;
@@ -11,6 +13,7 @@ using Backprop.Training.Protocol;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using OpenTelemetry.Metrics;
 
 namespace Backprop.Console.Hosting;
 
@@ -32,8 +35,11 @@ internal sealed class NodeHost : IAsyncDisposable
     private readonly ClusterEntry _entry;
     private readonly ICoordinatorClient _coordinator;
 
+    private readonly NodeHealth _health;
+
     private NodeLinks? _links;
     private ApiBackend? _backend;
+    private MetricsListener? _metrics;
     private Uri? _api;
 
     private NodeHost(
@@ -50,6 +56,7 @@ internal sealed class NodeHost : IAsyncDisposable
         _members = known is null ? null : new KnownMembers(node.State.Options);
         _entry = new ClusterEntry(node, system, known ?? []);
         _coordinator = host.Services.GetRequiredService<ICoordinatorClient>();
+        _health = NodeHealth.Of(_cluster, host.Services.GetRequiredService<StateWatch>());
         _reports.MembersChanged += members => _members?.Keep(members);
         _ = ownership?.Lost.ContinueWith(
             lost => _reports.End(lost.Result, mayReturn: false), TaskScheduler.Default);
@@ -78,6 +85,13 @@ internal sealed class NodeHost : IAsyncDisposable
             if (_api is not null)
             {
                 yield return $"api       {_api}";
+                yield return "access    "
+                    + _host.Services.GetRequiredService<AccessPolicy>().Description;
+            }
+
+            if (_metrics is not null)
+            {
+                yield return $"metrics   {new Uri(_metrics.Address, MetricsListener.Path)}";
             }
         }
     }
@@ -187,6 +201,11 @@ internal sealed class NodeHost : IAsyncDisposable
             await ApiServer.StopServingAsync((WebApplication)_host, _backend);
         }
 
+        if (_metrics is not null)
+        {
+            await _metrics.DisposeAsync();
+        }
+
         // What has not stopped by then ends with the process. On a thread of its own: disposing a
         // host waits for its actor system as long as that takes.
         await Task.WhenAny(Task.Run(StopAsync), Task.Delay(_node.Member.ShutdownGrace));
@@ -212,10 +231,23 @@ internal sealed class NodeHost : IAsyncDisposable
     private async Task StartAsync(CancellationToken cancellation)
     {
         _links = _host.Services.GetRequiredService<NodeLinks>();
+        if (_node.Metrics.Enabled)
+        {
+            _metrics = await MetricsListener.StartAsync(
+                _node.Metrics, _host.Services.GetRequiredService<MeterProvider>(), _health,
+                cancellation);
+        }
+
         if (_host is not WebApplication serving)
         {
             await _host.StartAsync(cancellation);
             return;
+        }
+
+        if (_node.Metrics.Enabled)
+        {
+            MetricsListener.MapMetrics(
+                serving, serving.Services.GetRequiredService<MeterProvider>());
         }
 
         _backend = new ApiBackend(
@@ -224,7 +256,8 @@ internal sealed class NodeHost : IAsyncDisposable
             ReadFile = _host.Services.GetRequiredService<StoredFiles>().ReadAsync,
             Checkpoints = _host.Services.GetRequiredService<CheckpointPieces>(),
             Digests = _host.Services.GetRequiredService<StoredDigests>(),
-            Unready = Unready,
+            FileRefusal = _host.Services.GetRequiredService<DataRoots>().RefusalOf,
+            Health = _health,
         };
         _api = await ApiServer.StartAsync(
             serving, $"{_node.Api.Host}:{_node.Api.Port}", _backend, cancellation);
@@ -235,10 +268,6 @@ internal sealed class NodeHost : IAsyncDisposable
         await _host.StopAsync();
         await ((IAsyncDisposable)_host).DisposeAsync();
     }
-
-    private string? Unready() => _cluster.SelfMember.Status == MemberStatus.Up
-        ? null
-        : $"this node is {_cluster.SelfMember.Status.ToString().ToLowerInvariant()}, not up";
 
     private static IEnumerable<string> RoleNames(NodeRoles roles) =>
         Enum.GetValues<NodeRoles>()

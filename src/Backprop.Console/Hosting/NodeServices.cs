@@ -5,6 +5,7 @@ using Akka.Cluster;
 using Akka.Configuration;
 using Akka.Hosting;
 using Backprop.Console.Api;
+using Backprop.Console.Api.Access;
 using Backprop.Console.Storage;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Cluster;
@@ -68,11 +69,14 @@ internal static class NodeServices
         {
             HostApplicationBuilder plain = Host.CreateEmptyApplicationBuilder(settings: null);
             Add(plain.Services, node, address);
+            NodeTelemetry.Add(plain, node, address, Version);
             return plain.Build();
         }
 
-        WebApplicationBuilder serving = ApiServer.CreateBuilder(node.Api.Host, node.Api.Port);
+        WebApplicationBuilder serving = ApiServer.CreateBuilder(
+            node.Api.Host, node.Api.Port, AccessOptions.Of(node));
         Add(serving.Services, node, address);
+        NodeTelemetry.Add(serving, node, address, Version);
         return serving.Build();
     }
 
@@ -82,12 +86,14 @@ internal static class NodeServices
         services.AddSingleton(node);
         services.AddSingleton(node.State.Patience);
         services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(new DataRoots(node.Data.Directory, node.Data.Roots));
         services.AddSingleton<NodeReports>();
         services.AddSingleton<NodeDirectory>();
         services.AddSingleton<CheckpointPieces>();
         services.AddSingleton<StoredFiles>();
         services.AddSingleton<StoredDigests>();
         services.AddSingleton<StoredCurves>();
+        services.AddSingleton(_ => new StateWatch(node.State.Options, TimeProvider.System));
         services.AddSingleton(Listen(address));
         services.AddSingleton(Describe);
         services.AddSingleton(Share);
@@ -103,7 +109,7 @@ internal static class NodeServices
     /// <summary>Akka's configuration of a node: Akka.Hosting may add to it, but changes nothing.
     /// </summary>
     public static Config ConfigurationOf(NodeConfiguration node, string address) =>
-        NodeLog.Config
+        NodeLog.ConfigOf(node.Log.Format ?? LogFormat.Text, node.Log.Level)
             .WithFallback(ClusterActorConfiguration.Of(new ClusterOptions
             {
                 Host = address,
@@ -184,6 +190,7 @@ internal static class NodeServices
         var node = provider.GetRequiredService<NodeConfiguration>();
         var self = provider.GetRequiredService<NodeDescription>();
         var reports = provider.GetRequiredService<NodeReports>();
+        var roots = provider.GetRequiredService<DataRoots>();
         var context = new NodeContext
         {
             Node = self.Node,
@@ -193,9 +200,11 @@ internal static class NodeServices
             Models = provider.GetRequiredService<StoredFiles>(),
             Data = new DataSourceOpener(
                 node.Data.Directory,
-                new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits()))),
+                new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits())), roots),
+            FileRefusal = roots.RefusalOf,
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
             Copies = node.Copies,
+            TraceEvery = node.Otlp.TraceEvery,
         };
         context.Hung += reason => reports.End($"a computation hangs: {reason}", mayReturn: false);
         return context;
@@ -255,16 +264,8 @@ internal static class NodeServices
                 Checkpoints = provider.GetRequiredService<CheckpointPieces>(),
                 Digests = provider.GetRequiredService<StoredDigests>(),
                 Curves = provider.GetRequiredService<StoredCurves>(),
+                FileRefusal = provider.GetRequiredService<DataRoots>().RefusalOf,
             }));
         }
-    }
-
-    /// <summary>A stay begins and ends when its node says so, whatever signals the process gets.
-    /// </summary>
-    private sealed class NoSignals : IHostLifetime
-    {
-        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Backprop.Console.Client;
 using Backprop.Distributed.Coordination;
 using Backprop.Training;
@@ -8,95 +9,94 @@ using Spectre.Console;
 namespace Backprop.Console.Rendering;
 
 /// <summary>Follows a run until it is over: a screen that changes in a terminal, lines where output
-/// is redirected. A server that is away is waited for, up to a bound.</summary>
+/// is redirected, events as JSON where that is wanted. A server that is away is waited for, up to a
+/// bound.</summary>
 internal sealed class RunWatch(ApiClient api, CommandEnvironment environment)
 {
-    private static readonly TimeSpan s_refresh = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan s_refresh = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
 
-    private RunView? _view;
-    private string? _trouble;
-    private int _epochsWritten;
-    private DateTimeOffset _happeningsWritten = DateTimeOffset.MinValue;
+    // Written on the thread that hears, read on the one that shows.
+    private volatile FollowedRun _run = FollowedRun.Unknown;
+    private string? _troubleWritten;
 
     /// <summary>Follows it.</summary>
     /// <returns>The program's exit code.</returns>
     public async Task<int> FollowAsync(RunId run, CancellationToken interrupted)
     {
-        if (environment.Terminal is { } terminal)
-        {
-            await terminal.Live(new Text($"waiting for {run}")).AutoClear(true).StartAsync(
-                context => FollowAsync(
-                    run, () => context.UpdateTarget(Screen()), interrupted));
-        }
-        else
-        {
-            await FollowAsync(run, WriteLines, interrupted);
-        }
-
-        if (interrupted.IsCancellationRequested && !IsOver(_view))
-        {
-            environment.Output.WriteLine(
-                $"{run} goes on without you; 'backprop watch {run}' shows it again,"
-                + $" 'backprop stop {run}' ends it");
-            return ExitCode.Interrupted;
-        }
-
-        return Report(_view!);
-    }
-
-    private static bool IsOver(RunView? view) => view?.Summary.Standing
-        is RunStanding.Completed or RunStanding.Failed or RunStanding.Stopped;
-
-    private async Task FollowAsync(RunId run, Action show, CancellationToken interrupted)
-    {
-        long heard = environment.Time.GetTimestamp();
-        while (!interrupted.IsCancellationRequested)
-        {
-            try
-            {
-                _view = await api.RunAsync(run, interrupted);
-                _trouble = null;
-                heard = environment.Time.GetTimestamp();
-            }
-            catch (ApiUnavailableException away)
-                when (environment.Time.GetElapsedTime(heard) < s_patience)
-            {
-                _trouble = $"{away.Message} (tried for {s_patience.TotalMinutes:0} minutes)";
-            }
-            catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
-            {
-                return;
-            }
-
-            show();
-            if (IsOver(_view))
-            {
-                return;
-            }
-
-            await WaitAsync(interrupted);
-        }
-    }
-
-    private async Task WaitAsync(CancellationToken interrupted)
-    {
         try
         {
-            await Task.Delay(s_refresh, environment.Time, interrupted);
+            if (environment.Terminal is { } terminal)
+            {
+                await terminal.Live(new Text($"waiting for {run}")).AutoClear(true).StartAsync(
+                    context => ShowAsync(run, context, terminal, interrupted));
+            }
+            else
+            {
+                await HearAsync(run, environment.IsJson ? Tell : Write, interrupted);
+            }
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
         {
-            // The caller looks whether it was interrupted.
+            if (!_run.HasEnded)
+            {
+                return Leave(run);
+            }
         }
+
+        return Report(_run.View ?? throw new ApiUnavailableException(
+            $"the events of {run} have ended, and nothing was told of it"));
+    }
+
+    private int Leave(RunId run)
+    {
+        if (!environment.IsJson)
+        {
+            environment.Output.WriteLine($"{run} goes on without you");
+            environment.Output.WriteLine(
+                $"'backprop watch {run}' shows it again, 'backprop stop {run}' ends it");
+        }
+
+        return ExitCode.Interrupted;
+    }
+
+    private async Task HearAsync(
+        RunId run, Action<ServerEvent> take, CancellationToken interrupted)
+    {
+        var follower = new EventFollower(api, environment.Time, s_patience);
+        await foreach (ServerEvent told in follower.FollowAsync(
+            ApiClient.RunEvents(run), interrupted))
+        {
+            _run = _run.With(told);
+            take(told);
+        }
+    }
+
+    private async Task ShowAsync(
+        RunId run, LiveDisplayContext context, IAnsiConsole terminal,
+        CancellationToken interrupted)
+    {
+        Task hearing = HearAsync(run, _ => { }, interrupted);
+        while (!hearing.IsCompleted)
+        {
+            await Task.WhenAny(hearing, Task.Delay(s_refresh, environment.Time, interrupted));
+            context.UpdateTarget(Screen(_run, terminal.Profile.Height));
+        }
+
+        await hearing;
     }
 
     // One text: rows end with a line's end that clearing does not count.
-    private Paragraph Screen()
+    private Paragraph Screen(FollowedRun run, int height)
     {
         var screen = new Paragraph();
+        int forTrouble = run.Stale is null ? 0 : 1;
         string[] lines =
-            [.. _view is null ? [] : RunWatchText.Lines(_view, environment.Width)];
+        [
+            .. run.View is { } view
+                ? RunWatchText.Lines(view, environment.Width, height - forTrouble)
+                : ["nothing is known of it yet"],
+        ];
         for (int i = 0; i < lines.Length; i++)
         {
             bool isBar = lines[i].Contains('━') || lines[i].Contains('■');
@@ -106,45 +106,48 @@ internal sealed class RunWatch(ApiClient api, CommandEnvironment environment)
                     : isBar ? new Style(Color.Blue) : Style.Plain);
         }
 
-        if (_trouble is { } trouble)
+        if (run.Stale is { } stale)
         {
-            screen.Append("\n" + trouble, new Style(Color.Red));
+            screen.Append(
+                "\n" + RunWatchText.Cut(RunWatchText.Stale(stale), environment.Width),
+                new Style(Color.Red));
         }
 
         return screen;
     }
 
-    private void WriteLines()
+    private void Tell(ServerEvent told)
     {
-        if (_trouble is { } trouble)
-        {
-            environment.Error.WriteLine($"backprop: {trouble}");
-            _trouble = null;
-        }
+        using JsonDocument data = JsonDocument.Parse(told.Data);
+        environment.Tell(told.Kind, data.RootElement, told.Id);
+    }
 
-        if (_view is not { } view)
+    private void Write(ServerEvent told)
+    {
+        if (_run.Stale is { } stale)
         {
-            return;
-        }
-
-        foreach (HappeningView happening in view.Happenings.Where(
-            happening => happening.At > _happeningsWritten))
-        {
-            _happeningsWritten = happening.At;
-            if (!RunWatchText.IsRoutine(happening))
+            // It is told again and again, older each time.
+            if (stale.Reason != _troubleWritten)
             {
-                environment.Output.WriteLine(RunWatchText.Happening(happening));
+                environment.Error.WriteLine($"backprop: {RunWatchText.Stale(stale)}");
             }
         }
 
-        // A run that went back to a checkpoint has fewer epochs than before.
-        _epochsWritten = Math.Min(_epochsWritten, view.History.Length);
-        foreach (EpochReport report in view.History.Skip(_epochsWritten))
+        _troubleWritten = _run.Stale?.Reason;
+        switch (told.Kind)
         {
-            environment.Output.WriteLine(RunWatchText.Epoch(view, report));
+            case "happening" when _run.Happenings[^1] is var last
+                && !RunWatchText.IsRoutine(last):
+                environment.Output.WriteLine(RunWatchText.Happening(last));
+                break;
+            case "epoch" when _run.Outline is { } view:
+                environment.Output.WriteLine(
+                    RunWatchText.Epoch(view, told.Read<EpochReport>()));
+                break;
+            default:
+                return;
         }
 
-        _epochsWritten = view.History.Length;
         environment.Output.Flush();
     }
 
@@ -158,15 +161,20 @@ internal sealed class RunWatch(ApiClient api, CommandEnvironment environment)
             return ExitCode.Failure;
         }
 
-        var single = new EnsembleResult([result], result.Validation, result.Test);
-        foreach (string line in OutcomeText.Report(view.Summary.Id.Value, single, null))
+        if (!environment.IsJson)
         {
-            environment.Output.WriteLine(line);
+            var single = new EnsembleResult([result], result.Validation, result.Test);
+            foreach (string line in OutcomeText.Report(view.Summary.Id.Value, single, null))
+            {
+                environment.Output.WriteLine(line);
+            }
         }
 
         if (result.Stop.Kind == StopKind.NonFinite)
         {
-            environment.Error.WriteLine($"backprop: training failed: {result.Stop.Reason}");
+            environment.Error.WriteLine(
+                $"backprop: training failed: {result.Stop.Reason}. A smaller learning rate, or"
+                + " clipping, may help");
             return ExitCode.Failure;
         }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Backprop.Console.Api.Feeds;
 using Backprop.Distributed.Coordination;
 using Backprop.Training;
 using Backprop.Training.Metrics;
@@ -11,14 +12,34 @@ internal static class RunWatchText
 {
     private const int BarWidth = 36;
     private const int ShareWidth = 32;
-    private const int CurveHeight = 6;
+    private const int MostCurveHeight = 6;
+    private const int LeastCurveHeight = 4;
+
+    // Legend, axis and numbers of a curve.
+    private const int CurveFrame = 3;
     private const int ShownEpochs = 3;
     private const int ShownHappenings = 4;
     private const int ShownCheckpoints = 4;
 
-    /// <summary>The lines, none longer than <paramref name="width"/>.</summary>
-    public static IEnumerable<string> Lines(RunView view, int width) =>
-        Sections(view, width).Select(line => Cut(line, width));
+    /// <summary>The lines, none longer than <paramref name="width"/>; the curve of the losses is
+    /// among them where there is room for it.</summary>
+    public static IReadOnlyList<string> Lines(RunView view, int width, int height)
+    {
+        int others = Sections(view, []).Count();
+        int room = Math.Min(height - others - CurveFrame - 1, MostCurveHeight);
+        IReadOnlyList<string> curve = room >= LeastCurveHeight
+            ? OutcomeText.Curve(view.History, width - 1, room)
+            : [];
+        return [.. Sections(view, curve).Select(line => Cut(line, width))];
+    }
+
+    /// <summary>That nothing newer is known.</summary>
+    public static string Stale(StaleNews stale) =>
+        $"nothing new for {NumberText.Time(TimeSpan.FromSeconds(stale.Seconds))}: {stale.Reason}";
+
+    /// <summary>A line that a row of a terminal holds.</summary>
+    public static string Cut(string line, int width) =>
+        line.Length < width ? line : line[..(width - 2)] + "…";
 
     /// <summary>What is written of a run where output is redirected: an epoch's line.</summary>
     public static string Epoch(RunView view, EpochReport report) =>
@@ -41,7 +62,7 @@ internal static class RunWatchText
     /// <summary>A standing as people read it.</summary>
     public static string Standing(RunStanding standing) => standing.ToString().ToLowerInvariant();
 
-    private static IEnumerable<string> Sections(RunView view, int width)
+    private static IEnumerable<string> Sections(RunView view, IReadOnlyList<string> curve)
     {
         RunSummaryView summary = view.Summary;
         yield return $"{summary.Id}  {Standing(summary.Standing)}";
@@ -57,17 +78,8 @@ internal static class RunWatchText
         }
 
         yield return "";
-        foreach (string line in Progress(view))
-        {
-            yield return line;
-        }
-
-        foreach (string line in OutcomeText.Curve(view.History, width - 1, CurveHeight))
-        {
-            yield return line;
-        }
-
-        foreach (string line in Epochs(view).Concat(Nodes(view)).Concat(Latest(view)))
+        foreach (string line in Progress(view).Concat(curve).Concat(Epochs(view))
+            .Concat(Nodes(view)).Concat(Latest(view)))
         {
             yield return line;
         }
@@ -88,7 +100,7 @@ internal static class RunWatchText
             + $"{new string('─', BarWidth - filled)}  {NumberText.Percent(share)}{left}";
         string numbers = view.Progress is { } progress
             ? $"  loss {NumberText.Short(progress.Loss)}"
-                + $"  |gradient| {NumberText.Short(progress.GradientNorm)}"
+                + $"  norm {NumberText.Short(progress.GradientNorm)}"
                 + (seconds > 0 ? $"  {NumberText.Rate(1 / seconds.Value)} steps/s" : "")
             : "";
         yield return $"step {NumberText.Count(summary.Version)} of"
@@ -160,8 +172,9 @@ internal static class RunWatchText
         }
     }
 
-    // Incarnations tell nodes apart for programs; people know them by their addresses.
-    private static string Plain(string text) => string.Join(
+    /// <summary>A text without what tells incarnations of nodes apart for programs; people know
+    /// nodes by their addresses.</summary>
+    public static string Plain(string text) => string.Join(
         ' ', text.Split(' ').Select(word =>
         {
             int mark = word.IndexOf('#');
@@ -173,7 +186,4 @@ internal static class RunWatchText
 
     private static string Clock(DateTimeOffset time) =>
         time.ToLocalTime().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
-
-    private static string Cut(string line, int width) =>
-        line.Length < width ? line : line[..(width - 1)];
 }

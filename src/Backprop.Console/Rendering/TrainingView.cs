@@ -16,7 +16,11 @@ internal sealed class TrainingView(CommandEnvironment environment)
     /// <summary>Returns when the thread has ended.</summary>
     public void Show<T>(ITrainingSession session, ComputeThread<T> thread)
     {
-        if (environment.Terminal is IAnsiConsole terminal)
+        if (environment.IsJson)
+        {
+            TellEvents(session, thread);
+        }
+        else if (environment.Terminal is IAnsiConsole terminal)
         {
             ShowLive(terminal, session, thread);
         }
@@ -70,6 +74,37 @@ internal sealed class TrainingView(CommandEnvironment environment)
                 environment.Output.Flush();
                 written = last;
                 writtenAt = environment.Time.GetTimestamp();
+            }
+        }
+        while (!ended);
+    }
+
+    // Short epochs may pass between two looks; the end has all of them.
+    private void TellEvents<T>(ITrainingSession session, ComputeThread<T> thread)
+    {
+        EpochReport? toldEpoch = null;
+        long toldAt = environment.Time.GetTimestamp();
+        bool ended;
+        do
+        {
+            ended = thread.Wait(s_refresh);
+            ProgressSnapshot progress = session.Progress;
+            if (progress.LastEpoch is { } last && last != toldEpoch)
+            {
+                environment.Tell("epoch", last);
+                toldEpoch = last;
+            }
+
+            if (!ended && session.Extent is { } extent
+                && environment.Time.GetElapsedTime(toldAt) >= s_mostOftenLine)
+            {
+                environment.Tell("progress", new
+                {
+                    version = progress.StepsDone,
+                    totalSteps = extent.TotalSteps,
+                    loss = progress.Loss,
+                });
+                toldAt = environment.Time.GetTimestamp();
             }
         }
         while (!ended);

@@ -8,7 +8,9 @@ namespace Backprop.Data.Sources;
 /// <param name="directory">What relative paths start from; null: the process's working directory.
 /// </param>
 /// <param name="cache">Gets files that are named by URL; null: such files are refused.</param>
-public sealed class DataSourceOpener(string? directory = null, FileCache? cache = null)
+/// <param name="roots">Where files must lie; null: anywhere.</param>
+public sealed class DataSourceOpener(
+    string? directory = null, FileCache? cache = null, DataRoots? roots = null)
     : IDataSourceOpener
 {
     /// <inheritdoc/>
@@ -56,6 +58,12 @@ public sealed class DataSourceOpener(string? directory = null, FileCache? cache 
 
     private string PathOf(string file)
     {
+        if (roots?.RefusalOf(file) is { } refusal)
+        {
+            throw new InvalidDatasetException(
+                file, refusal, "name a file that lies in one of them");
+        }
+
         if (!RemoteFile.IsUrl(file))
         {
             return directory is null ? file : Path.Combine(directory, file);

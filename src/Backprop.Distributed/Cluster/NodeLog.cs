@@ -1,24 +1,42 @@
-using System.Globalization;
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.Event;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Cluster;
 
-/// <summary>Writes a node's log to the standard output, a line an event: time, level, what. Akka's
-/// own news are left out, its warnings mostly not.</summary>
+/// <summary>Writes a node's log to the standard output, a line an event. Akka's own news are left
+/// out, its warnings mostly not. What an event is about is found among the values of its message,
+/// by their types.</summary>
 public sealed class NodeLog : UntypedActor
 {
+    private const string FormatKey = "backprop.log.format";
+
+    private static readonly string s_class =
+        $"{typeof(NodeLog).FullName}, {typeof(NodeLog).Assembly.GetName().Name}";
+
+    private readonly LogFormat _format = Enum.Parse<LogFormat>(
+        Context.System.Settings.Config.GetString(FormatKey), ignoreCase: true);
+
+    private readonly LogLevel _least =
+        Logging.LogLevelFor(Context.System.Settings.Config.GetString("akka.loglevel"));
+
+    private string? _node;
+
     /// <summary>To be put before Akka's defaults.</summary>
-    public static Config Config { get; } = ConfigurationFactory.ParseString($$"""
-        akka {
-          loglevel = INFO
-          stdout-loglevel = OFF
-          loggers = ["{{typeof(NodeLog).FullName}}, {{typeof(NodeLog).Assembly.GetName().Name}}"]
-          log-dead-letters = off
-          log-dead-letters-during-shutdown = off
-        }
-        """);
+    /// <param name="format">How it is written.</param>
+    /// <param name="least">The least that is written.</param>
+    public static Config ConfigOf(LogFormat format, LogLevel least) =>
+        ConfigurationFactory.ParseString($$"""
+            {{FormatKey}} = {{format}}
+            akka {
+              loglevel = {{least.StringFor()}}
+              stdout-loglevel = OFF
+              loggers = ["{{s_class}}"]
+              log-dead-letters = off
+              log-dead-letters-during-shutdown = off
+            }
+            """);
 
     /// <inheritdoc/>
     protected override void OnReceive(object message)
@@ -29,35 +47,52 @@ public sealed class NodeLog : UntypedActor
                 Sender.Tell(new LoggerInitialized());
                 break;
             case LogEvent log when IsNews(log):
-                string cause = log.Cause is { } failure ? $" ({failure.Message})" : "";
-                string text = $"{log.Message}{cause}".ReplaceLineEndings(" ");
-                Console.Out.WriteLine(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{log.Timestamp.ToLocalTime():HH:mm:ss} {NameOf(log)} {text}"));
+                Console.Out.WriteLine(LineOf(log, Node()).Write(_format));
                 Console.Out.Flush();
                 break;
         }
     }
 
+    /// <summary>What an event comes to.</summary>
+    /// <param name="log">The event.</param>
+    /// <param name="node">Whose it is; null: not known yet.</param>
+    internal static LogLine LineOf(LogEvent log, string? node)
+    {
+        object[] values = log.Message is LogMessage message ? [.. message.Parameters()] : [];
+        LogScope? scope = values.OfType<LogScope?>().FirstOrDefault();
+        if (scope is null && values.OfType<RunId?>().FirstOrDefault() is { } run)
+        {
+            scope = new LogScope(run);
+        }
+
+        return new LogLine(log.Timestamp, log.LogLevel(), $"{log.Message}")
+        {
+            Node = node,
+            Peer = values.OfType<NodeId?>().FirstOrDefault(),
+            Scope = scope,
+            Cause = log.Cause,
+        };
+    }
+
+    // The logger is there before the system knows where others reach it.
+    private string? Node()
+    {
+        Address? self = ((ExtendedActorSystem)Context.System).Provider?.DefaultAddress;
+        return _node ??= self is { HasGlobalScope: true } ? $"{self.Host}:{self.Port}" : null;
+    }
+
     // Remoting and the proxy warn of every node that is gone, again and again; the membership says
     // it once.
-    private static bool IsNews(LogEvent log)
+    private bool IsNews(LogEvent log)
     {
         string source = log.LogClass?.Namespace ?? "";
         LogLevel least = Is(source, "Akka.Remote") || Is(source, "Akka.Cluster.Tools")
             ? LogLevel.ErrorLevel
             : Is(source, nameof(Akka)) ? LogLevel.WarningLevel
-            : LogLevel.InfoLevel;
-        return log.LogLevel() >= least;
+            : LogLevel.DebugLevel;
+        return log.LogLevel() >= least && log.LogLevel() >= _least;
     }
 
     private static bool Is(string source, string space) =>
         source.StartsWith(space, StringComparison.Ordinal);
-
-    private static string NameOf(LogEvent log) => log.LogLevel() switch
-    {
-        LogLevel.ErrorLevel => "ERROR",
-        LogLevel.WarningLevel => "WARN ",
-        _ => "INFO ",
-    };
 }

@@ -66,10 +66,38 @@ public sealed record StateConfiguration(
 /// <summary>Where a node finds data.</summary>
 /// <param name="Directory">What relative paths of a specification are relative to.</param>
 /// <param name="Cache">The directory for data that were fetched over HTTP.</param>
-public sealed record DataConfiguration(string Directory, string Cache);
+public sealed record DataConfiguration(string Directory, string Cache)
+{
+    /// <summary>Directories that files of runs which are handed in must lie in; empty: only
+    /// <see cref="Directory"/>.</summary>
+    public ImmutableArray<string> Roots { get; init; } = [];
+}
+
+/// <summary>Whether requests need a token.</summary>
+public enum TokenUse
+{
+    /// <summary>Where more than this machine reaches the address.</summary>
+    Auto,
+
+    /// <summary>Always.</summary>
+    Required,
+
+    /// <summary>Never.</summary>
+    Off,
+}
 
 /// <summary>Where users' requests are taken, on a node with the role coordinator or console.
 /// </summary>
 /// <param name="Host">The address that is listened on.</param>
 /// <param name="Port">The port; 0: any free one.</param>
-public sealed record ApiConfiguration(string Host, int Port);
+public sealed record ApiConfiguration(string Host, int Port)
+{
+    /// <summary>Whether requests need a token.</summary>
+    public TokenUse Tokens { get; init; } = TokenUse.Auto;
+
+    /// <summary>Whether it is meant that others than this machine may do everything.</summary>
+    public bool IsInsecure { get; init; }
+
+    /// <summary>Names that it is reached by, beside localhost and <see cref="Host"/>.</summary>
+    public ImmutableArray<string> Names { get; init; } = [];
+}

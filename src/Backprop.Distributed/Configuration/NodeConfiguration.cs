@@ -40,6 +40,15 @@ public sealed record NodeConfiguration
     /// <summary>Where users' requests are taken (<c>backprop.api</c>).</summary>
     public required ApiConfiguration Api { get; init; }
 
+    /// <summary>Where it is measured (<c>backprop.metrics</c>).</summary>
+    public required MetricsConfiguration Metrics { get; init; }
+
+    /// <summary>What it sends of that by itself (<c>backprop.otlp</c>).</summary>
+    public required OtlpConfiguration Otlp { get; init; }
+
+    /// <summary>What it writes (<c>backprop.log</c>).</summary>
+    public required LogConfiguration Log { get; init; }
+
     /// <summary>The threads to compute with on this machine: <see cref="ComputeThreads"/>, or one a
     /// core.</summary>
     public int EffectiveThreads =>

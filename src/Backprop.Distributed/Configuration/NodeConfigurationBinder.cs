@@ -1,5 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
+using Akka.Event;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
@@ -23,6 +26,8 @@ internal static class NodeConfigurationBinder
     private const int MaxQueue = 1 << 20;
     private const int MaxAttempts = 100;
     private const int MaxLinks = 1 << 16;
+    private const int MaxRoots = 64;
+    private const int MaxApiNames = 64;
 
     private static readonly TimeSpan s_instant = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan s_second = TimeSpan.FromSeconds(1);
@@ -59,8 +64,16 @@ internal static class NodeConfigurationBinder
             Links = Links(settings),
             State = State(settings),
             Data = new DataConfiguration(
-                settings.Directory("data.directory"), settings.Directory("data.cache")),
-            Api = new ApiConfiguration(settings.Host("api.host"), settings.Port("api.port")),
+                settings.Directory("data.directory"), settings.Directory("data.cache"))
+            {
+                Roots = settings.Directories("data.roots", MaxRoots),
+            },
+            Api = Api(settings),
+            Metrics = new MetricsConfiguration(
+                settings.Choice("metrics.enabled", "false", "true") == "true",
+                settings.Host("metrics.host"), settings.Port("metrics.port")),
+            Otlp = Otlp(settings),
+            Log = Log(settings),
         };
         CheckAgreement(configuration, settings);
         return configuration;
@@ -172,6 +185,40 @@ internal static class NodeConfigurationBinder
             settings.Port("links.port"), options, settings.Port("links.bind-port"));
     }
 
+    private static ApiConfiguration Api(SettingReader settings)
+    {
+        var api = new ApiConfiguration(settings.Host("api.host"), settings.Port("api.port"))
+        {
+            Tokens = settings.Choice("api.tokens", "auto", "required", "off") switch
+            {
+                "required" => TokenUse.Required,
+                "off" => TokenUse.Off,
+                _ => TokenUse.Auto,
+            },
+            IsInsecure = settings.Boolean("api.insecure"),
+            Names = settings.List("api.names", MaxApiNames),
+        };
+        foreach (string name in api.Names.Where(name => !SettingReader.IsHost(name)))
+        {
+            settings.Mistake(
+                "api.names", $"'{name}' is neither the name of a host nor an address; give it"
+                + " without a port");
+        }
+
+        bool isLocal = api.Host == "localhost"
+            || (IPAddress.TryParse(api.Host, out IPAddress? address)
+                && IPAddress.IsLoopback(address));
+        if (api.Tokens == TokenUse.Off && !api.IsInsecure && !isLocal)
+        {
+            settings.Mistake(
+                "api.tokens", $"is off, but api.host is {api.Host}, so that whoever reaches it may"
+                + " do everything; auto would be right, or, if that is meant, api.insecure ="
+                + " true beside it");
+        }
+
+        return api;
+    }
+
     private static StateConfiguration State(SettingReader settings)
     {
         string provider = settings.Choice("persistence.provider", Sqlite, PostgreSql);
@@ -200,6 +247,36 @@ internal static class NodeConfigurationBinder
             options, patience,
             settings.Duration("persistence.opening-patience", s_second, s_hour));
     }
+
+    private static OtlpConfiguration Otlp(SettingReader settings)
+    {
+        string endpoint = settings.TextOrNone("otlp.endpoint");
+        bool isAddress = Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? address)
+            && address.Scheme is "http" or "https";
+        if (endpoint.Length > 0 && !isAddress)
+        {
+            settings.Mistake(
+                "otlp.endpoint", $"'{endpoint}' is no address, written like http://collector:4317");
+        }
+
+        return new OtlpConfiguration(
+            isAddress ? address : null, settings.Integer("otlp.trace-every", 0, int.MaxValue));
+    }
+
+    private static LogConfiguration Log(SettingReader settings) => new(
+        settings.Choice("log.format", "auto", "text", "json") switch
+        {
+            "text" => LogFormat.Text,
+            "json" => LogFormat.Json,
+            _ => null,
+        },
+        settings.Choice("log.level", "info", "debug", "warning", "error") switch
+        {
+            "debug" => LogLevel.DebugLevel,
+            "warning" => LogLevel.WarningLevel,
+            "error" => LogLevel.ErrorLevel,
+            _ => LogLevel.InfoLevel,
+        });
 
     private static string Connection(string text, SettingReader settings)
     {

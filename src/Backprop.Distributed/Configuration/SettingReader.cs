@@ -103,14 +103,15 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
         return text;
     }
 
+    /// <summary>A text, or nothing.</summary>
+    public string TextOrNone(string key) => Raw(key).Length == 0 ? "" : Text(key, "a text");
+
     /// <summary>A directory, where <c>~</c> at the beginning is the user's home.</summary>
-    public string Directory(string key)
-    {
-        string text = Text(key, "the name of a directory");
-        return text == "~" || text.StartsWith("~/", StringComparison.Ordinal)
-            ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + text[1..]
-            : text;
-    }
+    public string Directory(string key) => AtHome(Text(key, "the name of a directory"));
+
+    /// <summary>Directories, at most so many.</summary>
+    public ImmutableArray<string> Directories(string key, int most) =>
+        [.. List(key, most).Select(AtHome)];
 
     /// <summary>A host's name or address.</summary>
     public string Host(string key)
@@ -151,8 +152,16 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
         return [];
     }
 
+    /// <summary>True or false.</summary>
+    public bool Boolean(string key) => Choice(key, "false", "true") == "true";
+
     /// <summary>A text that may be secret, or empty: no message of this class repeats it.</summary>
     public string Secret(string key) => Raw(key);
+
+    private static string AtHome(string text) =>
+        text == "~" || text.StartsWith("~/", StringComparison.Ordinal)
+            ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + text[1..]
+            : text;
 
     private string Raw(string key) => config.GetString($"{Root}.{key}", "") ?? "";
 

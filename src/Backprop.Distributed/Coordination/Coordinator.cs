@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Training.Protocol;
@@ -25,6 +26,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     private readonly Dictionary<RunId, RunSeat> _seats = [];
     private readonly Dictionary<RunId, Errand> _outlining = [];
     private readonly HashSet<NodeId> _leaving = [];
+    private readonly ClusterMeter _meter = new();
     private NodesAvailable? _cluster;
     private string? _journalTrouble;
 
@@ -60,6 +62,13 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     }
 
     /// <inheritdoc/>
+    protected override void PostStop()
+    {
+        _meter.Dispose();
+        base.PostStop();
+    }
+
+    /// <inheritdoc/>
     protected override void Recovered()
     {
         foreach (RegisteredRun run in State.Runs.Values.Where(run => run.Ended is null))
@@ -79,6 +88,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             case Tick:
                 AskForOutlines();
                 LetGoOfShown();
+                TellMeter();
                 break;
             case NodesAvailable available when available.IsComplete || _cluster is not null:
                 _cluster = available;
@@ -149,6 +159,9 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
                     ? new CoordinatorAnswer.Specification(described.Registered.Specification)
                     : NoSuchRun(show.Run));
                 break;
+            case CoordinatorRequest.ShowTimeline timeline:
+                Show(timeline);
+                break;
             case CoordinatorRequest.ControlRun control:
                 Control(control);
                 break;
@@ -167,7 +180,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     private void Submit(CoordinatorRequest.Submit submit)
     {
         IActorRef user = Sender;
-        RegistryDecision decision = State.Submit(submit, Now);
+        RegistryDecision decision = State.Submit(submit, Now, _context.FileRefusal);
         Decide(decision.Events, () =>
         {
             user.Tell(decision.Answer!);
@@ -190,6 +203,29 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         else
         {
             Forward(request, run);
+        }
+    }
+
+    private void Show(CoordinatorRequest.ShowTimeline timeline)
+    {
+        if (State.Find(timeline.Run) is not { } run)
+        {
+            Sender.Tell(NoSuchRun(timeline.Run));
+        }
+        else if (run.Ended is { } summary)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} is over, and nodes keep what they did only as"
+                    + $" long as one trains: {summary.Reason}"));
+        }
+        else if (run.Outline is null)
+        {
+            Sender.Tell(new CoordinatorAnswer.Refused(
+                RefusalKind.Conflict, $"run {run.Id} has not begun: {OutliningReason(run.Id)}"));
+        }
+        else
+        {
+            Forward(timeline, run);
         }
     }
 
@@ -574,6 +610,16 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
                 Context.Stop(seat.Supervisor);
                 _seats.Remove(run);
             }
+        }
+    }
+
+    private void TellMeter()
+    {
+        if (ClusterMeter.IsWatched)
+        {
+            _meter.Update(
+                State.Runs.Values.Select(run => Summarize(run).Standing),
+                (_cluster?.Nodes ?? []).Select(node => node.Status));
         }
     }
 

@@ -17,6 +17,9 @@ public sealed class CoordinatorContext
 
     /// <summary>Where the curves of runs lie.</summary>
     public required StoredCurves Curves { get; init; }
+    /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
+    /// </summary>
+    public Func<string, string?>? FileRefusal { get; init; }
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
@@ -50,6 +53,10 @@ public sealed record CoordinatorPatience
 
     /// <summary>Between two times that digests and curves are stored, and after a failure of that.</summary>
     public TimeSpan Digests { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Nodes may take so long to tell what they did lately; who has not is missing.
+    /// </summary>
+    public TimeSpan Timeline { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>After a journal's failure, before the first new start.</summary>
     public TimeSpan FirstRestart { get; init; } = TimeSpan.FromSeconds(1);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 
@@ -58,6 +59,11 @@ public abstract record CoordinatorRequest
     /// <param name="Version">Which version of its weights.</param>
     public sealed record ShowReplay(RunId Run, long Version) : CoordinatorRequest;
 
+    /// <summary>What the nodes of a run did in its last steps. Answered by
+    /// <see cref="CoordinatorAnswer.Timeline"/>, once they have told.</summary>
+    /// <param name="Run">Which.</param>
+    public sealed record ShowTimeline(RunId Run) : CoordinatorRequest;
+
     /// <summary>The cluster's nodes. Answered by <see cref="CoordinatorAnswer.Cluster"/>.</summary>
     public sealed record ShowCluster : CoordinatorRequest;
 
@@ -113,6 +119,9 @@ public abstract record CoordinatorAnswer
     /// <param name="From">The newest checkpoint at or before the version; its position is without
     /// the epochs' reports. Null: there is none, and one begins with the first weights.</param>
     public sealed record Replay(RunSetup Setup, CheckpointManifest? From) : CoordinatorAnswer;
+
+    /// <summary>What the nodes of a run did in its last steps.</summary>
+    public sealed record Timeline(TimelineView View) : CoordinatorAnswer;
 
     /// <summary>It is done.</summary>
     public sealed record Done : CoordinatorAnswer;

@@ -85,7 +85,12 @@ public sealed record RegistryState
     };
 
     /// <summary>Decides on a submission.</summary>
-    public RegistryDecision Submit(CoordinatorRequest.Submit request, DateTimeOffset now)
+    /// <param name="request">What is handed in.</param>
+    /// <param name="now">The time.</param>
+    /// <param name="fileRefusal">Why it may not name a file of data; null: it may name any.</param>
+    public RegistryDecision Submit(
+        CoordinatorRequest.Submit request, DateTimeOffset now,
+        Func<string, string?>? fileRefusal = null)
     {
         RegisteredRun? known = Runs.Values.FirstOrDefault(
             run => run.Registered.Submission == request.Submission);
@@ -114,7 +119,8 @@ public sealed record RegistryState
         RunSpecification specification;
         try
         {
-            specification = RunSpecificationReader.Read(request.Specification, request.Source);
+            specification = RunSpecificationReader.Read(
+                request.Specification, request.Source, fileRefusal: fileRefusal);
         }
         catch (SpecificationException mistakes)
         {

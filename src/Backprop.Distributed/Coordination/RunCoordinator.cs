@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
+using Backprop.Distributed.Cluster;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
@@ -38,6 +41,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private readonly CancellationTokenSource _ending = new();
     private readonly DigestKeeper _digests;
     private readonly CurveKeeper _curves;
+    private readonly TimelineDesk _timelines;
+    private readonly RunMeter _meter;
     private readonly VerificationLedger _verifications = new();
     private readonly List<CoordinatorInput> _statuses = [];
     private RegisteredRun _registered;
@@ -65,12 +70,17 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         _registry = registry;
         _digests = new DigestKeeper(context, plan, Self, _ending.Token);
         _curves = new CurveKeeper(context, plan, Self, _ending.Token);
+        _timelines = new TimelineDesk(context.Time, context.Patience.Timeline);
+        _meter = new RunMeter(registered.Id, context.Time);
     }
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
     private DateTimeOffset Now => _clock.Now;
+
+    private LogScope Scope => new(
+        _plan.Run, _run?.State.Open?.Number, _progress?.Version ?? _run?.State.Position.Step);
 
     /// <summary>The coordinator of a run, under a supervisor that starts it again.</summary>
     public static Props Props(
@@ -83,9 +93,18 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     /// <inheritdoc/>
     protected override void PostStop()
     {
+        _meter.Dispose();
         _ending.Cancel();
         base.PostStop();
     }
+
+    /// <inheritdoc/>
+    // A child asks a question for people: what goes wrong in it ends that question alone.
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(failure =>
+    {
+        _log.Error(failure, "Run {0}: its nodes could not be asked", _plan.Run);
+        return Directive.Stop;
+    });
 
     /// <inheritdoc/>
     protected override void Recovered()
@@ -150,6 +169,15 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                     _run!.State.Checkpoints.LastOrDefault(
                         kept => kept.Version <= replay.Version)));
                 break;
+            case CoordinatorRequest.ShowTimeline:
+                _timelines.Ask(Sender, _run!, _nodes, Context);
+                break;
+            case TimelineGathered gathered:
+                _timelines.End(gathered);
+                break;
+            case Terminated terminated:
+                _timelines.End(terminated);
+                break;
             case CoordinatorRequest.ControlRun request:
                 Control(request.Control);
                 break;
@@ -210,7 +238,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         Decision decision = _run!.Decide(input, Now);
         if (decision.Refusal is { } refusal)
         {
-            _log.Debug("Run {0}: {1}", _plan.Run, refusal);
+            _log.Debug("Run {0}: {1}", Scope, refusal);
             return;
         }
 
@@ -235,7 +263,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             {
                 if (HappeningText.Of(happened) is { } text)
                 {
-                    _log.Info("Run {0}: {1}", _plan.Run, text);
+                    _log.Info("Run {0}: {1}", Scope, text);
                 }
             }
 
@@ -262,7 +290,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (_digests.Take(report, _run!.State.Generation, Sender) is { } difference)
         {
-            _log.Error("Run {0}: {1}", _plan.Run, difference);
+            _log.Error("Run {0}: {1}", Scope, difference);
             _curves.Doubt(report.Generation, Math.Max(0, difference.Version - 1));
             Take(new CoordinatorInput.DigestsDiffer(report.Generation, difference));
         }
@@ -272,7 +300,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (dispute is not null)
         {
-            _log.Error("Run {0}: {1}", _plan.Run, dispute);
+            _log.Error("Run {0}: {1}", Scope, dispute);
             _digests.Doubt(generation, dispute.Step + 1);
             _curves.Doubt(generation, dispute.Step);
             Take(new CoordinatorInput.WorkersDiffer(generation, dispute));
@@ -286,7 +314,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (trouble is { } failure)
         {
-            _log.Warning("Run {0}: {1}", _plan.Run, failure);
+            _log.Warning("Run {0}: {1}", Scope, failure);
         }
     }
 
@@ -370,7 +398,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         if (answer.Found is null || answer.Model is null)
         {
             string reason = $"{answer.Node}: {answer.Failure ?? "it gave no reason"}";
-            _log.Warning("Run {0}: its weights could not be examined by {1}", _plan.Run, reason);
+            _log.Warning("Run {0}: its weights could not be examined by {1}", Scope, reason);
             _examination = answer.Node == _examination.Asked
                 ? _examination.Failed(reason)
                 : _examination;
@@ -411,7 +439,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         if (deleted.Failure is { } failure)
         {
-            _log.Warning("Run {0}: {1}", _plan.Run, failure.Message);
+            _log.Warning("Run {0}: {1}", Scope, failure.Message);
         }
     }
 
@@ -438,6 +466,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         CoordinatorState state = _run!.State;
         RunSummaryView summary = RunViewWriter.Summarize(_run, _registered, _progress, Now);
+        _meter.Update(
+            summary, State.Record.Committed is { IsEmpty: false } kept ? kept.Values.Last() : null);
         bool isPausedByUser = state.Phase is RunPhase.Paused { Cause: PauseCause.User };
         var changed = new RunChanged(
             summary, isPausedByUser, state.Phase.IsFinal && HasLetGo(), state.Open?.Servers ?? []);

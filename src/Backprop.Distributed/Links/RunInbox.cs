@@ -1,3 +1,4 @@
+using Backprop.Distributed.Metering;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Links;
@@ -45,6 +46,7 @@ internal sealed class RunInbox : IFrameGuard, IDisposable
         Run = run;
         _guard = guard;
         _wake = wake;
+        LinkMeter.Opened(this);
     }
 
     /// <summary>Which part.</summary>
@@ -52,6 +54,18 @@ internal sealed class RunInbox : IFrameGuard, IDisposable
 
     /// <summary>The run.</summary>
     public RunHash Run { get; }
+
+    /// <summary>Frames that wait.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _waiting.Count;
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public FrameVerdict Check(in FrameHeader header) => _guard.Check(header);
@@ -103,6 +117,7 @@ internal sealed class RunInbox : IFrameGuard, IDisposable
     public void Dispose()
     {
         _hub.Unregister(this);
+        LinkMeter.Ended(this);
         lock (_gate)
         {
             _isClosed = true;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Backprop.Distributed.Metering;
 using Backprop.Engine;
 
 namespace Backprop.Distributed.Links;
@@ -47,6 +48,42 @@ internal sealed class SendQueue(LinkOptions options)
     private bool _closed;
     private long _lastSent;
     private long? _starvedSince;
+
+    /// <summary>Pieces that wait.</summary>
+    public int BulkCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _bulk.Count;
+            }
+        }
+    }
+
+    /// <summary>Small frames that wait.</summary>
+    public int SmallCount
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _small.Count;
+            }
+        }
+    }
+
+    /// <summary>Whether what waits lacks credit.</summary>
+    public bool IsStarved
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _starvedSince is not null;
+            }
+        }
+    }
 
     /// <summary>The link is open: the peer grants its windows to begin with. Called before the
     /// sending thread starts.</summary>
@@ -226,8 +263,9 @@ internal sealed class SendQueue(LinkOptions options)
             return null;
         }
 
-        if (kind == SendWorkKind.Frame)
+        if (kind == SendWorkKind.Frame && _starvedSince is { } since)
         {
+            LinkMeter.Starved(since);
             _starvedSince = null;
         }
 

@@ -1,5 +1,6 @@
 using Backprop.Data.Sources;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Persistence;
 using Backprop.Training.Protocol;
 
@@ -26,6 +27,10 @@ public sealed class NodeContext
     /// <summary>Opens data sources; a worker's only.</summary>
     public required IDataSourceOpener Data { get; init; }
 
+    /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
+    /// </summary>
+    public Func<string, string?>? FileRefusal { get; init; }
+
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
@@ -39,6 +44,10 @@ public sealed class NodeContext
     /// <summary>What copies of slices in memory may cost.</summary>
     public CopyOptions Copies { get; init; } = new();
 
+    /// <summary>Of one step in so many, a trace is made where somebody listens; 0: of none.
+    /// </summary>
+    public int TraceEvery { get; init; }
+
     /// <summary>How long it is waited for others.</summary>
     public NodePatience Patience { get; init; } = new();
 
@@ -48,6 +57,9 @@ public sealed class NodeContext
 
     /// <summary>The time since some moment, for the protocol's states.</summary>
     internal TimeSpan Now => Time.GetElapsedTime(0);
+
+    /// <summary>Traces of a run's steps.</summary>
+    internal StepTrace TraceOf(RunId run) => new(run, Node, TraceEvery);
 
     /// <summary>Says that something hangs.</summary>
     internal void ReportHung(string reason) => Hung?.Invoke(reason);

@@ -24,6 +24,9 @@ public abstract record PersistenceOptions
 
         /// <summary>The pieces of checkpoints.</summary>
         public string SnapshotFile => Path.Combine(Directory, "checkpoints.db");
+
+        /// <summary>The tokens that users reach the API with.</summary>
+        public string AccessFile => Path.Combine(Directory, "access.db");
     }
 
     /// <summary>A PostgreSQL database that every node reaches.</summary>

@@ -55,6 +55,10 @@ public sealed class SliceContent
     /// <summary>One past the last block.</summary>
     public int EndBlock { get; }
 
+    /// <summary>Its size.</summary>
+    public long Bytes => sizeof(float)
+        * ((long)_weights.Length + _optimizerState.Length + (_bestWeights?.Length ?? 0));
+
     /// <summary>The content of a piece that lies in the slice, copied.</summary>
     public byte[] CopyOut(int firstBlock, int endBlock)
     {

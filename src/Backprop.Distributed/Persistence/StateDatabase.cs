@@ -55,6 +55,35 @@ public static class StateDatabase
         }
     }
 
+    /// <summary>Makes the file of tokens ready. Nobody but its owner is to write it, since who
+    /// does has made a token; and it is made only where there are tokens.</summary>
+    internal static void PrepareAccess(PersistenceOptions.Sqlite options, TimeSpan patience)
+    {
+        PrepareDirectory(options.Directory);
+        try
+        {
+            var create = new FileStreamOptions
+            {
+                Mode = FileMode.OpenOrCreate,
+                Access = FileAccess.ReadWrite,
+                Share = FileShare.ReadWrite | FileShare.Delete,
+            };
+            if (!OperatingSystem.IsWindows())
+            {
+                create.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            }
+
+            new FileStream(options.AccessFile, create).Dispose();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new StateDatabaseException(
+                $"the database {options.AccessFile} cannot be made: {failure.Message}", failure);
+        }
+
+        PrepareFile(options.AccessFile, "delete", patience);
+    }
+
     private static void PrepareDirectory(string directory)
     {
         try
@@ -98,6 +127,21 @@ public static class StateDatabase
             throw new StateDatabaseException(
                 $"the database {file} cannot be used: {failure.Message}", failure);
         }
+    }
+
+    /// <summary>Refuses a file that this program does not read, and leaves it as it is.</summary>
+    /// <exception cref="StateDatabaseException">It does not; the message says why.</exception>
+    internal static void RequireFormat(string file, TimeSpan patience)
+    {
+        using var connection = new SqliteConnection(new SqliteConnectionStringBuilder
+        {
+            DataSource = file,
+            Mode = SqliteOpenMode.ReadOnly,
+            DefaultTimeout = (int)Math.Max(1, Math.Ceiling(patience.TotalSeconds)),
+            Pooling = false,
+        }.ToString());
+        connection.Open();
+        CheckFormat(connection, file);
     }
 
     private static void CheckFormat(SqliteConnection connection, string file)

@@ -90,10 +90,15 @@ public sealed class StateOwnership : IAsyncDisposable
         _ending.Dispose();
     }
 
+    /// <summary>The cluster that a directory belongs to; null: to none yet.</summary>
+    internal static string? NameIn(string directory) =>
+        Path.Combine(directory, NameFile) is var file && File.Exists(file)
+            ? File.ReadAllText(file).Trim()
+            : null;
+
     private static void RequireName(string directory, string cluster)
     {
-        string file = Path.Combine(directory, NameFile);
-        if (File.Exists(file) && File.ReadAllText(file).Trim() is var owner && owner != cluster)
+        if (NameIn(directory) is { } owner && owner != cluster)
         {
             throw OfAnother($"the state directory {directory}", owner, cluster);
         }

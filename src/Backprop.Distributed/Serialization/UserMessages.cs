@@ -69,6 +69,10 @@ internal static class UserMessages
                 Version = replay.Version,
             },
         },
+        CoordinatorRequest.ShowTimeline timeline => new Wire.CoordinatorRequest
+        {
+            ShowTimeline = new Wire.ShowTimeline { Run = timeline.Run.Value },
+        },
         CoordinatorRequest.ShowCluster =>
             new Wire.CoordinatorRequest { ShowCluster = new Wire.ShowCluster() },
         CoordinatorRequest.LetGo leaving => new Wire.CoordinatorRequest
@@ -103,6 +107,8 @@ internal static class UserMessages
             Wire.CoordinatorRequest.RequestOneofCase.ShowReplay =>
                 new CoordinatorRequest.ShowReplay(
                     ProtocolParts.Run(message.ShowReplay.Run), message.ShowReplay.Version),
+            Wire.CoordinatorRequest.RequestOneofCase.ShowTimeline =>
+                new CoordinatorRequest.ShowTimeline(ProtocolParts.Run(message.ShowTimeline.Run)),
             Wire.CoordinatorRequest.RequestOneofCase.ShowCluster =>
                 new CoordinatorRequest.ShowCluster(),
             Wire.CoordinatorRequest.RequestOneofCase.LetGo =>
@@ -134,6 +140,11 @@ internal static class UserMessages
                         Setup = NodeQuestions.ToWire(replay.Setup),
                         From = replay.From is { } from ? ResultMessages.ToWire(from) : null,
                     },
+                };
+            case CoordinatorAnswer.Timeline timeline:
+                return new Wire.CoordinatorAnswer
+                {
+                    Timeline = TimelineMessages.ToWire(timeline.View),
                 };
             case CoordinatorAnswer.Done:
                 return new Wire.CoordinatorAnswer { Done = new Wire.Done() };
@@ -170,6 +181,8 @@ internal static class UserMessages
             Wire.CoordinatorAnswer.AnswerOneofCase.Replay => new CoordinatorAnswer.Replay(
                 NodeQuestions.FromWire(message.Replay.Setup),
                 message.Replay.From is { } from ? ResultMessages.FromWire(from) : null),
+            Wire.CoordinatorAnswer.AnswerOneofCase.Timeline =>
+                new CoordinatorAnswer.Timeline(TimelineMessages.FromWire(message.Timeline)),
             Wire.CoordinatorAnswer.AnswerOneofCase.Done => new CoordinatorAnswer.Done(),
             Wire.CoordinatorAnswer.AnswerOneofCase.Cluster =>
                 new CoordinatorAnswer.Cluster(FromWire(message.Cluster)),

@@ -20,6 +20,9 @@ internal sealed record WireKind(
     // A status may carry the sums of a part of an evaluation; everything else is far smaller.
     private const int MaxControlBytes = 16 << 20;
 
+    // Spans of some steps, and where each gradient came from, with names.
+    private const int MaxTimelineBytes = 2 << 20;
+
     // What a piece has beside its content.
     private const int PieceOverheadBytes = 8_192;
 
@@ -76,6 +79,10 @@ internal sealed record WireKind(
             Wire.PushReport.Parser, DigestMessages.FromWire),
         Of("CR", MaxControlBytes, DigestMessages.ToWire,
             Wire.CheckReport.Parser, DigestMessages.FromWire),
+        Of("TQ", MaxControlBytes, TimelineMessages.ToWire,
+            Wire.TimelineRequest.Parser, TimelineMessages.FromWire),
+        Of("TA", MaxTimelineBytes, TimelineMessages.ToWire,
+            Wire.TimelineAnswer.Parser, TimelineMessages.FromWire),
         Of("GE", MaxControlBytes, RegistryMessages.ToWire,
             Wire.RegistryEvent.Parser, RegistryMessages.FromWire),
     ];

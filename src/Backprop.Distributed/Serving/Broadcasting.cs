@@ -44,6 +44,9 @@ internal sealed class Broadcasting
         _tryFinish = TryFinish;
     }
 
+    /// <summary>Whether every link has had room for what was to be sent.</summary>
+    public bool IsQueued => _waiting.Count == 0;
+
     private int FirstPiece => _plan.FirstPiece(_slice);
 
     private int EndPiece => _plan.FirstPiece(_slice + 1);

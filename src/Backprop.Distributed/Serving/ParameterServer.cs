@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Serving;
@@ -35,6 +36,9 @@ public sealed class ParameterServer : UntypedActor
             case RunSetup setup when setup.Run.IsValid:
                 SetUp(setup);
                 break;
+            case TimelineRequest request when request.Run.IsValid:
+                Tell(request);
+                break;
             case ManifestAnswer answer when answer.Run.IsValid:
                 Context.Child(answer.Run.Value).Forward(answer);
                 break;
@@ -62,6 +66,19 @@ public sealed class ParameterServer : UntypedActor
         else
         {
             child.Forward(directive);
+        }
+    }
+
+    private void Tell(TimelineRequest request)
+    {
+        IActorRef child = Context.Child(request.Run.Value);
+        if (child.IsNobody())
+        {
+            Sender.Tell(TimelineAnswer.Nothing(request, _context.Node, _context.Time));
+        }
+        else
+        {
+            child.Forward(request);
         }
     }
 

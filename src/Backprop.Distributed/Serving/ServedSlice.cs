@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Serving.Copies;
+using Backprop.Distributed.Timelines;
 using Backprop.Engine;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Optimizers;
@@ -26,10 +28,12 @@ internal sealed class ServedSlice
     private readonly SliceDigest? _digest;
     private readonly LayerGradients? _layers;
     private readonly PushDigests _pushes;
+    private readonly SliceTimeline _timeline;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
     private readonly float[] _widened;
     private SliceMemory? _memory;
     private Broadcasting? _broadcasting;
+    private TimeSpan? _wholeAt;
 
     /// <summary>The slice that a directive opens.</summary>
     /// <param name="context">The node.</param>
@@ -50,6 +54,9 @@ internal sealed class ServedSlice
             run.Specification.Transport);
         _gathering = new SumsGathering(_guard.Sums);
         _pushes = new PushDigests(State.Plan, State.Slice, run.Dimensions.MicroBatches);
+        _timeline = new SliceTimeline(
+            context.Time, run.Dimensions.MicroBatches,
+            State.Plan.FirstPiece(State.Slice + 1) - State.Plan.FirstPiece(State.Slice));
         if (run.Specification.Digests)
         {
             _digest = new SliceDigest(
@@ -66,6 +73,8 @@ internal sealed class ServedSlice
             ? []
             : new float[SlicePlan.MaxPieceLength];
         Inbox = context.Links.Register(RunPart.Slice, _hash, _guard, wake);
+        Meter = new SliceMeter(
+            run.Setup.Run, State.Slice, context.Time, context.TraceOf(run.Setup.Run));
     }
 
     /// <summary>Decides.</summary>
@@ -81,6 +90,9 @@ internal sealed class ServedSlice
     /// <summary>What was pushed in the last step, if that is verified; it is to be told once.
     /// </summary>
     public PushReport? Pushed { get; private set; }
+
+    /// <summary>Measures it.</summary>
+    public SliceMeter Meter { get; }
 
     /// <summary>What has arrived.</summary>
     public RunInbox Inbox { get; }
@@ -187,6 +199,8 @@ internal sealed class ServedSlice
                 State.WeightsChecked(Memory.WeightsAreFinite());
                 break;
             case SliceWork.Prepare:
+                _timeline.Gathered(State.Version);
+                GradientIsWhole();
                 State.Prepared(Memory.Prepare());
                 SendSums(onlyWhereMissing: false);
                 break;
@@ -213,12 +227,17 @@ internal sealed class ServedSlice
         }
 
         WaitsForLinks = false;
+        long step = State.Version;
+        _timeline.BeginApply(step);
         ReportPushes();
         Memory.Apply(State.Update, next, _digest);
-        State.Applied(_context.Now);
+        TimeSpan now = _context.Now;
+        State.Applied(now);
+        _timeline.Applied(step, now);
         SendVersion();
+        _timeline.EndBroadcast(_broadcasting!.IsQueued);
+        TellVersion();
         RecordStep();
-        NodeMeter.Made(State.Directive.Run, State.Directive.Generation, State.Slice, State.Version);
         if (_digest is not null)
         {
             Digests.Enter(State.Version, _digest.Total);
@@ -229,7 +248,28 @@ internal sealed class ServedSlice
     public void PushesTold() => Pushed = null;
 
     /// <summary>Goes on with broadcasts that links had no room for.</summary>
-    public void Continue() => _broadcasting?.Continue();
+    public void Continue()
+    {
+        if (_broadcasting is { } broadcasting)
+        {
+            broadcasting.Continue();
+            _timeline.EndBroadcast(broadcasting.IsQueued);
+        }
+    }
+
+    /// <summary>Tells what was done lately.</summary>
+    public TimelineAnswer Tell(TimelineRequest request)
+    {
+        if (request.Generation != State.Directive.Generation || request.Slice != State.Slice)
+        {
+            return TimelineAnswer.Nothing(request, _context.Node, _context.Time);
+        }
+
+        TimeSpan now = _context.Now;
+        return new TimelineAnswer(
+            request.Run, _context.Node, request.Generation, request.Slice,
+            _context.Time.GetUtcNow(), _timeline.Spans(now), _timeline.Trees(now));
+    }
 
     /// <summary>Closes the links of those who have not taken older versions.</summary>
     /// <returns>Whose they are.</returns>
@@ -252,6 +292,7 @@ internal sealed class ServedSlice
     public void Retire(bool isRead, bool isSaved)
     {
         Inbox.Dispose();
+        Meter.Dispose();
         _memory?.Retire(isRead, isSaved);
         _memory = null;
         _broadcasting = null;
@@ -317,6 +358,7 @@ internal sealed class ServedSlice
                 _pushes.EnterPiece(from, frame.Node, frame.Piece, arrival.Elements);
             }
 
+            _timeline.Entered(frame.Step, frame.Node, from);
             Memory.Gradient.Enter(
                 State, frame.Piece, frame.Node.FirstMicroBatch, ElementsOf(arrival));
         }
@@ -343,6 +385,32 @@ internal sealed class ServedSlice
         if (verdict == ArrivalVerdict.Entered && _run.Verification.Includes(frame.Step))
         {
             _pushes.EnterLoss(from, frame.Node, lossSum);
+        }
+    }
+
+    private void GradientIsWhole()
+    {
+        if (Meter.Wants(State.Version))
+        {
+            _wholeAt = _context.Now;
+            Meter.Gathered(
+                State.Directive.Generation, State.Version, _wholeAt.Value - State.StepBegan);
+        }
+    }
+
+    private void TellVersion()
+    {
+        if (_wholeAt is { } since)
+        {
+            _wholeAt = null;
+            Meter.Applied(
+                State.Directive.Generation, State.Version - 1, _context.Now - since);
+        }
+
+        Meter.Made(State.Version);
+        if (State.Slice == 0)
+        {
+            Meter.Trained(_run.Dimensions.GlobalRows(State.Version - 1));
         }
     }
 

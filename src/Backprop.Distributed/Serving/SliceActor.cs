@@ -1,9 +1,11 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Serving.Copies;
+using Backprop.Distributed.Timelines;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Curves;
@@ -52,6 +54,9 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
 
+    private LogScope Scope => new(
+        _id, _slice?.State.Directive.Generation, _slice?.State.Version);
+
     public static Props Props(NodeContext context, RunId id) =>
         Akka.Actor.Props.Create(() => new SliceActor(context, id))
             .WithDispatcher(NodeDispatchers.Slice);
@@ -95,6 +100,10 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
                 break;
             case RunSetup setup:
                 SetUp(setup);
+                break;
+            case TimelineRequest request:
+                Sender.Tell(_slice?.Tell(request)
+                    ?? TimelineAnswer.Nothing(request, _context.Node, _context.Time));
                 break;
             case ManifestAnswer answer:
                 Restore(answer);
@@ -159,7 +168,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
                 break;
             case DirectiveVerdict.Invalid:
                 _log.Warning(
-                    "Run {0}: a directive cannot be followed: {1}", _id, answer.Reason);
+                    "Run {0}: a directive cannot be followed: {1}", Scope, answer.Reason);
                 break;
         }
     }
@@ -290,7 +299,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         slice.TakeMemory(_pool);
         if (slice.State.CopiesOffReason is { } reason)
         {
-            _log.Info("Run {0}: no copies in memory are made: {1}", _id, reason);
+            _log.Info("Run {0}: no copies in memory are made: {1}", Scope, reason);
         }
 
         switch (slice.State.Directive.Origin)
@@ -357,7 +366,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
 
     private void TurnCopiesOff(ServedSlice slice, string reason)
     {
-        _log.Warning("Run {0}: no copies in memory are made: {1}", _id, reason);
+        _log.Warning("Run {0}: no copies in memory are made: {1}", Scope, reason);
         slice.State.CopiesOff(reason);
     }
 
@@ -414,7 +423,6 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     private void Save(ServedSlice slice)
     {
         SliceState state = slice.State;
-        Generation generation = state.Directive.Generation;
         long version = state.Version;
         TimeSpan began = _context.Now;
         SliceContent content;
@@ -431,13 +439,13 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
 
         state.CheckpointCopied();
         TimeSpan copied = _context.Now;
-        NodeMeter.Copied(_id, generation, state.Slice, copied - began);
+        slice.Meter.Copied(copied - began);
         _isSaved = true;
         _context.Checkpoints.SaveAsync(_id, version, content, _ending.Token).PipeTo(
             Self,
             success: parts =>
             {
-                NodeMeter.Saved(_id, generation, state.Slice, _context.Now - copied);
+                slice.Meter.Saved(_context.Now - copied, content.Bytes);
                 return new Saved(slice, parts, null);
             },
             failure: failure => new Saved(slice, [], failure));
@@ -448,7 +456,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         _isSaved = false;
         if (saved.Failure is { } failure)
         {
-            _log.Warning("Run {0}: a checkpoint is lost: {1}", _id, failure.Message);
+            _log.Warning("Run {0}: a checkpoint is lost: {1}", Scope, failure.Message);
             saved.Slice.State.CheckpointLost(failure.Message);
         }
         else
@@ -471,14 +479,14 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         {
             _waitsSince = now;
             _log.Warning(
-                "Run {0}: closes the links to {1}, which did not take older weights", _id,
+                "Run {0}: closes the links to {1}, which did not take older weights", Scope,
                 string.Join(", ", slice.CloseSlowLinks()));
         }
     }
 
     private void Fail(Exception failure)
     {
-        _log.Error(failure, "Run {0} fails here", _id);
+        _log.Error(failure, "Run {0} fails here", Scope);
         if (_slice is { } slice && slice.State.Phase is not SlicePhase.Closed)
         {
             Retire(slice);
@@ -493,6 +501,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
             return;
         }
 
+        slice.Meter.Waits(slice.State.Wait);
         TellDigests(slice);
         TellCurves(slice);
         if (_copies!.TryTakeChange(out ImmutableArray<SliceCopy> copies))

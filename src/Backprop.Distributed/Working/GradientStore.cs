@@ -15,9 +15,10 @@ namespace Backprop.Distributed.Working;
 /// <param name="gradients">How gradients travel.</param>
 /// <param name="memoryLimitBytes">What all gradients together may take.</param>
 /// <param name="released">Called, on a thread of a link, when a link has one piece less.</param>
+/// <param name="time">The clock.</param>
 internal sealed class GradientStore(
     ParameterLayout layout, int microBatches, ElementEncoding gradients, long memoryLimitBytes,
-    Action released)
+    Action released, TimeProvider time)
 {
     /// <summary>Sets of one range: that of the step at hand, one that links are late with, and one
     /// to compute into.</summary>
@@ -32,6 +33,30 @@ internal sealed class GradientStore(
 
     /// <summary>Those of the step at hand.</summary>
     public IEnumerable<KeptGradients> Kept => _all.Where(one => one.IsKept);
+
+    /// <summary>When the last piece of those of the step at hand left, by a clock that does not go
+    /// back; null: links have some still, or there are none.</summary>
+    public TimeSpan? LeftAt
+    {
+        get
+        {
+            TimeSpan? latest = null;
+            foreach (KeptGradients one in _all)
+            {
+                if (one.IsKept)
+                {
+                    if (one.LeftAt is not { } left)
+                    {
+                        return null;
+                    }
+
+                    latest = latest > left ? latest : left;
+                }
+            }
+
+            return latest;
+        }
+    }
 
     /// <summary>Buffers for a range; false: links are late with too many.</summary>
     /// <exception cref="InsufficientMemoryException">There is no memory for them.</exception>
@@ -87,7 +112,7 @@ internal sealed class GradientStore(
         ImmutableArray<AlignedBuffer> rounded = _roundedLength == 0
             ? []
             : [.. set.Nodes.Select(_ => new AlignedBuffer(_roundedLength))];
-        return new KeptGradients(set, rounded, released);
+        return new KeptGradients(set, rounded, released, time);
     }
 
     private void RequireMemory(MicroBatchRange range)

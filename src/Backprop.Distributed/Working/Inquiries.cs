@@ -22,7 +22,7 @@ internal sealed class Inquiries(NodeContext context)
         try
         {
             RunSpecification run = RunSpecificationReader.Read(
-                request.Specification, "the specification");
+                request.Specification, "the specification", fileRefusal: context.FileRefusal);
             if (ClusterRules.Refusal(run) is { } refusal)
             {
                 throw new SpecificationException([refusal]);

@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Metering;
 using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Numerics;
@@ -25,8 +27,9 @@ internal sealed record PushTarget(
 /// <param name="rounded">What they are sent from where they travel rounded, two to a float: a
 /// buffer a node; none: they are sent from where they lie.</param>
 /// <param name="released">Called, on a thread of a link, when a link has one piece less.</param>
+/// <param name="time">The clock.</param>
 internal sealed class KeptGradients(
-    GradientSet set, ImmutableArray<AlignedBuffer> rounded, Action released)
+    GradientSet set, ImmutableArray<AlignedBuffer> rounded, Action released, TimeProvider time)
     : ISendCompletion, IDisposable
 {
     /// <summary>Rounded elements in the place of a float.</summary>
@@ -34,6 +37,12 @@ internal sealed class KeptGradients(
 
     private int[] _bySlice = [];
     private int _underWay;
+    private bool _isPushed;
+
+    // Ticks of when the last piece left; 0: it has not.
+    private long _leftAt;
+    private WorkerMeter? _meter;
+    private long _computedAt;
 
     /// <summary>The gradients.</summary>
     public GradientSet Set => set;
@@ -50,6 +59,11 @@ internal sealed class KeptGradients(
     /// <summary>Whether links have any of them.</summary>
     public bool IsUnderWay => Volatile.Read(ref _underWay) > 0;
 
+    /// <summary>When the last piece left, by a clock that does not go back; null: links have some
+    /// still.</summary>
+    public TimeSpan? LeftAt =>
+        !IsUnderWay && Volatile.Read(ref _leftAt) is > 0 and var ticks ? new TimeSpan(ticks) : null;
+
     /// <summary>Whether they may be written.</summary>
     public bool IsFree => !IsKept && !IsUnderWay;
 
@@ -59,9 +73,31 @@ internal sealed class KeptGradients(
         Step = step;
         Target = target;
         IsKept = true;
+        Volatile.Write(ref _isPushed, false);
+        Volatile.Write(ref _leftAt, 0);
         if (_bySlice.Length != target.Servers.Length)
         {
             _bySlice = new int[target.Servers.Length];
+        }
+    }
+
+    /// <summary>All pieces are queued: from now on it is seen when the last one leaves.</summary>
+    /// <param name="meter">Is told, if it wants to know.</param>
+    public void Pushed(WorkerMeter meter)
+    {
+        Volatile.Write(ref _isPushed, true);
+        if (!IsUnderWay)
+        {
+            NoteLeft();
+        }
+
+        if (meter.WantsPush(Step))
+        {
+            // Counted as one that has not left, so that one of all of them sees itself the last.
+            Interlocked.Increment(ref _underWay);
+            _meter = meter;
+            Volatile.Write(ref _computedAt, Stopwatch.GetTimestamp());
+            Leave();
         }
     }
 
@@ -120,13 +156,30 @@ internal sealed class KeptGradients(
     public void Release(int slice)
     {
         Interlocked.Decrement(ref _bySlice[slice]);
-        Interlocked.Decrement(ref _underWay);
+        if (Volatile.Read(ref _isPushed))
+        {
+            // Any may be the last, and afterwards they may be those of another step.
+            NoteLeft();
+        }
+
+        Leave();
     }
+
+    private void NoteLeft() => Volatile.Write(ref _leftAt, time.GetElapsedTime(0).Ticks);
 
     /// <inheritdoc/>
     public void OnReleased(in FrameHeader header, bool sent)
     {
         Release(Target.Plan.Pieces[header.Piece].Slice);
         released();
+    }
+
+    private void Leave()
+    {
+        if (Interlocked.Decrement(ref _underWay) == 0
+            && Interlocked.Exchange(ref _computedAt, 0) is var since and not 0)
+        {
+            _meter!.Pushed(Target.Generation, Step, Stopwatch.GetElapsedTime(since));
+        }
     }
 }

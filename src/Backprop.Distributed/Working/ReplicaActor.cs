@@ -1,8 +1,11 @@
 using System.Buffers.Binary;
 using Akka.Actor;
 using Akka.Event;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Timelines;
 using Backprop.Engine.Gradients;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
@@ -23,6 +26,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     private readonly ILoggingAdapter _log = Context.GetLogger();
     private readonly Action _wake;
     private readonly GradientPusher _pusher;
+    private readonly WorkerMeter _meter;
     private KnownRun? _run;
     private string? _refusal;
     private IActorRef _coordinator = ActorRefs.Nobody;
@@ -32,8 +36,10 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     private ComputeSeat? _seat;
     private RunComputation? _computation;
     private GradientStore? _gradients;
+    private WorkerTimeline _timeline = new();
     private WorkerTask _waiting;
     private TimeSpan? _jobBegan;
+    private (long Step, TimeSpan At)? _computed;
     private long _refusals;
 
     public ReplicaActor(NodeContext context, RunId id)
@@ -42,12 +48,15 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         _id = id;
         _hash = RunHash.Of(id.Value);
         _pusher = new GradientPusher(context.Links);
+        _meter = new WorkerMeter(id, context.TraceOf(id));
         IActorRef self = Self;
         _wake = () => self.Tell(LookNow.Instance);
     }
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
+
+    private LogScope Scope => new(_id, _state?.Directive.Generation, _state?.Version);
 
     public static Props Props(NodeContext context, RunId id) =>
         Akka.Actor.Props.Create(() => new ReplicaActor(context, id))
@@ -93,6 +102,9 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 break;
             case JobDone done:
                 EndJob(done);
+                break;
+            case TimelineRequest request:
+                Sender.Tell(Tell(request));
                 break;
             case ReceiveTimeout when _state is null or { Phase: WorkerPhase.Closed }:
                 Context.Stop(Self);
@@ -140,7 +152,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 break;
             case DirectiveVerdict.Invalid:
                 _log.Warning(
-                    "Run {0}: a directive cannot be followed: {1}", _id, answer.Reason);
+                    "Run {0}: a directive cannot be followed: {1}", Scope, answer.Reason);
                 break;
         }
     }
@@ -150,6 +162,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     {
         EndGeneration();
         _state = null;
+        _timeline = new WorkerTimeline();
         _coordinator = Sender;
         try
         {
@@ -321,10 +334,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 Open(state);
                 break;
             case WorkerActivity.TakeReplica:
-                _computation!.TakeReplica();
-                _pusher.LetGo();
-                _gradients!.LetGo();
-                state.ReplicaTaken(_context.Now);
+                TakeReplica(state);
                 break;
             case WorkerActivity.Compute:
                 Compute(state, task);
@@ -354,12 +364,26 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         }
     }
 
+    private void TakeReplica(WorkerState state)
+    {
+        TimeSpan? pushed = _gradients!.LeftAt;
+        long step = state.Version;
+        _computation!.TakeReplica();
+        _pusher.LetGo();
+        _gradients.LetGo();
+        TimeSpan now = _context.Now;
+        state.ReplicaTaken(now);
+        _timeline.Ended(step, pushed, now);
+        EndWait();
+    }
+
     private void Open(WorkerState state)
     {
         KnownRun run = _run!;
         _gradients ??= new GradientStore(
             run.Dimensions.Layout, run.Dimensions.MicroBatches,
-            run.Specification.Transport.Gradients, _context.MemoryLimitBytes, OnReleased);
+            run.Specification.Transport.Gradients, _context.MemoryLimitBytes, OnReleased,
+            _context.Time);
         _seat ??= new ComputeSeat(_context, run);
         Post(state, _ => new JobResult.Opened());
     }
@@ -384,15 +408,16 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
 
         _waiting = default;
         gradients.Begin(task.Version, _target!);
-        Generation generation = _target!.Generation;
+        ComputedFor whom = state.IsOwn(task) ? ComputedFor.Itself : ComputedFor.Others;
         Post(state, computation =>
         {
-            long began = _context.Time.GetTimestamp();
+            TimeSpan began = _context.Now;
             _pusher.Begin(gradients);
             computation.Compute(gradients, task.Continues, _pusher);
             _pusher.PushLosses(gradients);
-            NodeMeter.Computed(_id, generation, task.Version);
-            return new JobResult.Computed(_context.Time.GetElapsedTime(began));
+            gradients.Pushed(_meter);
+            _meter.Contributed(task.Version);
+            return new JobResult.Computed(began, _context.Now, task, whom);
         });
     }
 
@@ -412,7 +437,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         {
             computation.Compute(gradients, continues: false, null);
             GradientSet set = gradients.Set;
-            return new JobResult.Verified(gradients, new CheckReport(
+            return new JobResult.Verified(gradients, task.Range, new CheckReport(
                 _id, target.Generation, _context.Node, task.Version,
                 [
                     .. set.Nodes.Select((node, i) => NodeDigests.Of(
@@ -449,13 +474,18 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 state.Opened(_context.Now);
                 break;
             case JobResult.Computed computed:
-                state.Computed(computed.Took);
+                _timeline.Computed(computed.Task.Version, computed.Began, computed.Ended);
+                _meter.Computed(
+                    state.Directive.Generation, computed.Task, computed.For,
+                    state.Computed(computed.Ended - computed.Began));
+                BeginWait(computed.Task.Version);
                 break;
             case JobResult.ComputedAhead ahead:
                 state.ComputedAhead(ahead.Took);
                 break;
             case JobResult.Verified verified:
                 verified.Gradients.IsKept = false;
+                _meter.Count(verified.Range, ComputedFor.Verification);
                 state.Verified();
                 _coordinator.Tell(verified.Report);
                 break;
@@ -468,9 +498,40 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         }
     }
 
+    private TimelineAnswer Tell(TimelineRequest request)
+    {
+        if (request.Slice is not null || _state?.Directive.Generation != request.Generation)
+        {
+            return TimelineAnswer.Nothing(request, _context.Node, _context.Time);
+        }
+
+        TimeSpan now = _context.Now;
+        return new TimelineAnswer(
+            request.Run, _context.Node, request.Generation, null, _context.Time.GetUtcNow(),
+            _timeline.Spans(now), []);
+    }
+
+    private void BeginWait(long step)
+    {
+        if (_meter.WantsWait(step))
+        {
+            _computed = (step, _context.Now);
+        }
+    }
+
+    private void EndWait()
+    {
+        if (_computed is { } computed)
+        {
+            _computed = null;
+            _meter.Waited(
+                _state!.Directive.Generation, computed.Step, _context.Now - computed.At);
+        }
+    }
+
     private void Fail(Exception failure)
     {
-        _log.Error(failure, "Run {0} fails here", _id);
+        _log.Error(failure, "Run {0} fails here", Scope);
         if (_state is { Phase: not WorkerPhase.Closed } state)
         {
             LetGo();
@@ -483,6 +544,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         _inbox?.Dispose();
         _inbox = null;
         _waiting = default;
+        _computed = null;
         _pusher.LetGo();
         _gradients?.LetGo();
     }
@@ -510,11 +572,13 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     {
         public sealed record Opened : JobResult;
 
-        public sealed record Computed(TimeSpan Took) : JobResult;
+        public sealed record Computed(
+            TimeSpan Began, TimeSpan Ended, WorkerTask Task, ComputedFor For) : JobResult;
 
         public sealed record ComputedAhead(TimeSpan Took) : JobResult;
 
-        public sealed record Verified(KeptGradients Gradients, CheckReport Report) : JobResult;
+        public sealed record Verified(
+            KeptGradients Gradients, MicroBatchRange Range, CheckReport Report) : JobResult;
 
         public sealed record Evaluated(MetricsPart Part) : JobResult;
     }

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Event;
 using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Timelines;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Working;
@@ -45,6 +46,9 @@ public sealed class Worker : UntypedActor
             case RunSetup setup when setup.Run.IsValid:
                 SetUp(setup);
                 break;
+            case TimelineRequest request when request.Run.IsValid:
+                Tell(request);
+                break;
             case OutlineRequest request when request.Run.IsValid:
                 Inquire(request, request.Run, () => _inquiries.Answer(request));
                 break;
@@ -81,6 +85,19 @@ public sealed class Worker : UntypedActor
         else
         {
             child.Forward(directive);
+        }
+    }
+
+    private void Tell(TimelineRequest request)
+    {
+        IActorRef child = Context.Child(request.Run.Value);
+        if (child.IsNobody())
+        {
+            Sender.Tell(TimelineAnswer.Nothing(request, _context.Node, _context.Time));
+        }
+        else
+        {
+            child.Forward(request);
         }
     }
 

@@ -201,6 +201,13 @@ public sealed class SliceState
     /// <summary>When to call <see cref="Look"/>, if nothing else happens before.</summary>
     public TimeSpan NextLook => _nextLook;
 
+    /// <summary>When the step that it gathers gradients of began, as far as it might be made.
+    /// </summary>
+    public TimeSpan StepBegan => _stepBegan;
+
+    /// <summary>What it waits for; null: for nothing unusual.</summary>
+    public SliceWait? Wait => _wait;
+
     /// <summary>What <see cref="ParameterUpdate.Apply"/> is told, when
     /// <see cref="SliceWork.Apply"/> was asked for.</summary>
     public UpdateStep Update { get; private set; }

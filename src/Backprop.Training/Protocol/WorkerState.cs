@@ -319,16 +319,23 @@ public sealed class WorkerState
         BeginStep(now);
     }
 
+    /// <summary>Whether the micro-batches of a task are the worker's own share, not help for
+    /// others.</summary>
+    public bool IsOwn(in WorkerTask task) =>
+        task.Range.First >= _directive.Assigned.First && task.Range.End <= _directive.Assigned.End;
+
     /// <summary>Micro-batches are computed and pushed.</summary>
     /// <param name="took">How long it took, without what was computed ahead.</param>
-    public void Computed(TimeSpan took)
+    /// <returns>How long it took with that.</returns>
+    public TimeSpan Computed(TimeSpan took)
     {
         WorkerTask done = _underWay;
         End(WorkerActivity.Compute);
         _isComputed.AsSpan(done.Range.First, done.Range.Count).Fill(true);
-        _microBatchTimes.Add(
-            (took + (done.Continues ? _ahead.Took : TimeSpan.Zero)) / done.Range.Count);
+        TimeSpan whole = took + (done.Continues ? _ahead.Took : TimeSpan.Zero);
+        _microBatchTimes.Add(whole / done.Range.Count);
         _ahead.Abandon();
+        return whole;
     }
 
     /// <summary>A step has begun, as far as was asked for.</summary>

@@ -16,14 +16,17 @@ public static class RunSpecificationReader
     /// <param name="text">HOCON.</param>
     /// <param name="file">Its name, for messages and for relative includes.</param>
     /// <param name="includes">Where included texts come from; null: includes are refused.</param>
+    /// <param name="fileRefusal">Why a file of data may not be named, or null, if it may;
+    /// null: any may.</param>
     /// <exception cref="SpecificationException">It has mistakes: all of them, each with its place,
     /// its key and what would be right.</exception>
     public static RunSpecification Read(
-        string text, string file, IIncludeSource? includes = null)
+        string text, string file, IIncludeSource? includes = null,
+        Func<string, string?>? fileRefusal = null)
     {
         HoconObject root = HoconReader.Read(text, file, includes);
         var errors = new List<SpecificationError>();
-        var cursor = new ValueCursor(root, "", errors);
+        var cursor = new ValueCursor(root, "", errors) { FileRefusal = fileRefusal };
         if (!RunSchema.Run.TryRead(cursor, out RunSpecification run))
         {
             throw new SpecificationException(errors);

@@ -34,6 +34,7 @@ public static class SpecificationReference
           place: `dropout = 0.1` is `dropout { rate = 0.1 }`.
         - Paths of data are relative to the directory that the program is started in, or that a
           node is told to look in; paths of `include "other.conf"` to the file that they stand in.
+          In a cluster they must lead into the directories that its nodes keep data in.
         - Files of data can be got by HTTP: `images = "https://host/images.gz#sha256=ab12..."`, in
           quotes, with the SHA-256 of the file as `sha256sum` prints it. A file is got once, kept in
           a cache below the user's `.backprop` directory, and verified whenever it is opened.

@@ -48,6 +48,8 @@ internal static class BackpropProgram
             start.ArgumentList.Add(argument);
         }
 
+        // What nodes write is looked for line by line, in a container too.
+        start.Environment["BACKPROP__LOG__FORMAT"] = "text";
         foreach ((string name, string value) in environment)
         {
             start.Environment[name] = value;

@@ -134,11 +134,6 @@ public sealed class ClientCommandTests : IDisposable
             HttpStatusCode.RequestEntityTooLarge,
             (await http.PostAsync(
                 "api/v1/runs", new ByteArrayContent(new byte[(1 << 20) + 1]))).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("healthz")).StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("readyz")).StatusCode);
-        cluster.Unready = "it is leaving";
-        Assert.Equal(
-            HttpStatusCode.ServiceUnavailable, (await http.GetAsync("readyz")).StatusCode);
         using JsonDocument nodes =
             JsonDocument.Parse(await http.GetStringAsync("api/v1/cluster"));
         Assert.Equal(3, nodes.RootElement.GetProperty("nodes").GetArrayLength());

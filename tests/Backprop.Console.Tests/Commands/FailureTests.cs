@@ -15,7 +15,7 @@ public sealed class FailureTests : IDisposable
     [InlineData("'--treads'", "train", "x.conf", "--treads", "2")]
     [InlineData("'fly'", "fly")]
     [InlineData("there is no option '--hlp'", "train", "--hlp")]
-    [InlineData("there is no option '--json'", "evaluate", "--json")]
+    [InlineData("there is no option '--jsn'", "evaluate", "--jsn")]
     [InlineData("1025 is not a whole number from 1 to 1024", "train", "x", "--threads", "1025")]
     [InlineData("0 is not a whole number from 1 to 1024", "train", "x.conf", "--threads", "0")]
     [InlineData("exclude each other", "train", "x.conf", "--resume", "--restart")]

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Akka.Configuration;
 using Akka.Persistence.Snapshot;
 using Backprop.Console.Api;
+using Backprop.Console.Api.Access;
 using Backprop.Console.Tests.Api;
 using Backprop.Data.Sources;
 using Backprop.Distributed.Embedded;
@@ -27,15 +28,24 @@ internal sealed class ServedCluster : IAsyncDisposable
             ReadFile = cluster.Files.ReadAsync,
             Checkpoints = cluster.Checkpoints,
             Digests = cluster.Digests,
-            Unready = () => Unready,
+            Health = new NodeHealth(() => Unready, () => Trouble),
         };
     }
 
     public string? Unready { get; set; }
 
+    public string? Trouble { get; set; }
+
     public Uri Address { get; private set; } = null!;
 
-    public static async Task<ServedCluster> StartAsync()
+    /// <summary>What serves it.</summary>
+    public IServiceProvider Services => _api.Services;
+
+    /// <summary>Starts one.</summary>
+    /// <param name="access">Who may come in; null: this machine.</param>
+    /// <param name="configure">Changes what serves it.</param>
+    public static async Task<ServedCluster> StartAsync(
+        AccessOptions? access = null, Action<WebApplicationBuilder>? configure = null)
     {
         // Relative paths of data are below the checkout.
         Directory.SetCurrentDirectory(CommandRun.Root);
@@ -60,7 +70,9 @@ internal sealed class ServedCluster : IAsyncDisposable
             MemoryLimitBytes = long.MaxValue,
             OnHung = reason => throw new TimeoutException(reason),
         });
-        var served = new ServedCluster(cluster, ApiServer.CreateBuilder("127.0.0.1", 0).Build());
+        WebApplicationBuilder builder = ApiServer.CreateBuilder("127.0.0.1", 0, access);
+        configure?.Invoke(builder);
+        var served = new ServedCluster(cluster, builder.Build());
         served.Address = await ApiServer.StartAsync(
             served._api, "any port", served._backend, CancellationToken.None);
         return served;

@@ -35,8 +35,14 @@ public sealed class ClusterConfigurationTests
                 NodeRoles.Coordinator | NodeRoles.ParameterServer | NodeRoles.Worker,
                 TimeSpan.FromSeconds(30)),
             node.Member);
-        Assert.Equal(new ApiConfiguration("127.0.0.1", 8470), node.Api);
-        Assert.Equal(new DataConfiguration(".", Path.Combine(home, ".backprop/data")), node.Data);
+        Assert.Equal(
+            new ApiConfiguration("127.0.0.1", 8470), node.Api with { Names = [] });
+        Assert.Empty(node.Api.Names);
+        Assert.Equal(TokenUse.Auto, node.Api.Tokens);
+        Assert.Equal(
+            new DataConfiguration(".", Path.Combine(home, ".backprop/data")),
+            node.Data with { Roots = [] });
+        Assert.Empty(node.Data.Roots);
     }
 
     [Fact]
@@ -53,8 +59,11 @@ public sealed class ClusterConfigurationTests
               provider = postgresql, schema = lab, call-timeout = 7s, piece-attempts = 2
               connection-string = "Host=db;Username=u;Password=p"
             }
-            data { directory = /data, cache = "~" }
-            api { host = "0.0.0.0", port = 80 }
+            data { directory = /data, cache = "~", roots = ["~/sets", /data] }
+            api {
+              host = "0.0.0.0", port = 80, tokens = off, insecure = true
+              names = [console.example.org]
+            }
             """);
 
         Assert.Equal(
@@ -77,6 +86,16 @@ public sealed class ClusterConfigurationTests
         Assert.Equal(2, node.State.Patience.Attempts);
         Assert.Equal(
             Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), node.Data.Cache);
+        Assert.Equal(
+            [
+                Path.Combine(
+                    Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "sets"),
+                "/data",
+            ],
+            node.Data.Roots.ToArray());
+        Assert.Equal(TokenUse.Off, node.Api.Tokens);
+        Assert.True(node.Api.IsInsecure);
+        Assert.Equal(["console.example.org"], node.Api.Names.ToArray());
     }
 
     [Fact]
@@ -137,6 +156,13 @@ public sealed class ClusterConfigurationTests
         "backprop.persistence.schema: 'A' is not up to 63 lower-case letters")]
     [InlineData("data.cache = \"\"", "backprop.data.cache: is empty")]
     [InlineData("api.port = many", "backprop.api.port: 'many'")]
+    [InlineData("api.tokens = sometimes", "'sometimes' is not auto or required or off")]
+    [InlineData("api.insecure = perhaps", "backprop.api.insecure: 'perhaps' is not false or true")]
+    [InlineData("api.names = [\"console:80\"]", "give it without a port")]
+    [InlineData(
+        "api { host = \"0.0.0.0\", tokens = off }",
+        "backprop.api.tokens: is off, but api.host is 0.0.0.0")]
+    [InlineData("api { host = node-1, tokens = off }", "api.insecure = true beside it")]
     public void A_bad_value_is_refused_by_its_key(string setting, string expected)
     {
         var failure = Assert.Throws<NodeConfigurationException>(() => Read(setting));

@@ -59,6 +59,47 @@ public sealed class PostgreSqlTests(PostgreSqlServer server) : IClassFixture<Pos
     }
 
     [SkippableFact]
+    public async Task A_look_tells_whose_the_database_is_and_changes_nothing()
+    {
+        PersistenceOptions options = Options("looked");
+        StateExamination empty = await LookAsync(options);
+        Assert.Null(empty.Refusal);
+        Assert.Null(empty.Cluster);
+        Assert.EndsWith("where nothing is yet", empty.Text);
+        Assert.Equal(empty with { Skew = null }, await LookAsync(options) with { Skew = null });
+
+        await StateDatabase.PrepareAsync(options, StateFolder.Patience, CancellationToken.None);
+        StateOwnership owner = await StateOwnership.TakeAsync(
+            options, "lab", StateFolder.Patience, CancellationToken.None);
+        await owner.DisposeAsync();
+        StateExamination ours = await LookAsync(options);
+        Assert.Null(ours.Refusal);
+        Assert.Equal("lab", ours.Cluster);
+        Assert.InRange(ours.Skew!.Value.Duration(), TimeSpan.Zero, TimeSpan.FromMinutes(1));
+
+        var elsewhere = new PersistenceOptions.PostgreSql("Host=127.0.0.1;Port=1;Timeout=1");
+        Assert.NotNull((await LookAsync(elsewhere)).Refusal);
+    }
+
+    [SkippableFact]
+    public async Task A_server_that_is_away_is_noticed()
+    {
+        PersistenceOptions options = Options("watched");
+        Assert.Null(await StateWatch.AskAsync(
+            options, StateFolder.Patience, CancellationToken.None));
+        server.Stop();
+        try
+        {
+            Assert.NotNull(await StateWatch.AskAsync(
+                options, StateFolder.Patience, CancellationToken.None));
+        }
+        finally
+        {
+            server.Start();
+        }
+    }
+
+    [SkippableFact]
     public async Task A_server_that_goes_away_and_comes_back_costs_an_attempt_and_no_piece()
     {
         PersistenceOptions options = Options("away");
@@ -142,6 +183,9 @@ public sealed class PostgreSqlTests(PostgreSqlServer server) : IClassFixture<Pos
         Skip.If(server.WhyNot is not null, server.WhyNot);
         return new PersistenceOptions.PostgreSql(server.Connection, schema);
     }
+
+    private static Task<StateExamination> LookAsync(PersistenceOptions options) =>
+        StateExamination.OfAsync(options, StateFolder.Patience, CancellationToken.None);
 
     private static Task PrepareAsync(PersistenceOptions options) => StateDatabase.PrepareAsync(
         options, TimeSpan.FromSeconds(5), CancellationToken.None);

@@ -5,6 +5,7 @@ using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Timelines;
 using Backprop.Engine;
 using Backprop.Engine.Schedules;
 using Backprop.Training;
@@ -231,6 +232,19 @@ internal static class RecordSamples
         new CurveReport(s_run, new Generation(2), Curves),
         new CurvesTaken(s_run, new Generation(2), 1_026),
         new FilePiece("model/xor-1", 1, new byte[] { 1, 2, 3 }),
+        new TimelineRequest(s_run, new Generation(2), 0),
+        new TimelineAnswer(
+            s_run, s_server, new Generation(2), 0, s_at,
+            [
+                new TimelineSpan(
+                    3, SpanKind.Apply, TimeSpan.FromTicks(-70), TimeSpan.FromTicks(-20)),
+            ],
+            [
+                new TreeArrivals(
+                    3, [new NodeArrival(s_worker, 4, 4, TimeSpan.FromTicks(-90))],
+                    TimeSpan.FromTicks(-80)),
+                new TreeArrivals(4, [], null),
+            ]),
     ];
 
     private static CurveSegment Curves => new(
@@ -275,6 +289,31 @@ internal static class RecordSamples
         new CoordinatorRequest.ShowReplay(s_run, 21),
         new CoordinatorAnswer.Replay(Setup, Manifest),
         new CoordinatorRequest.LetGo(s_server),
+        new CoordinatorRequest.ShowTimeline(s_run),
+        new CoordinatorAnswer.Timeline(new TimelineView
+        {
+            Run = s_run,
+            Taken = s_at,
+            FirstStep = 3,
+            EndStep = 5,
+            MicroBatches = 8,
+            Workers =
+            [
+                new WorkerTimelineView(
+                    s_worker, [new SpanView(3, SpanKind.Compute, 0, 0.0012345)]),
+            ],
+            Servers =
+            [
+                new ServerTimelineView(
+                    s_server, 1, [new SpanView(3, SpanKind.Broadcast, 0.25, 0.5)]),
+            ],
+            Trees =
+            [
+                new TreeView(3, 1, [new ArrivalView(s_worker, 4, 4, 0.125)], 0.375),
+                new TreeView(4, 1, [], null),
+            ],
+            Missing = [new NodeId("d:1#3")],
+        }),
         new CoordinatorAnswer.Submitted(s_run),
         new CoordinatorAnswer.Runs([Summary]),
         new CoordinatorAnswer.Run(View),

@@ -4,6 +4,7 @@ import { hasSession, path, remove, Refusal } from './api.js';
 import { announce, clearBanners, setBanner } from './banners.js';
 import { h, replace } from './dom.js';
 import { parseRoute } from './routes.js';
+import { forgetSession, learnSession, sessionName } from './session.js';
 import { startTheme } from './theme.js';
 
 const main = document.getElementById('main');
@@ -17,7 +18,7 @@ async function show() {
   markView(route.view);
   let mount;
   try {
-    mount = await route.load();
+    [mount] = await Promise.all([route.load(), learnSession()]);
   } catch (failure) {
     mount = () => {
       replace(main, h('div', { class: 'head' }, h('h1', {}, route.title)),
@@ -35,6 +36,7 @@ async function show() {
   main.setAttribute('class', `view view-${route.view}`);
   document.title = `${route.title} · Backprop`;
   logout.hidden = !hasSession();
+  logout.title = sessionName() ?? '';
   unmount = mount(main, route) ?? null;
   scrollTo(0, 0);
   announce(route.title);
@@ -58,6 +60,7 @@ document.getElementById('skip').addEventListener('click', (event) => {
 logout.addEventListener('click', async () => {
   try {
     await remove(path('session'));
+    forgetSession();
     location.hash = '#/login';
   } catch (failure) {
     if (!(failure instanceof Refusal)) {

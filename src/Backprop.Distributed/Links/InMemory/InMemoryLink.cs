@@ -1,3 +1,4 @@
+using Backprop.Distributed.Metering;
 using Backprop.Engine;
 
 namespace Backprop.Distributed.Links.InMemory;
@@ -106,6 +107,7 @@ internal sealed class InMemoryLink : ITensorLink, IArrivalSource
     public void Run()
     {
         InMemoryLink other = _other!;
+        LinkMeter.Opened(_queue);
         try
         {
             _owner.OnOpened(this);
@@ -259,6 +261,7 @@ internal sealed class InMemoryLink : ITensorLink, IArrivalSource
         }
 
         _small?.End();
+        LinkMeter.Ended(_queue);
         _transport.Forget(this);
         _owner.OnEnded(this, _end!);
     }

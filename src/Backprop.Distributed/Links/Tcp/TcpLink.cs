@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using Backprop.Distributed.Metering;
 using Backprop.Engine;
 
 namespace Backprop.Distributed.Links.Tcp;
@@ -101,7 +102,9 @@ internal sealed class TcpLink : ITensorLink
             _transport.BulkPool, _options.BulkWindow, () => _queue.Grant(FrameLane.Bulk));
         var small = new ReceiveLane(
             _transport.SmallPool, _options.SmallWindow, () => _queue.Grant(FrameLane.Small));
+        LinkMeter.Opened(_queue);
         Receive(connection, bulk, small);
+        LinkMeter.Ended(_queue);
         _receiverEnded.Set();
         if (!_sender.Join(_options.ClosingDeadline))
         {
@@ -164,6 +167,7 @@ internal sealed class TcpLink : ITensorLink
             throw Refused(mistake);
         }
 
+        LinkMeter.Received(FrameHeader.Bytes + header.PayloadBytes);
         if (header.Lane == FrameLane.Control)
         {
             ReceiveControl(connection, header, crc, scratch);
@@ -319,6 +323,7 @@ internal sealed class TcpLink : ITensorLink
 
         connection.Write(_staging.AsSpan(0, used));
         connection.Write(piece);
+        LinkMeter.Sent(used + piece.Length);
     }
 
     private void SayGoodbye(LinkConnection connection)

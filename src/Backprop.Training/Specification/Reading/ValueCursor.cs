@@ -9,6 +9,9 @@ namespace Backprop.Training.Specification.Reading;
 /// <param name="Errors">Every mistake found so far.</param>
 internal sealed record ValueCursor(HoconValue Value, string Path, List<SpecificationError> Errors)
 {
+    /// <summary>Why a file of data may not be named; null: any may.</summary>
+    public Func<string, string?>? FileRefusal { get; init; }
+
     /// <summary>Remembers a mistake in this value.</summary>
     /// <returns>False, for the reader to return.</returns>
     public bool Fail(string message) => FailAt(Value.Position, Path, message);

@@ -72,6 +72,11 @@ internal sealed class FileKind : ValueKind<string>
             return false;
         }
 
+        if (at.FileRefusal?.Invoke(value) is { } refusal)
+        {
+            return at.Fail(refusal);
+        }
+
         return !RemoteFile.IsUrl(value)
             || RemoteFile.TryParse(value, out _, out string? mistake)
             || at.Fail($"'{value}' is no URL of a file: {mistake}");

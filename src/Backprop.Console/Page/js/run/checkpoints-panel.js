@@ -7,7 +7,7 @@ import { ago, bytes, count, time } from '../format.js';
 export class CheckpointsPanel {
   constructor(id) {
     this.id = id;
-    this.content = h('div', {});
+    this.content = h('div', { class: 'scroll' });
     this.element = h('section', { class: 'panel', 'aria-label': 'Checkpoints' },
       h('div', { class: 'panel-head' }, h('h2', {}, 'Checkpoints')), this.content);
   }

@@ -7,6 +7,7 @@ import { h, replace, setText } from '../dom.js';
 import {
   count, duration, number, percent, sentence, shortCount, spanSeconds, time, value,
 } from '../format.js';
+import { mayChange } from '../session.js';
 import { isActive, isFinal, progressBar, progressOf, standingChip } from '../runs/standing.js';
 
 const DEFAULT_BATCH = 32;
@@ -119,13 +120,14 @@ export class RunHead {
     }, text);
     const encoded = encodeURIComponent(this.id);
     replace(this.actions,
-      standing === 'paused' ? button('Resume', () => this.control('resume'), 'button-primary')
-        : isFinal(standing) ? null : button('Pause', () => this.control('pause')),
-      isFinal(standing) ? null : button('Stop…', () => this.stop(), 'button-danger'),
+      !mayChange() || isFinal(standing) ? null : standing === 'paused' ? button('Resume', () => this.control('resume'), 'button-primary')
+        : button('Pause', () => this.control('pause')),
+      !mayChange() || isFinal(standing) ? null : button('Stop…', () => this.stop(), 'button-danger'),
       isFinal(standing) ? null
         : h('a', { class: 'button', href: `#/cluster?run=${encoded}` }, 'Watch the steps'),
       h('a', { class: 'button', href: `#/compare/${encoded}` }, 'Compare…'),
-      h('a', { class: 'button', href: `#/submit?from=${encoded}` }, 'Submit again…'));
+      mayChange()
+        ? h('a', { class: 'button', href: `#/submit?from=${encoded}` }, 'Submit again…') : null);
   }
 
   async act(event, act) {

@@ -2,6 +2,7 @@
 
 import { path, post, Refusal } from '../api.js';
 import { h, replace, setText } from '../dom.js';
+import { forgetSession } from '../session.js';
 
 export function mount(main, route) {
   const failed = h('p', { class: 'note note-bad', role: 'alert', hidden: true });
@@ -17,6 +18,7 @@ export function mount(main, route) {
     failed.hidden = true;
     try {
       await post(path('session'), { json: { token: token.value.trim() } });
+      forgetSession();
       const to = route.query.get('to');
       location.hash = to?.startsWith('/') ? `#${to}` : '#/runs';
     } catch (failure) {

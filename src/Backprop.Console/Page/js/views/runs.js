@@ -6,6 +6,7 @@ import { counted } from '../format.js';
 import { follow } from '../live.js';
 import { RunRow } from '../runs/run-row.js';
 import { SparkLoader } from '../runs/spark-loader.js';
+import { mayChange } from '../session.js';
 
 const PAGE = 100;
 const MOST_COMPARED = 8;
@@ -77,7 +78,8 @@ class RunsView {
     replace(this.main,
       h('div', { class: 'head' }, h('h1', {}, 'Runs'), this.total,
         h('div', { class: 'end' }, search, this.compare,
-          h('a', { class: 'button button-primary', href: '#/submit' }, 'Submit a run'))),
+          mayChange() ? h('a', { class: 'button button-primary', href: '#/submit' },
+            'Submit a run') : null)),
       h('div', { class: 'panel runs-panel' }, this.table, this.emptied),
       h('div', { class: 'runs-more' }, this.older));
     this.table.hidden = true;

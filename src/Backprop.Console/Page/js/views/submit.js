@@ -6,6 +6,7 @@ import { h, replace, setText } from '../dom.js';
 import { counted } from '../format.js';
 import { Editor } from '../editor/editor.js';
 import { runAddress } from '../routes.js';
+import { mayChange } from '../session.js';
 
 const PAUSE_MS = 350;
 const DRAFT = 'backprop-draft';
@@ -28,6 +29,13 @@ class SubmitView {
   }
 
   async start() {
+    if (!mayChange()) {
+      replace(this.main, h('div', { class: 'head' }, h('h1', {}, 'Submit a run')),
+        h('p', { class: 'note' }, 'You are logged in as a viewer, who may look at runs but not'
+          + ' submit any. An operator’s token may.'));
+      return;
+    }
+
     this.build();
     const draft = readDraft();
     if (this.from !== null) {

@@ -1,0 +1,64 @@
+using Backprop.Distributed.Access;
+using Backprop.Distributed.Persistence;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Backprop.Console.Api.Access;
+
+/// <summary>Who a request is from, and how that was shown.</summary>
+/// <param name="Identity">Who.</param>
+/// <param name="Credential">What was presented.</param>
+internal sealed record AccessGrant(AccessIdentity Identity, Credential Credential);
+
+/// <summary>What the pieces that guard the API share.</summary>
+internal sealed class AccessDoor : IDisposable
+{
+    // A request waits for it.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+
+    private readonly AccessTokens? _tokens;
+    private readonly CredentialCheck? _check;
+
+    public AccessDoor(AccessPolicy policy, PersistenceOptions? database, TimeProvider time)
+    {
+        Policy = policy;
+        Time = time;
+        if (policy.NeedsToken && database is not null)
+        {
+            _tokens = new AccessTokens(database, s_patience);
+            _check = new CredentialCheck(_tokens, time);
+        }
+    }
+
+    /// <summary>What holds here.</summary>
+    public AccessPolicy Policy { get; }
+
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; }
+
+    /// <summary>The tokens, where they are needed.</summary>
+    public AccessTokens Tokens => _tokens ?? throw NotNeeded();
+
+    /// <summary>Checks them, where they are needed.</summary>
+    public CredentialCheck Check => _check ?? throw NotNeeded();
+
+    public void Dispose()
+    {
+        _check?.Dispose();
+        _tokens?.Dispose();
+    }
+
+    /// <summary>Whether an endpoint is for everybody: what is mapped is closed unless it says that
+    /// it is open, or is asked for by those who cannot have a token.</summary>
+    public static bool IsOpen(Endpoint? endpoint) => endpoint switch
+    {
+        // Files of the page, or nothing at all.
+        null => true,
+        _ when endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null => true,
+        RouteEndpoint route => AccessRules.IsOpen(route.RoutePattern.RawText ?? ""),
+        _ => false,
+    };
+
+    private static InvalidOperationException NotNeeded() => new("no token is needed here");
+}

@@ -1,0 +1,120 @@
+using System.Collections.Immutable;
+using Backprop.Console.Rendering;
+using Backprop.Data;
+using Backprop.Engine.Layers;
+using Backprop.Training;
+using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
+
+namespace Backprop.Console.Commands;
+
+/// <summary>What <c>describe</c> says of a run, for programs.</summary>
+internal sealed record RunDescription
+{
+    /// <summary>The run's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The shape of a sample.</summary>
+    public required string Input { get; init; }
+
+    /// <summary>The layers, in order.</summary>
+    public required ImmutableArray<DescribedLayer> Layers { get; init; }
+
+    /// <summary>Parameters of all layers.</summary>
+    public required long Parameters { get; init; }
+
+    /// <summary>The training part of the data.</summary>
+    public required DescribedSamples Training { get; init; }
+
+    /// <summary>The validation part; null: none.</summary>
+    public required DescribedSamples? Validation { get; init; }
+
+    /// <summary>The test part; null: none.</summary>
+    public required DescribedSamples? Test { get; init; }
+
+    /// <summary>The loss, by its name in specifications.</summary>
+    public required string Loss { get; init; }
+
+    /// <summary>The optimizer, by its name in specifications.</summary>
+    public required string Optimizer { get; init; }
+
+    /// <summary>Its learning rate before the schedule.</summary>
+    public required float LearningRate { get; init; }
+
+    /// <summary>The schedule, by its name in specifications.</summary>
+    public required string Schedule { get; init; }
+
+    /// <summary>Samples of a global batch.</summary>
+    public required int BatchSize { get; init; }
+
+    /// <summary>Micro-batches of a global batch.</summary>
+    public required int MicroBatches { get; init; }
+
+    /// <summary>Steps of the whole run.</summary>
+    public required long TotalSteps { get; init; }
+
+    /// <summary>Steps of an epoch.</summary>
+    public required long StepsPerEpoch { get; init; }
+
+    /// <summary>Epochs of the whole run.</summary>
+    public required long Epochs { get; init; }
+
+    /// <summary>Networks of the ensemble; 1: it is none.</summary>
+    public required int Networks { get; init; }
+
+    /// <summary>How gradients travel in a cluster.</summary>
+    public required ElementEncoding Gradients { get; init; }
+
+    /// <summary>Memory to train, beside the data.</summary>
+    public required long MemoryBytes { get; init; }
+
+    /// <summary>That of a run.</summary>
+    public static RunDescription Of(PlannedRun run)
+    {
+        TrainingPlan plan = run.Plan;
+        var extent = RunExtent.Of(plan);
+        return new RunDescription
+        {
+            Name = plan.Name,
+            Input = plan.Network.InputShape.ToString(),
+            Layers = [.. plan.Network.Nodes.Select(node => DescribedLayer.Of(node.Layer))],
+            Parameters = plan.Network.Layout.Count,
+            Training = DescribedSamples.Of(plan.Train)!,
+            Validation = DescribedSamples.Of(plan.Validation),
+            Test = DescribedSamples.Of(plan.Test),
+            Loss = plan.Loss.Name,
+            Optimizer = plan.Optimizer.Name,
+            LearningRate = plan.Optimizer.LearningRate,
+            Schedule = plan.Schedule.Name,
+            BatchSize = plan.BatchSize,
+            MicroBatches = plan.MicroBatches,
+            TotalSteps = extent.TotalSteps,
+            StepsPerEpoch = extent.StepsPerEpoch,
+            Epochs = extent.Epochs,
+            Networks = run.Specification.Ensemble?.Seeds ?? 1,
+            Gradients = run.Specification.Transport.Gradients,
+            MemoryBytes = run.MemoryBytes,
+        };
+    }
+}
+
+/// <summary>A layer.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Kind">What it is, by its name in specifications.</param>
+/// <param name="Output">The shape of what it makes of a sample.</param>
+/// <param name="Parameters">Its parameters.</param>
+internal sealed record DescribedLayer(string Name, string Kind, string Output, int Parameters)
+{
+    public static DescribedLayer Of(Layer layer) => new(
+        layer.Name, layer.Kind, layer.OutputShape.ToString(),
+        layer.Parameters.Sum(parameter => parameter.Shape.Count));
+}
+
+/// <summary>A part of the data.</summary>
+/// <param name="Samples">How many there are.</param>
+/// <param name="Source">Where they are from.</param>
+internal sealed record DescribedSamples(long Samples, string Source)
+{
+    public static DescribedSamples? Of(IDataset? samples) =>
+        samples is null ? null : new(samples.Count, samples.Source);
+}
