@@ -42,7 +42,6 @@ internal static class ApiAnswers
         byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(body, ApiJson.Options);
         var tag = new EntityTagHeaderValue(
             $"\"{Convert.ToHexStringLower(XxHash128.Hash(bytes))}\"");
-        response.Headers.CacheControl = "no-cache";
         return Results.Bytes(bytes, "application/json; charset=utf-8", entityTag: tag);
     }
 

@@ -170,7 +170,7 @@ public sealed class DoorTests(GuardedCluster cluster) : IClassFixture<GuardedClu
     public async Task Whether_it_lives_is_told_to_everybody()
     {
         using HttpClient http = cluster.Client();
-        using HttpResponseMessage answer = await http.GetAsync("healthz");
+        using HttpResponseMessage answer = await http.GetAsync("health/live");
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
     }

@@ -72,10 +72,11 @@ internal sealed class CredentialCheck : IDisposable
         Credential credential, IPAddress? client, CancellationToken cancellation)
     {
         int counter = AccessRules.CounterOf(client, _salt, Counters);
+        // A limiter that is asked for nothing grants it as long as a fraction of a failure is left.
         if (!_known.TryGetValue(credential.Key, out _)
-            && Refused(counter, failures: 0) is { } atOnce)
+            && _failures.GetStatistics(counter) is { CurrentAvailablePermits: 0 })
         {
-            return new CheckedCredential(null, atOnce);
+            return new CheckedCredential(null, AccessRules.TooManyFailures(s_forgiveness));
         }
 
         try
@@ -84,7 +85,7 @@ internal sealed class CredentialCheck : IDisposable
             return identity is not null
                 ? new CheckedCredential(identity, null)
                 : new CheckedCredential(
-                    null, Refused(counter, failures: 1) ?? AccessRules.TokenWrong(whyNot));
+                    null, CountFailure(counter) ?? AccessRules.TokenWrong(whyNot));
         }
         catch (StateDatabaseException failure)
         {
@@ -114,9 +115,9 @@ internal sealed class CredentialCheck : IDisposable
         _known.Remove(credential.Key);
     }
 
-    private AccessRefusal? Refused(int counter, int failures)
+    private AccessRefusal? CountFailure(int counter)
     {
-        using RateLimitLease lease = _failures.AttemptAcquire(counter, failures);
+        using RateLimitLease lease = _failures.AttemptAcquire(counter);
         return lease.IsAcquired
             ? null
             : AccessRules.TooManyFailures(
