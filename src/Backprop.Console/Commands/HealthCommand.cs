@@ -34,7 +34,8 @@ internal static class HealthCommand
             return AskAsync(
                 new Uri(
                     address, result.GetValue(live) ? HealthRoutes.Live : HealthRoutes.Ready),
-                SharedOptions.IsJson(result), environment, interruption.Token).GetAwaiter().GetResult();
+                SharedOptions.IsJson(result), environment, interruption.Token)
+                .GetAwaiter().GetResult();
         });
         return command;
     }
