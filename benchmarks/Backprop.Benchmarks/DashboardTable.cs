@@ -5,8 +5,8 @@ using System.Text.Json;
 
 namespace Backprop.Benchmarks;
 
-/// <summary>The table of what open pages cost: a cluster of processes trains with nobody looking and
-/// with 200 pages open on a console node, in turns. A page holds the streams that the real one
+/// <summary>The table of what open pages cost: a cluster of processes trains with nobody looking
+/// and with 200 pages open on a console node, in turns. A page holds the streams that the real one
 /// does, and a few more clients ask for lists, runs and curves meanwhile.</summary>
 internal static class DashboardTable
 {
@@ -59,7 +59,8 @@ internal static class DashboardTable
 
         Console.WriteLine(
             $"1 worker, 1 parameter server, 1 coordinator, 1 console, {Rounds} rounds in turns");
-        Console.WriteLine("pages      ms/step  console cores  reads p50 ms  reads p99 ms  events/s");
+        Console.WriteLine(
+            "pages      ms/step  console cores  reads p50 ms  reads p99 ms  events/s");
         Write(0, alone);
         Write(Pages, watched);
     }

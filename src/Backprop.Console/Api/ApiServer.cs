@@ -82,8 +82,8 @@ internal static class ApiServer
             .Features.Get<IServerAddressesFeature>()!.Addresses.First());
     }
 
-    /// <summary>Lets what has been asked be answered, ends what goes on, and takes no more requests;
-    /// all else in the application goes on.</summary>
+    /// <summary>Lets what has been asked be answered, ends what goes on, and takes no more
+    /// requests; all else in the application goes on.</summary>
     public static async Task StopServingAsync(WebApplication application, ApiBackend backend)
     {
         await backend.StopAsync();

@@ -64,7 +64,8 @@ internal sealed class KnownAnswers(ICoordinatorClient coordinator, TimeProvider 
                 "the coordinator does not answer: it may be moving to another node");
     }
 
-    /// <summary>Something was changed through this node: what is asked next is asked anew.</summary>
+    /// <summary>Something was changed through this node: what is asked next is asked anew.
+    /// </summary>
     public void Change()
     {
         foreach (Entry entry in _entries.Values)

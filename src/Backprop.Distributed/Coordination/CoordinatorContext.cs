@@ -51,7 +51,8 @@ public sealed record CoordinatorPatience
     /// </summary>
     public TimeSpan Afterwards { get; init; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>Between two times that digests and curves are stored, and after a failure of that.</summary>
+    /// <summary>Between two times that digests and curves are stored, and after a failure of that.
+    /// </summary>
     public TimeSpan Digests { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Nodes may take so long to tell what they did lately; who has not is missing.

@@ -8,8 +8,9 @@ namespace Backprop.Distributed.Coordination;
 
 /// <summary>
 /// The curves of a run, for its coordinator: takes in what the first parameter server reports,
-/// shows it to who asks, stores it, and says so to the server once it is durable. Everything happens
-/// on the coordinator's thread but the database's work, whose results it is told as messages.
+/// shows it to who asks, stores it, and says so to the server once it is durable. Everything
+/// happens on the coordinator's thread but the database's work, whose results it is told as
+/// messages.
 /// </summary>
 internal sealed class CurveKeeper(
     CoordinatorContext context, CoordinationPlan plan, IActorRef self,

@@ -3,10 +3,10 @@ using System.Numerics;
 namespace Backprop.Training.Curves;
 
 /// <summary>
-/// Which steps make up which point of a run's curves: one point a step for the first 1,024, and from
-/// step 2^k on (k ≥ 10) one for every 2^(k−9), so that a point is never wider than a 512th of what
-/// lies before it, and a million steps are some 6,000 points. A point's place does not depend on how
-/// long the run will be: what is recorded never has to be thinned out.
+/// Which steps make up which point of a run's curves: one point a step for the first 1,024, and
+/// from step 2^k on (k ≥ 10) one for every 2^(k−9), so that a point is never wider than a 512th of
+/// what lies before it, and a million steps are some 6,000 points. A point's place does not depend
+/// on how long the run will be: what is recorded never has to be thinned out.
 /// </summary>
 public static class CurveGrid
 {

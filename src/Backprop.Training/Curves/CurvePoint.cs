@@ -4,8 +4,8 @@ namespace Backprop.Training.Curves;
 /// </summary>
 /// <param name="FirstStep">The first of them; the point's place is that of this step in
 /// <see cref="CurveGrid"/>.</param>
-/// <param name="Steps">How many there are: fewer than the place has, where the run is still in it or
-/// a parameter server was lost in it. 0: the point is not there.</param>
+/// <param name="Steps">How many there are: fewer than the place has, where the run is still in it
+/// or a parameter server was lost in it. 0: the point is not there.</param>
 /// <param name="LossMin">The lowest mean loss of a step's rows.</param>
 /// <param name="LossMean">The mean over the steps.</param>
 /// <param name="LossMax">The highest.</param>

@@ -88,8 +88,8 @@ public sealed class CurveRecorder(int layers)
         }
     }
 
-    /// <summary>Whether it is time to tell, and what: the oldest points that are not taken, and as a
-    /// rule the newest as far as it has come.</summary>
+    /// <summary>Whether it is time to tell, and what: the oldest points that are not taken, and as
+    /// a rule the newest as far as it has come.</summary>
     /// <param name="now">The time.</param>
     /// <param name="interval">Between two reports.</param>
     /// <param name="stands">Whether no step comes after the last for the time being, so that it is

@@ -4,8 +4,8 @@ using Backprop.Engine.Optimizers;
 
 namespace Backprop.Training.Curves;
 
-/// <summary>The L2 norms of each layer's gradient, step by step. Allocates nothing after its making.
-/// </summary>
+/// <summary>The L2 norms of each layer's gradient, step by step. Allocates nothing after its
+/// making.</summary>
 public sealed class LayerGradients
 {
     private readonly ParameterNorms _norms;

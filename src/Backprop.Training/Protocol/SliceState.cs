@@ -187,8 +187,8 @@ public sealed class SliceState
     /// <summary>The step that <see cref="Sums"/> are of; −1: none.</summary>
     public long SumsStep => _sums.OwnStep;
 
-    /// <summary>Those of every slice in the step before <see cref="Version"/>, once that is made and
-    /// until the next one's come.</summary>
+    /// <summary>Those of every slice in the step before <see cref="Version"/>, once that is made
+    /// and until the next one's come.</summary>
     public ReadOnlySpan<PieceSums> AllSums => _sums.All;
 
     /// <summary>The version kept as the best; null: none.</summary>

@@ -96,7 +96,8 @@ public sealed class ApiTests
         await cluster.AwaitEndAsync(http, run);
 
         Assert.Equal(
-            Specifications.ClusterMoons, await http.GetStringAsync($"api/v1/runs/{run}/specification"));
+            Specifications.ClusterMoons,
+            await http.GetStringAsync($"api/v1/runs/{run}/specification"));
 
         JsonElement all =
             await http.GetFromJsonAsync<JsonElement>($"api/v1/runs/{run}/curves");

@@ -7,9 +7,9 @@ using Backprop.Training.Protocol;
 namespace Backprop.Console.Api.Feeds;
 
 /// <summary>
-/// What happens to one run, for whoever reads it through this node: asks the coordinator a few times
-/// a second, as long as there are readers, and only for what is new, however many they are. Safe for
-/// any thread.
+/// What happens to one run, for whoever reads it through this node: asks the coordinator a few
+/// times a second, as long as there are readers, and only for what is new, however many they are.
+/// Safe for any thread.
 /// </summary>
 internal sealed class RunFeed
 {

@@ -120,9 +120,12 @@ export class RunHead {
     }, text);
     const encoded = encodeURIComponent(this.id);
     replace(this.actions,
-      !mayChange() || isFinal(standing) ? null : standing === 'paused' ? button('Resume', () => this.control('resume'), 'button-primary')
+      !mayChange() || isFinal(standing) ? null
+        : standing === 'paused'
+          ? button('Resume', () => this.control('resume'), 'button-primary')
         : button('Pause', () => this.control('pause')),
-      !mayChange() || isFinal(standing) ? null : button('Stop…', () => this.stop(), 'button-danger'),
+      !mayChange() || isFinal(standing) ? null
+        : button('Stop…', () => this.stop(), 'button-danger'),
       isFinal(standing) ? null
         : h('a', { class: 'button', href: `#/cluster?run=${encoded}` }, 'Watch the steps'),
       h('a', { class: 'button', href: `#/compare/${encoded}` }, 'Compare…'),
