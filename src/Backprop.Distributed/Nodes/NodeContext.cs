@@ -94,6 +94,9 @@ public sealed record NodePatience
     /// <summary>Between two reports of the digests of a slice's versions.</summary>
     public TimeSpan Digests { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>Between two reports of what is new of a run's curves.</summary>
+    public TimeSpan Curves { get; init; } = TimeSpan.FromMilliseconds(300);
+
     /// <summary>Between two reports of a run's progress.</summary>
     public TimeSpan Progress { get; init; } = TimeSpan.FromMilliseconds(300);
 }

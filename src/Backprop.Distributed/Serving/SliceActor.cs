@@ -549,7 +549,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
     {
         SliceState state = slice.State;
         if (slice.Curves is { } curves && curves.TryReport(
-            _context.Now, _context.Patience.Progress, Stands(state), out CurveSegment? segment))
+            _context.Now, _context.Patience.Curves, Stands(state), out CurveSegment? segment))
         {
             _coordinator.Tell(new CurveReport(_id, state.Directive.Generation, segment));
         }

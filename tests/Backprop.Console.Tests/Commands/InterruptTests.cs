@@ -5,7 +5,7 @@ namespace Backprop.Console.Tests.Commands;
 /// <summary>Ctrl-C, sent to a process of its own.</summary>
 public sealed class InterruptTests
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(4);
 
     // Long enough that the signal arrives while it trains.
     private static readonly string s_long = Specifications.Moons

@@ -34,7 +34,7 @@ public sealed class CurveGridTests
     [Fact]
     public void A_million_steps_are_some_six_thousand_points()
     {
-        Assert.Equal(5_984, CurveGrid.IndexOf(999_999));
+        Assert.Equal(6_096, CurveGrid.IndexOf(999_999));
         Assert.InRange(CurveGrid.MaxPoints, 20_000, 21_000);
     }
 
