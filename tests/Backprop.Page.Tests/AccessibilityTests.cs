@@ -45,5 +45,6 @@ public sealed class AccessibilityTests(PageFixture fixture)
         }
 
         Assert.Empty(found);
+        visit.AssertQuiet();
     }
 }
