@@ -19,7 +19,7 @@ internal static class DashboardTable
     private const string Specification = """
         name = looked-at
         seed = 1
-        data { train { generated { moons { samples = 4096, noise = 0.1, seed = 1 } } } }
+        data { train { generated { moons { samples = 65536, noise = 0.1, seed = 1 } } } }
         model = [
           { dense { units = 256, activation = relu } }
           { dense { units = 256, activation = relu } }
@@ -27,7 +27,7 @@ internal static class DashboardTable
         ]
         loss = softmax-cross-entropy
         optimizer { adam { learning-rate = 1e-3 } }
-        batch-size = 64, micro-batches = 4, epochs = 150
+        batch-size = 64, micro-batches = 4, epochs = 10
         """;
 
     /// <summary>Prints the table.</summary>
