@@ -103,7 +103,8 @@ public sealed partial class RunTests(PageFixture fixture)
 
         await Expect(workers).ToHaveCountAsync(PageFixture.Workers - 1);
         string gone = Assert.Single(before.Except(await NamesAsync(workers)));
-        await Expect(page.GetByRole(AriaRole.List).Filter(new() { HasText = "entered the queue" }))
+        await Expect(page.GetByRole(
+                AriaRole.Region, new() { Name = "What has happened, newest first" }))
             .ToContainTextAsync(new Regex($"{Regex.Escape(gone)} (has left|is late)"));
         await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
         await StopAsync(page);

@@ -34,7 +34,7 @@ internal static class PortCheck
         yield return new Place(
             "links port", host, node.Links.BindPort > 0 ? node.Links.BindPort : node.Links.Port,
             "backprop.links.port");
-        if (member.Roles.HasFlag(NodeRoles.Coordinator))
+        if ((member.Roles & (NodeRoles.Coordinator | NodeRoles.Console)) != 0)
         {
             yield return new Place(
                 "API port", node.Api.Host, node.Api.Port, "backprop.api.port");

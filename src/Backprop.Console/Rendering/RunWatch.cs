@@ -137,7 +137,7 @@ internal sealed class RunWatch(ApiClient api, CommandEnvironment environment)
         switch (told.Kind)
         {
             case "happening" when _run.Happenings[^1] is var last
-                && !RunWatchText.IsRoutine(last):
+                && !last.IsRoutine:
                 environment.Output.WriteLine(RunWatchText.Happening(last));
                 break;
             case "epoch" when _run.Outline is { } view:

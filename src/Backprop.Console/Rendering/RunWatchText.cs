@@ -51,11 +51,6 @@ internal static class RunWatchText
     public static string Happening(HappeningView happening) =>
         $"{Clock(happening.At)}  {Plain(happening.Text)}";
 
-    /// <summary>Whether it happens in every epoch, and would fill a log.</summary>
-    public static bool IsRoutine(HappeningView happening) =>
-        happening.Text.StartsWith("epoch ", StringComparison.Ordinal)
-        || happening.Text.EndsWith("is committed", StringComparison.Ordinal);
-
     /// <summary>A node without its incarnation.</summary>
     public static string Name(NodeId node) => node.Value.Split('#')[0];
 

@@ -444,7 +444,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     }
 
     private RunView View() => RunViewWriter.Write(
-        _run!, _registered, _progress, State.Record.Happenings, State.Record.Committed, Now);
+        _run!, _registered, _progress, State.Record, Now);
 
     private CoordinatorAnswer.Followed Follow(RunCursor known)
     {

@@ -12,8 +12,7 @@ internal static class RunViewWriter
     /// <summary>In full.</summary>
     public static RunView Write(
         RunCoordination run, RegisteredRun registered, StepProgress? progress,
-        ImmutableArray<HappeningView> happenings,
-        IReadOnlyDictionary<long, DateTimeOffset> committed, DateTimeOffset now)
+        RunRecord record, DateTimeOffset now)
     {
         CoordinatorState state = run.State;
         RunDimensions dimensions = run.Plan.Dimensions;
@@ -34,9 +33,10 @@ internal static class RunViewWriter
             Checkpoints =
             [
                 .. state.Checkpoints.Reverse().Select(
-                    manifest => ViewOf(run.Plan, manifest, committed)),
+                    manifest => ViewOf(run.Plan, manifest, record.Committed)),
             ],
-            Happenings = happenings,
+            Happenings = record.Happenings,
+            Participants = record.Participants,
             Result = (state.Phase as RunPhase.Completed)?.Result,
             Model = registered.Model,
             Notes = run.Plan.Notes,

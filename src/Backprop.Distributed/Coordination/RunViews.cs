@@ -106,7 +106,20 @@ public sealed record RunView
 
     /// <summary>What whoever looks at it should know, a sentence each.</summary>
     public required ImmutableArray<string> Notes { get; init; }
+
+    /// <summary>The nodes that took part in it, those that are gone included, in the order in which
+    /// they came.</summary>
+    public ImmutableArray<ParticipantView> Participants { get; init; } = [];
 }
+
+/// <summary>A node that took part in a run.</summary>
+/// <param name="Node">The node: a process that was started again is another.</param>
+/// <param name="Served">Whether it was a parameter server of the run.</param>
+/// <param name="Computed">Whether it was given micro-batches.</param>
+/// <param name="From">When it was first given something to do.</param>
+/// <param name="Until">When it was last given something other to do.</param>
+public sealed record ParticipantView(
+    NodeId Node, bool Served, bool Computed, DateTimeOffset From, DateTimeOffset Until);
 
 /// <summary>How much of a run is known to who follows it.</summary>
 /// <param name="Epochs">Reports of epochs, from the first on.</param>
@@ -148,7 +161,18 @@ public sealed record CheckpointView(
 /// <param name="Number">Counts the run's happenings, from 1.</param>
 /// <param name="At">When.</param>
 /// <param name="Text">What and why, in words.</param>
-public sealed record HappeningView(long Number, DateTimeOffset At, string Text);
+public sealed record HappeningView(long Number, DateTimeOffset At, string Text)
+{
+    /// <summary>The most of the routine that are kept.</summary>
+    public const int MaxRoutine = 200;
+
+    /// <summary>The most of all others that are kept.</summary>
+    public const int MaxOthers = 500;
+
+    /// <summary>Whether it happens in every epoch; among hundreds of these, nobody sees that a
+    /// worker was lost.</summary>
+    public bool IsRoutine { get; init; }
+}
 
 /// <summary>The cluster.</summary>
 /// <param name="Name">Its name.</param>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Backprop.Distributed.Links;
+using Backprop.Distributed.Timelines;
 
 namespace Backprop.Distributed.Metering;
 
@@ -58,6 +59,10 @@ internal static class LinkMeter
 
     /// <summary>It takes no more.</summary>
     public static void Ended(RunInbox inbox) => s_inboxes.Remove(inbox);
+
+    /// <summary>What went over links so far.</summary>
+    public static LinkTraffic Traffic =>
+        new(Volatile.Read(ref s_sent), Volatile.Read(ref s_received));
 
     /// <summary>Bytes have left.</summary>
     public static void Sent(int bytes) => Interlocked.Add(ref s_sent, bytes);

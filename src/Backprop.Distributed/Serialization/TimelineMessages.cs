@@ -43,6 +43,8 @@ internal static class TimelineMessages
             Node = answer.Node.Value,
             Generation = answer.Generation.Value,
             AtTicks = WireChecks.ToTicks(answer.At),
+            Sent = answer.Traffic.Sent,
+            Received = answer.Traffic.Received,
         };
         if (answer.Slice is { } slice)
         {
@@ -97,7 +99,10 @@ internal static class TimelineMessages
                             names[arrival.Worker], arrival.FirstMicroBatch, arrival.Count,
                             new TimeSpan(arrival.AtTicks));
                     }),
-                tree.HasWholeTicks ? new TimeSpan(Ticks(tree.WholeTicks)) : null)));
+                tree.HasWholeTicks ? new TimeSpan(Ticks(tree.WholeTicks)) : null)))
+        {
+            Traffic = new LinkTraffic(message.Sent, message.Received),
+        };
     }
 
     public static Wire.TimelineView ToWire(TimelineView view)
@@ -135,6 +140,12 @@ internal static class TimelineMessages
 
         message.ArrivedFrom.Add(names.Names);
         message.Missing.Add(ProtocolParts.ToWire(view.Missing));
+        message.Links.Add(view.Links.Select(link => new Wire.LinkTraffic
+        {
+            Node = link.Node.Value,
+            Sent = link.Sent,
+            Received = link.Received,
+        }));
         return message;
     }
 
@@ -163,6 +174,10 @@ internal static class TimelineMessages
                             tree.Arrivals, ArrivalTimeline.MaxArrivals, "arrivals",
                             arrival => ViewOf(arrival, names)),
                         tree.HasWholeTicks ? SecondsOf(Ticks(tree.WholeTicks)) : null)),
+            Links = WireChecks.List(
+                message.Links, 2 * TimelineGathering.MaxNodes, "links", link =>
+                    new LinkTrafficView(
+                        ProtocolParts.Node(link.Node), link.Sent, link.Received)),
             Missing = WireChecks.List(
                 message.Missing, 2 * TimelineGathering.MaxNodes, "missing nodes",
                 ProtocolParts.Node),

@@ -14,6 +14,7 @@ internal static class UserMessages
     private const int MaxCheckpoints = 100_000;
     private const int MaxWarnings = 1_000;
     private const int MaxNotes = 1_000;
+    private const int MaxParticipants = 10_000;
 
     public static Wire.CoordinatorRequest ToWire(CoordinatorRequest request) => request switch
     {
@@ -286,10 +287,19 @@ internal static class UserMessages
         message.Happenings.Add(view.Happenings.Select(happening => new Wire.Happening
         {
             Number = happening.Number,
+            IsRoutine = happening.IsRoutine,
             AtTicks = WireChecks.ToTicks(happening.At),
             Text = WireChecks.ToReason(happening.Text),
         }));
         message.Notes.Add(view.Notes.Select(WireChecks.ToReason));
+        message.Participants.Add(view.Participants.Select(node => new Wire.Participant
+        {
+            Node = node.Node.Value,
+            Served = node.Served,
+            Computed = node.Computed,
+            FromTicks = WireChecks.ToTicks(node.From),
+            UntilTicks = WireChecks.ToTicks(node.Until),
+        }));
         return message;
     }
 
@@ -319,12 +329,20 @@ internal static class UserMessages
             Happenings = WireChecks.List(
                 message.Happenings, MaxHappenings, "happenings", happening => new HappeningView(
                     happening.Number, WireChecks.FromTicks(happening.AtTicks),
-                    WireChecks.FromReason(happening.Text))),
+                    WireChecks.FromReason(happening.Text))
+                {
+                    IsRoutine = happening.IsRoutine,
+                }),
             Result = message.Result is { } result
                 ? ResultMessages.FromWire(result) with { History = history }
                 : null,
             Model = message.Model is { } model ? ResultMessages.FromWire(model) : null,
             Notes = WireChecks.List(message.Notes, MaxNotes, "notes", WireChecks.FromReason),
+            Participants = WireChecks.List(
+                message.Participants, MaxParticipants, "nodes that took part",
+                node => new ParticipantView(
+                    ProtocolParts.Node(node.Node), node.Served, node.Computed,
+                    WireChecks.FromTicks(node.FromTicks), WireChecks.FromTicks(node.UntilTicks))),
         };
     }
 

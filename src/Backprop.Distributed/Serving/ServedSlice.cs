@@ -268,7 +268,10 @@ internal sealed class ServedSlice
         TimeSpan now = _context.Now;
         return new TimelineAnswer(
             request.Run, _context.Node, request.Generation, request.Slice,
-            _context.Time.GetUtcNow(), _timeline.Spans(now), _timeline.Trees(now));
+            _context.Time.GetUtcNow(), _timeline.Spans(now), _timeline.Trees(now))
+        {
+            Traffic = LinkMeter.Traffic,
+        };
     }
 
     /// <summary>Closes the links of those who have not taken older versions.</summary>

@@ -92,6 +92,12 @@ internal sealed class TimelineGathering(
                         one.From.Node, one.From.Slice!.Value, SpansOf(one.Told, first, origin))),
             ],
             Trees = [.. trees.Select(one => ViewOf(one.Slice, one.Tree, origin))],
+            Links =
+            [
+                .. told.GroupBy(one => one.From.Node).Select(node => new LinkTrafficView(
+                    node.Key, node.Max(one => one.Told.Answer.Traffic.Sent),
+                    node.Max(one => one.Told.Answer.Traffic.Received))),
+            ],
             Missing =
             [
                 .. asked.Where(one => !_gathered.ContainsKey((one.Node, one.Slice)))

@@ -10,6 +10,11 @@ namespace Backprop.Distributed.Timelines;
 /// <param name="Slice">The slice that the server has; null: a worker is asked.</param>
 public sealed record TimelineRequest(RunId Run, Generation Generation, int? Slice);
 
+/// <summary>What went over a process's tensor links since it began, for all runs.</summary>
+/// <param name="Sent">Bytes that have left.</param>
+/// <param name="Received">Bytes that have come.</param>
+public readonly record struct LinkTraffic(long Sent, long Received);
+
 /// <summary>What a worker, or a slice, did for a run lately.</summary>
 /// <param name="Run">The run.</param>
 /// <param name="Node">Who did it.</param>
@@ -23,6 +28,9 @@ public sealed record TimelineAnswer(
     RunId Run, NodeId Node, Generation Generation, int? Slice, DateTimeOffset At,
     ImmutableArray<TimelineSpan> Spans, ImmutableArray<TreeArrivals> Trees)
 {
+    /// <summary>What went over the node's tensor links so far.</summary>
+    public LinkTraffic Traffic { get; init; }
+
     /// <summary>Nothing is kept of what was asked for.</summary>
     internal static TimelineAnswer Nothing(
         TimelineRequest request, NodeId node, TimeProvider time) => new(

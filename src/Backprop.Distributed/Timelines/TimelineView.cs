@@ -31,9 +31,19 @@ public sealed record TimelineView
     /// <summary>How the gradient tree filled up, by step and slice.</summary>
     public required ImmutableArray<TreeView> Trees { get; init; }
 
+    /// <summary>What went over the nodes' tensor links so far.</summary>
+    public ImmutableArray<LinkTrafficView> Links { get; init; } = [];
+
     /// <summary>Nodes that did not answer in time.</summary>
     public required ImmutableArray<NodeId> Missing { get; init; }
 }
+
+/// <summary>What went over a node's tensor links since its process began, for all runs: two views
+/// make a throughput.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Sent">Bytes that have left.</param>
+/// <param name="Received">Bytes that have come.</param>
+public readonly record struct LinkTrafficView(NodeId Node, long Sent, long Received);
 
 /// <summary>What a worker did.</summary>
 /// <param name="Node">The worker.</param>

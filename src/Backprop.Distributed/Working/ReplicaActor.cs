@@ -508,7 +508,10 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         TimeSpan now = _context.Now;
         return new TimelineAnswer(
             request.Run, _context.Node, request.Generation, null, _context.Time.GetUtcNow(),
-            _timeline.Spans(now), []);
+            _timeline.Spans(now), [])
+        {
+            Traffic = LinkMeter.Traffic,
+        };
     }
 
     private void BeginWait(long step)

@@ -55,6 +55,8 @@ public sealed class EmbeddedClusterTests
         Assert.Equal(TestRun.Oracle.Test!.Loss, result.Test!.Loss);
         Assert.Equal(TestRun.Oracle.Stop, result.Stop);
         Assert.NotNull(view.Model);
+        Assert.Equal(servers, view.Participants.Count(node => node.Served));
+        Assert.InRange(view.Participants.Count(node => node.Computed), 1, workers);
         Assert.Equal(TestRun.Digests, await DigestsOfAsync(cluster, view.Summary.Id));
     }
 

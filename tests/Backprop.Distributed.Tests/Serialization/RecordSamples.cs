@@ -244,7 +244,10 @@ internal static class RecordSamples
                     3, [new NodeArrival(s_worker, 4, 4, TimeSpan.FromTicks(-90))],
                     TimeSpan.FromTicks(-80)),
                 new TreeArrivals(4, [], null),
-            ]),
+            ])
+        {
+            Traffic = new LinkTraffic(300, 70),
+        },
     ];
 
     private static CurveSegment Curves => new(
@@ -294,6 +297,7 @@ internal static class RecordSamples
         {
             Run = s_run,
             Taken = s_at,
+            Links = [new LinkTrafficView(s_worker, 300, 70)],
             FirstStep = 3,
             EndStep = 5,
             MicroBatches = 8,
@@ -321,7 +325,8 @@ internal static class RecordSamples
             View with
             {
                 History = [],
-                Happenings = [new HappeningView(17, s_at, "it begins")],
+                Happenings = [new HappeningView(17, s_at, "it begins") { IsRoutine = true }],
+                Participants = [new ParticipantView(s_worker, false, true, s_at, s_at)],
                 Result = Result with { History = [] },
             },
             new CurvesView(true, 1_025, ["first", "second"], Curves)),

@@ -10,6 +10,11 @@ namespace Backprop.Console.Api.Feeds;
 /// <param name="Data">JSON, in UTF-8.</param>
 internal readonly record struct FeedEvent(string Kind, ReadOnlyMemory<byte> Data);
 
+/// <summary>A happening, as it is sent.</summary>
+/// <param name="IsRoutine">Whether it happens in every epoch.</param>
+/// <param name="Data">JSON, in UTF-8.</param>
+internal readonly record struct KnownHappening(bool IsRoutine, ReadOnlyMemory<byte> Data);
+
 /// <summary>What is known of a run at one moment, for all its readers. What lies in it is written
 /// once, whoever reads it.</summary>
 internal sealed record FeedState
@@ -29,9 +34,9 @@ internal sealed record FeedState
     /// <summary>The reports of all epochs, as JSON.</summary>
     public ImmutableList<ReadOnlyMemory<byte>> Epochs { get; init; } = [];
 
-    /// <summary>The newest happenings, as JSON, by number.</summary>
-    public ImmutableSortedDictionary<long, ReadOnlyMemory<byte>> Happenings { get; init; } =
-        ImmutableSortedDictionary<long, ReadOnlyMemory<byte>>.Empty;
+    /// <summary>The newest happenings, by number.</summary>
+    public ImmutableSortedDictionary<long, KnownHappening> Happenings { get; init; } =
+        ImmutableSortedDictionary<long, KnownHappening>.Empty;
 
     /// <summary>The layers' names.</summary>
     public ImmutableArray<string> Layers { get; init; } = [];

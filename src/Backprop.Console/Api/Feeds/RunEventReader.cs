@@ -49,7 +49,7 @@ internal sealed class RunEventReader(RunId run, EventCursor from)
             if (number > Cursor.Happenings)
             {
                 Cursor = Cursor with { Happenings = number };
-                yield return new FeedEvent("happening", happening);
+                yield return new FeedEvent("happening", happening.Data);
             }
         }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Backprop.Distributed.Coordination;
 using Backprop.Training;
@@ -13,8 +14,6 @@ namespace Backprop.Console.Api.Feeds;
 /// </summary>
 internal sealed class RunFeed
 {
-    private const int MaxHappenings = 500;
-
     // As many points as the coordinator tells at once; then there may be more.
     private const int PointsAnAnswer = 512;
 
@@ -249,16 +248,19 @@ internal sealed class RunFeed
         bool isNewView = !json.Span.SequenceEqual(_state.View.Span);
         bool hasMore = curves.Segment.Points.Length == PointsAnAnswer;
         bool isNewCurve = TryEnter(curves);
-        var happenings = _state.Happenings.SetItems(view.Happenings.Select(
-            happening => KeyValuePair.Create(happening.Number, Json(happening))));
         FeedState next = _state with
         {
             View = json,
             ViewNumber = _state.ViewNumber + (isNewView ? 1 : 0),
             Epochs = _state.Epochs.AddRange(view.History.Select(Json)),
-            Happenings = happenings.Count > MaxHappenings
-                ? happenings.RemoveRange(happenings.Keys.Take(happenings.Count - MaxHappenings))
-                : happenings,
+            Happenings = Trim(
+                Trim(
+                    _state.Happenings.SetItems(view.Happenings.Select(
+                        happening => KeyValuePair.Create(
+                            happening.Number,
+                            new KnownHappening(happening.IsRoutine, Json(happening))))),
+                    isRoutine: true, HappeningView.MaxRoutine),
+                isRoutine: false, HappeningView.MaxOthers),
             Layers = curves.Layers,
             Curves = isNewCurve ? _curves!.Read(0, int.MaxValue) : _state.Curves,
             IsWhole = curves.IsRead && !hasMore,
@@ -280,6 +282,20 @@ internal sealed class RunFeed
         }
 
         return hasMore;
+    }
+
+    // As the coordinator keeps them.
+    private static ImmutableSortedDictionary<long, KnownHappening> Trim(
+        ImmutableSortedDictionary<long, KnownHappening> happenings, bool isRoutine, int most)
+    {
+        long[] numbers =
+        [
+            .. happenings.Where(entry => entry.Value.IsRoutine == isRoutine)
+                .Select(entry => entry.Key),
+        ];
+        return numbers.Length > most
+            ? happenings.RemoveRange(numbers[..^most])
+            : happenings;
     }
 
     private bool TryEnter(CurvesView curves)

@@ -1,11 +1,11 @@
 // The nodes: what they are for, whether they are there, what they work for and how fast.
 
 import { h, replace } from '../dom.js';
-import { count, duration, nodeName, number, range } from '../format.js';
+import { bytes, count, duration, nodeName, number, range } from '../format.js';
 import { runAddress } from '../routes.js';
 import { shareStrip } from '../run/workers-panel.js';
 
-const COLUMNS = ['Node', 'State', 'Roles', 'Processor', 'Share and speed', 'Runs'];
+const COLUMNS = ['Node', 'State', 'Roles', 'Processor', 'Share and speed', 'Links', 'Runs'];
 
 export class NodesPanel {
   constructor(palette) {
@@ -13,6 +13,7 @@ export class NodesPanel {
     this.body = h('tbody', { role: 'rowgroup' });
     this.count = h('span', { class: 'muted' });
     this.runs = [];
+    this.flows = new Map();
     this.element = h('section', { class: 'panel', 'aria-label': 'Nodes' },
       h('div', { class: 'panel-head' }, h('h2', {}, 'Nodes'), this.count),
       h('table', { class: 'table nodes', role: 'table', 'aria-label': 'Nodes' },
@@ -32,6 +33,23 @@ export class NodesPanel {
     this.draw();
   }
 
+  /** What went over links since the timeline before. */
+  flow({ taken, links = [] }) {
+    const at = Date.parse(taken);
+    for (const { node, sent, received } of links) {
+      const before = this.flows.get(node);
+      const seconds = before ? (at - before.at) / 1000 : 0;
+      const rate = (now, then) => (seconds > 0 && now >= then ? (now - then) / seconds : null);
+      this.flows.set(node, {
+        at, sent, received,
+        out: before ? rate(sent, before.sent) : null,
+        in: before ? rate(received, before.received) : null,
+      });
+    }
+
+    this.draw();
+  }
+
   /** Brings a node into sight. */
   point(address) {
     const row = [...this.body.children].find((one) => one.dataset.node === address);
@@ -48,7 +66,8 @@ export class NodesPanel {
     }
 
     const shares = this.sharesByNode();
-    const signature = JSON.stringify([cluster, [...shares]]);
+    const flows = [...this.flows].map(([node, { out, in: into }]) => [node, out, into]);
+    const signature = JSON.stringify([cluster, [...shares], flows]);
     if (signature !== this.signature) {
       this.signature = signature;
       const focused = document.activeElement?.dataset?.node;
@@ -100,8 +119,15 @@ export class NodesPanel {
           `${count(threads)} thread${threads === 1 ? '' : 's'} · ${softwareVersion}`)),
       cell('share', (shares.get(node) ?? []).map((share) => this.share(share)),
         shares.has(node) ? null : none()),
+      cell('links', this.links(node) ?? none()),
       cell('runs', runs.length === 0 ? none()
         : runs.map((run) => h('a', { href: runAddress(run) }, run))));
+  }
+
+  links(node) {
+    const flow = this.flows.get(node);
+    return !flow || flow.out === null ? null
+      : h('span', { class: 'small' }, `${bytes(flow.out)}/s out, ${bytes(flow.in)}/s in`);
   }
 
   share({ run, all, first, end, seconds }) {

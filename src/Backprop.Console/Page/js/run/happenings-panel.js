@@ -3,9 +3,10 @@
 import { h, replace } from '../dom.js';
 import { sentence, time } from '../format.js';
 
-const MOST = 500;
-// What happens at every epoch; among hundreds of these the loss of a worker is not seen.
-const ROUTINE = /^epoch \d+:|^the checkpoint of version \d+ is committed$|^speeds were/;
+// As the coordinator keeps them. What happens at every epoch is kept apart: among hundreds of these
+// the loss of a worker is not seen.
+const MOST_ROUTINE = 200;
+const MOST_OTHERS = 500;
 const LOUD = new RegExp([
   'lost', 'has left', 'is late', 'fails?', 'failed', 'quarantin', 'not finite', 'refused', 'disput',
   'gone', 'unreachable',
@@ -33,22 +34,25 @@ export class HappeningsPanel {
         'aria-label': 'What has happened, newest first' }, this.list));
   }
 
-  add({ number, at, text }) {
+  add({ number, at, text, isRoutine }) {
     if (this.numbers.has(number)) {
       return;
     }
 
     this.numbers.add(number);
     this.empty.hidden = true;
-    const kind = LOUD.test(text) ? 'loud' : ROUTINE.test(text) ? 'routine' : '';
+    const kind = isRoutine ? 'routine' : LOUD.test(text) ? 'loud' : '';
     this.list.prepend(h('li', { class: kind },
       h('time', { datetime: at }, time(at)), h('span', {}, sentence(text))));
-    while (this.list.children.length > MOST) {
-      this.list.lastElementChild.remove();
+    const same = this.list.querySelectorAll(isRoutine ? ':scope > .routine'
+      : ':scope > :not(.routine)');
+    if (same.length > (isRoutine ? MOST_ROUTINE : MOST_OTHERS)) {
+      same[same.length - 1].remove();
     }
 
-    if (this.numbers.size > 2 * MOST) {
-      this.numbers = new Set([...this.numbers].slice(-MOST));
+    const most = MOST_ROUTINE + MOST_OTHERS;
+    if (this.numbers.size > 2 * most) {
+      this.numbers = new Set([...this.numbers].slice(-most));
     }
   }
 

@@ -1,7 +1,7 @@
 // Who computes which micro-batches, and how fast.
 
 import { h, replace } from '../dom.js';
-import { counted, duration, nodeName, number, range } from '../format.js';
+import { counted, duration, nodeName, number, range, time } from '../format.js';
 
 // Finer strips cannot be told apart.
 const MOST_CELLS = 64;
@@ -15,20 +15,30 @@ export class WorkersPanel {
   }
 
   show(run) {
-    const signature = JSON.stringify([run.workers, run.servers, run.microBatches]);
+    const { participants = [] } = run;
+    const signature = JSON.stringify([
+      run.workers, run.servers, run.microBatches, participants.length,
+    ]);
     if (signature === this.signature) {
       return;
     }
 
     this.signature = signature;
     const { workers, microBatches } = run;
-    this.element.hidden = workers.length === 0 && run.servers.length === 0;
+    this.element.hidden = workers.length === 0 && run.servers.length === 0
+      && participants.length === 0;
     replace(this.content,
       workers.length === 0 ? h('p', { class: 'muted' }, 'None at the moment.')
         : h('ul', { class: 'workers' }, workers.map((worker) => this.row(worker, microBatches))),
       run.servers.length === 0 ? null : h('p', { class: 'muted small workers-servers' },
         `${counted(run.servers.length, 'parameter server')}: `,
-        run.servers.map(nodeName).join(', ')));
+        run.servers.map(nodeName).join(', ')),
+      participants.length === 0 ? null : h('details', { class: 'small' },
+        h('summary', {}, `${counted(participants.length, 'node')} took part so far`),
+        h('ul', {}, participants.map((one) => h('li', {},
+          `${nodeName(one.node)}: ${[
+            one.served ? 'served' : '', one.computed ? 'computed' : '',
+          ].filter(Boolean).join(', ')}, since ${time(one.from)}`)))));
   }
 
   row({ node, range: { first, end }, secondsPerMicroBatch }, microBatches) {

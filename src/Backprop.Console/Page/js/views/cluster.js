@@ -132,6 +132,7 @@ class ClusterView {
         onTimeline: (timeline) => {
           this.tree.take(timeline);
           this.trace.take(timeline);
+          this.nodes.flow(timeline);
         },
         onWords: (text) => this.say(text),
       });
