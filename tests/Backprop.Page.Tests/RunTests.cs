@@ -97,15 +97,24 @@ public sealed partial class RunTests(PageFixture fixture)
         ILocator workers = page.GetByRole(AriaRole.Region, new() { Name = "Workers" })
             .GetByRole(AriaRole.Listitem);
         await Expect(workers).ToHaveCountAsync(PageFixture.Workers);
-        string[] before = await NamesAsync(workers);
+        IReadOnlyList<string> before = await workers.AllInnerTextsAsync();
 
         fixture.Cluster.Kill("worker-2");
 
         await Expect(workers).ToHaveCountAsync(PageFixture.Workers - 1);
-        string gone = Assert.Single(before.Except(await NamesAsync(workers)));
-        await Expect(page.GetByRole(
-                AriaRole.Region, new() { Name = "What has happened, newest first" }))
-            .ToContainTextAsync(new Regex($"{Regex.Escape(gone)} (has left|is late)"));
+        string[] left = await NamesAsync(workers);
+        string gone = Assert.Single(
+            before, text => !left.Contains(Address().Match(text).Value));
+
+        // Whose micro-batches go to another is news; one that had none is missed by nobody.
+        if (!gone.Contains("observes", StringComparison.Ordinal))
+        {
+            string name = Regex.Escape(Address().Match(gone).Value);
+            await Expect(page.GetByRole(
+                    AriaRole.Region, new() { Name = "What has happened, newest first" }))
+                .ToContainTextAsync(new Regex($"{name} (has left|is late)"));
+        }
+
         await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
         await StopAsync(page);
         visit.AssertQuiet();

@@ -41,9 +41,9 @@ internal sealed record RunRecord(
             },
             GenerationOpened opened => opened.Servers.Aggregate(
                 this, (record, node) => record.Enter(node, happened.At, serves: true)),
-            WorkersAssigned assigned => assigned.Ranges
-                .Where(entry => entry.Range.Count > 0).Aggregate(
-                    this, (record, entry) => record.Enter(entry.Worker, happened.At, serves: false)),
+            WorkersAssigned assigned => assigned.Ranges.Where(entry => entry.Range.Count > 0)
+                .Select(entry => entry.Worker).Aggregate(
+                    this, (record, node) => record.Enter(node, happened.At, serves: false)),
             _ => this,
         };
         return HappeningText.Of(happened) is { } text
