@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
@@ -16,8 +15,6 @@ internal static class ClusterTable
     private const string Run = "hocon/runs/fashion-mnist-mlp.conf";
     private static readonly int[] s_workers = [1, 2, 4];
     private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(10);
-
-    private static string Program => Path.Combine(AppContext.BaseDirectory, "backprop.dll");
 
     /// <summary>Prints the table. To be run at the root of the checkout, with the data fetched.
     /// </summary>
@@ -97,7 +94,7 @@ internal static class ClusterTable
         string specification, string scratch, params string[] options)
     {
         string output = Path.Combine(scratch, $"{Guid.NewGuid()}");
-        Backprop(scratch, ["train", specification, "--output", output, .. options]);
+        BackpropProgram.Run(scratch, ["train", specification, "--output", output, .. options]);
         using JsonDocument summary = JsonDocument.Parse(
             File.ReadAllText(Path.Combine(output, "summary.json")));
         JsonElement root = summary.RootElement;
@@ -110,7 +107,7 @@ internal static class ClusterTable
         string specification, string scratch, int workers)
     {
         string state = Path.Combine(scratch, $"{Guid.NewGuid()}");
-        Backprop(scratch,
+        BackpropProgram.Run(scratch,
         [
             "cluster", "up", "--workers", $"{workers}", "--parameter-servers", $"{Servers}",
             "--state", state,
@@ -120,9 +117,10 @@ internal static class ClusterTable
             using JsonDocument record = JsonDocument.Parse(
                 File.ReadAllText(Path.Combine(state, "cluster.json")));
             string api = record.RootElement.GetProperty("Api").GetString()!;
-            string submitted = Backprop(scratch, ["submit", specification, "--server", api]);
+            string submitted =
+                BackpropProgram.Run(scratch, ["submit", specification, "--server", api]);
             string run = submitted.Split('\n')[0]["submitted: ".Length..].Trim();
-            Backprop(scratch, ["watch", run, "--server", api]);
+            BackpropProgram.Run(scratch, ["watch", run, "--server", api]);
             using var client = new HttpClient { Timeout = s_deadline };
             JsonElement result = client
                 .GetFromJsonAsync<JsonElement>($"{api.TrimEnd('/')}/api/v1/runs/{run}")
@@ -135,32 +133,8 @@ internal static class ClusterTable
         }
         finally
         {
-            Backprop(scratch, ["cluster", "down", "--state", state]);
+            BackpropProgram.Run(scratch, ["cluster", "down", "--state", state]);
         }
-    }
-
-    private static string Backprop(string home, string[] arguments)
-    {
-        using Process process = Process.Start(new ProcessStartInfo(
-            "dotnet", [Program, .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            // The user's own cluster and its address stay what they are; one thread a worker.
-            Environment = { ["HOME"] = home, ["BACKPROP__COMPUTE__THREADS"] = "1" },
-        })!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        Task<string> output = process.StandardOutput.ReadToEndAsync();
-        if (!process.WaitForExit(s_deadline))
-        {
-            process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{string.Join(' ', arguments)} takes too long");
-        }
-
-        return process.ExitCode == 0
-            ? output.GetAwaiter().GetResult()
-            : throw new InvalidOperationException(
-                $"{string.Join(' ', arguments)}: {error.GetAwaiter().GetResult()}");
     }
 
     private sealed record Arrangement(

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Backprop.Engine;
-using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Training.Metrics;
 
@@ -20,18 +19,17 @@ internal sealed record EpochEvaluation(
     /// <param name="evaluator">Computes with the weights.</param>
     /// <param name="weights">The weights of now.</param>
     /// <param name="trainingLoss">Mean of the epoch's rows' losses.</param>
-    /// <param name="norms">The layout's norms.</param>
     /// <param name="sums">Of the epoch's last step, weights measured.</param>
     public static EpochEvaluation Of(
         TrainingPlan plan, Evaluator evaluator, AlignedBuffer weights, double trainingLoss,
-        ParameterNorms norms, ReadOnlySpan<PieceSums> sums)
+        ReadOnlySpan<PieceSums> sums)
     {
         EvaluationMetrics? validation = plan.Validation is { } samples
             ? evaluator.Evaluate(samples, weights)
             : null;
         double metric = MetricOf(plan.Stop.Metric, trainingLoss, validation);
         return new EpochEvaluation(
-            trainingLoss, validation, metric, NormsByLayer(plan.Network, norms, sums));
+            trainingLoss, validation, metric, new LayerNormFold(plan.Network).Of(sums));
     }
 
     /// <summary>The value that a run is judged by.</summary>
@@ -47,27 +45,4 @@ internal sealed record EpochEvaluation(
         StopMetric.ValidationR2 => validation!.Regression!.R2,
         _ => throw new InvalidOperationException($"unknown metric {metric}"),
     };
-
-    /// <summary>Each layer's norms in the step that the sums are of.</summary>
-    public static ImmutableArray<LayerNorms> NormsByLayer(
-        Network network, ParameterNorms norms, ReadOnlySpan<PieceSums> sums)
-    {
-        ImmutableArray<ParameterView> views = network.Layout.Views;
-        var gradients = new double[network.Nodes.Length];
-        var weights = new double[network.Nodes.Length];
-        for (int view = 0; view < views.Length; view++)
-        {
-            double gradient = norms.GradientNorm(view, sums);
-            double weight = norms.WeightNorm(view, sums);
-            gradients[views[view].LayerIndex] += gradient * gradient;
-            weights[views[view].LayerIndex] += weight * weight;
-        }
-
-        return
-        [
-            .. views.Select(view => view.LayerIndex).Distinct().Select(layer => new LayerNorms(
-                network.Nodes[layer].Layer.Name, Math.Sqrt(gradients[layer]),
-                Math.Sqrt(weights[layer]))),
-        ];
-    }
 }

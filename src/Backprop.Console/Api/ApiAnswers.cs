@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Hashing;
 using System.Text.Json;
 using Backprop.Distributed.Coordination;
+using Backprop.Distributed.Nodes;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -27,15 +28,16 @@ internal static class ApiAnswers
 {
     /// <summary>An answer with a body, or 304 where the sender has it already.</summary>
     /// <param name="http">The request.</param>
-    /// <param name="known">How old the answer is.</param>
+    /// <param name="age">How old the answer is.</param>
+    /// <param name="trouble">Why there is no newer one, in words; null: it is of now.</param>
     /// <param name="body">To be written as JSON.</param>
-    public static IResult Json<T>(HttpContext http, in KnownAnswer known, T body)
+    public static IResult Json<T>(HttpContext http, TimeSpan age, string? trouble, T body)
     {
         HttpResponse response = http.Response;
-        if (known.Trouble is not null)
+        if (trouble is not null)
         {
             response.Headers.Age =
-                ((long)known.Age.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+                ((long)age.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             response.Headers.Warning = "110 - \"the coordinator does not answer\"";
         }
 
@@ -54,7 +56,7 @@ internal static class ApiAnswers
     {
         KnownAnswer known = await backend.Known.AskAsync(request, http.RequestAborted);
         return known.Answer is TAnswer answer
-            ? Json(http, known, body(answer))
+            ? Json(http, known.Age, known.Trouble, body(answer))
             : Of(known.Answer);
     }
 
@@ -65,6 +67,20 @@ internal static class ApiAnswers
         return run.IsValid
             ? await answer(run)
             : Problem(StatusCodes.Status404NotFound, $"there is no run '{id}'");
+    }
+
+    /// <summary>Answers with a run's trained model, if it has one.</summary>
+    public static async Task<IResult> WithModel(
+        ApiBackend backend, RunId run, Func<StoredFile, Task<IResult>> answer,
+        CancellationToken cancellation)
+    {
+        KnownAnswer known = await backend.Known.AskAsync(
+            new CoordinatorRequest.ShowRun(run), cancellation);
+        return known.Answer is not CoordinatorAnswer.Run { View: var view } ? Of(known.Answer)
+            : view.Model is { } model ? await answer(model)
+            : Problem(
+                StatusCodes.Status409Conflict,
+                $"run {run} has no trained model yet: {view.Summary.Reason}");
     }
 
     /// <summary>What the coordinator has answered, if it is no more than that it is done, or a

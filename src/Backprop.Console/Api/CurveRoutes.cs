@@ -94,7 +94,7 @@ internal static class CurveRoutes
         FeedState state = reader.Feed.State;
         CurveSegment found = state.CurvesBetween(from, to);
         return ApiAnswers.Json(
-            http, state.Known,
+            http, state.Age, state.Trouble,
             CurveTable.Of(
                 run, state.EndStep, state.Layers, CurveThinning.Thin(found, points)));
     }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Console.Prediction;
 using Backprop.Data;
 using Backprop.Distributed.Coordination;
+using Backprop.Distributed.Nodes;
 using Backprop.Engine;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
@@ -62,24 +63,15 @@ internal static class PredictionRoutes
                 StatusCodes.Status409Conflict, StatusCodes.Status503ServiceUnavailable);
     }
 
-    private static async Task<IResult> WithModelAsync<T>(
+    private static Task<IResult> WithModelAsync<T>(
         ApiBackend backend, RunId run, Func<Storage.ModelFile, Shape, T> use,
-        CancellationToken cancellation)
+        CancellationToken cancellation) => ApiAnswers.WithModel(
+        backend, run, stored => UseAsync(backend, run, stored, use, cancellation), cancellation);
+
+    private static async Task<IResult> UseAsync<T>(
+        ApiBackend backend, RunId run, StoredFile stored,
+        Func<Storage.ModelFile, Shape, T> use, CancellationToken cancellation)
     {
-        KnownAnswer known = await backend.Known.AskAsync(
-            new CoordinatorRequest.ShowRun(run), cancellation);
-        if (known.Answer is not CoordinatorAnswer.Run { View: var view })
-        {
-            return ApiAnswers.Of(known.Answer);
-        }
-
-        if (view.Model is not { } stored)
-        {
-            return ApiAnswers.Problem(
-                StatusCodes.Status409Conflict,
-                $"run {run} has no trained model yet: {view.Summary.Reason}");
-        }
-
         KnownAnswer replay = await backend.Known.AskAsync(
             new CoordinatorRequest.ShowReplay(run, 0), cancellation);
         if (replay.Answer is not CoordinatorAnswer.Replay { Setup.Outline.Train: var train })

@@ -121,7 +121,11 @@ internal static class RunRoutes
 
         string specification = await SpecificationRoutes.ReadAsync(request, cancellation);
         string file = source ?? SpecificationRoutes.DefaultSource;
-        if (SpecificationRoutes.Refusal(specification, file, backend) is { } mistakes)
+        try
+        {
+            SpecificationRoutes.Check(specification, file, backend);
+        }
+        catch (SpecificationException mistakes)
         {
             return ApiAnswers.Problem(mistakes);
         }
@@ -155,27 +159,17 @@ internal static class RunRoutes
             : ApiAnswers.Of(known.Answer);
     }
 
-    private static async Task<IResult> ModelAsync(
-        ApiBackend backend, RunId run, HttpResponse response, CancellationToken cancellation)
-    {
-        KnownAnswer known = await backend.Known.AskAsync(
-            new CoordinatorRequest.ShowRun(run), cancellation);
-        if (known.Answer is not CoordinatorAnswer.Run { View: var view })
-        {
-            return ApiAnswers.Of(known.Answer);
-        }
-
-        if (view.Model is not { } model)
-        {
-            return ApiAnswers.Problem(
-                StatusCodes.Status409Conflict,
-                $"run {run} has no trained model yet: {view.Summary.Reason}");
-        }
-
-        response.ContentLength = model.Bytes;
-        response.Headers.ETag = $"\"{model.Sha256}\"";
-        response.Headers.ContentDisposition = $"attachment; filename=\"{run}.bpm\"";
-        return await ApiAnswers.SendAsync(
-            backend.ReadFile(model, cancellation), response, cancellation);
-    }
+    private static Task<IResult> ModelAsync(
+        ApiBackend backend, RunId run, HttpResponse response, CancellationToken cancellation) =>
+        ApiAnswers.WithModel(
+            backend, run,
+            model =>
+            {
+                response.ContentLength = model.Bytes;
+                response.Headers.ETag = $"\"{model.Sha256}\"";
+                response.Headers.ContentDisposition = $"attachment; filename=\"{run}.bpm\"";
+                return ApiAnswers.SendAsync(
+                    backend.ReadFile(model, cancellation), response, cancellation);
+            },
+            cancellation);
 }

@@ -40,7 +40,7 @@ internal static class SpecificationRoutes
             .WithSummary("Whether a specification would be taken")
             .Produces<SpecificationVerdict>();
         specifications.MapGet("/examples", (HttpContext http) =>
-                ApiAnswers.Json(http, default, s_examples.Value))
+                ApiAnswers.Json(http, TimeSpan.Zero, null, s_examples.Value))
             .WithName("ListExamples").WithSummary("Specifications that come with the program")
             .Produces<ImmutableArray<SpecificationExample>>();
     }
@@ -53,59 +53,31 @@ internal static class SpecificationRoutes
         return await reader.ReadToEndAsync(cancellation);
     }
 
-    /// <summary>Why a specification would not be taken; null: it would.</summary>
-    public static SpecificationException? Refusal(
-        string specification, string source, ApiBackend backend)
-    {
-        try
-        {
-            return Check(specification, source, backend, out _);
-        }
-        catch (SpecificationException mistakes)
-        {
-            return mistakes;
-        }
-    }
-
-    private static SpecificationException? Check(
-        string specification, string source, ApiBackend backend, out string name)
-    {
-        name = "";
-        if (specification.Length is 0 or > RegistryState.MaxSpecificationLength)
-        {
-            return new SpecificationException([
+    /// <summary>Reads a specification that is handed in.</summary>
+    /// <exception cref="SpecificationException">It would not be taken.</exception>
+    public static RunSpecification Check(
+        string specification, string source, ApiBackend backend) =>
+        specification.Length is > 0 and <= RegistryState.MaxSpecificationLength
+            ? ClusterRules.Read(specification, source, backend.FileRefusal)
+            : throw new SpecificationException([
                 new SpecificationError(
                     new SourcePosition(source, 1, 1), "",
                     $"the specification has {specification.Length:N0} characters, where 1 to"
                     + $" {RegistryState.MaxSpecificationLength:N0} belong"),
             ]);
-        }
-
-        RunSpecification run = RunSpecificationReader.Read(
-            specification, source, fileRefusal: backend.FileRefusal);
-        name = run.Name;
-        return ClusterRules.Refusal(run) is { } mistake
-            ? new SpecificationException([mistake])
-            : null;
-    }
 
     private static SpecificationVerdict Judge(string specification, ApiBackend backend)
     {
-        SpecificationException? mistakes;
-        string name = "";
         try
         {
-            mistakes = Check(specification, DefaultSource, backend, out name);
+            return new SpecificationVerdict(
+                true, Check(specification, DefaultSource, backend).Name, []);
         }
-        catch (SpecificationException found)
+        catch (SpecificationException mistakes)
         {
-            mistakes = found;
-        }
-
-        return mistakes is null
-            ? new SpecificationVerdict(true, name, [])
-            : new SpecificationVerdict(
+            return new SpecificationVerdict(
                 false, null, [.. mistakes.Errors.Select(SpecificationMistake.Of)]);
+        }
     }
 
     private static ImmutableArray<SpecificationExample> Load()

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Backprop.Distributed.Configuration;
-using Backprop.Distributed.Nodes;
 
 namespace Backprop.Console.Diagnosis;
 
@@ -34,7 +33,7 @@ internal static class PortCheck
         yield return new Place(
             "links port", host, node.Links.BindPort > 0 ? node.Links.BindPort : node.Links.Port,
             "backprop.links.port");
-        if ((member.Roles & (NodeRoles.Coordinator | NodeRoles.Console)) != 0)
+        if (member.ServesApi)
         {
             yield return new Place(
                 "API port", node.Api.Host, node.Api.Port, "backprop.api.port");

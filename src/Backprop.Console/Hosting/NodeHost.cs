@@ -78,7 +78,8 @@ internal sealed class NodeHost : IAsyncDisposable
             Address self = _cluster.SelfAddress;
             var node = _host.Services.GetRequiredService<NodeDescription>();
             yield return $"node      {self.Host}:{self.Port} of cluster {_node.Cluster.Name}";
-            yield return $"roles     {string.Join(", ", RoleNames(node.Roles))}";
+            string roles = string.Join(", ", ClusterActorConfiguration.NamesOf(node.Roles));
+            yield return $"roles     {roles}";
             yield return $"links     {node.Links}";
             yield return $"state     {Describe(_node.State.Options)}";
             yield return $"threads   {node.Threads}, {node.Processor}";
@@ -268,11 +269,6 @@ internal sealed class NodeHost : IAsyncDisposable
         await _host.StopAsync();
         await ((IAsyncDisposable)_host).DisposeAsync();
     }
-
-    private static IEnumerable<string> RoleNames(NodeRoles roles) =>
-        Enum.GetValues<NodeRoles>()
-            .Where(role => role != NodeRoles.None && roles.HasFlag(role))
-            .Select(ClusterActorConfiguration.NameOf);
 
     private static string Describe(PersistenceOptions options) => options switch
     {

@@ -65,7 +65,7 @@ internal static class NodeServices
     // The web application that serves the API is a host as good as any.
     private static IHost Build(NodeConfiguration node, string address)
     {
-        if ((node.Member.Roles & (NodeRoles.Coordinator | NodeRoles.Console)) == 0)
+        if (!node.Member.ServesApi)
         {
             HostApplicationBuilder plain = Host.CreateEmptyApplicationBuilder(settings: null);
             Add(plain.Services, node, address);

@@ -1,7 +1,6 @@
 using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Metering;
-using Backprop.Distributed.Nodes;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -94,9 +93,7 @@ internal static class NodeTelemetry
         resource.AddAttributes(
         [
             new("backprop.node.roles", string.Join(
-                ',', Enum.GetValues<NodeRoles>()
-                    .Where(role => role != NodeRoles.None && node.Member.Roles.HasFlag(role))
-                    .Select(ClusterActorConfiguration.NameOf))),
+                ',', ClusterActorConfiguration.NamesOf(node.Member.Roles))),
         ]);
     }
 }

@@ -25,6 +25,10 @@ public static class ClusterActorConfiguration
         _ => throw new ArgumentException($"{role} is not one role"),
     };
 
+    /// <summary>What each of some roles is called in the cluster.</summary>
+    public static IEnumerable<string> NamesOf(NodeRoles roles) => Enum.GetValues<NodeRoles>()
+        .Where(role => role != NodeRoles.None && roles.HasFlag(role)).Select(NameOf);
+
     /// <summary>To be put before that of journal and snapshot store, and Akka's defaults.</summary>
     /// <exception cref="ArgumentException">The number of coordinators is even or below 1.
     /// </exception>
@@ -36,9 +40,8 @@ public static class ClusterActorConfiguration
                 $"{options.Coordinators} coordinators: 1 or another odd number would be right");
         }
 
-        string roles = string.Join(", ", Enum.GetValues<NodeRoles>()
-            .Where(role => role != NodeRoles.None && options.Roles.HasFlag(role))
-            .Select(role => $"\"{NameOf(role)}\""));
+        string roles = string.Join(
+            ", ", NamesOf(options.Roles).Select(role => $"\"{role}\""));
         // With one coordinator, the oldest node decides, whatever its role; with more, the majority
         // of coordinators does, so that losing workers cannot take them down.
         bool isCoordinator = options.Roles.HasFlag(NodeRoles.Coordinator);

@@ -43,6 +43,9 @@ public sealed record MemberConfiguration(
     /// <summary>Stands for this machine's own name.</summary>
     public const string AutoHost = "auto";
 
+    /// <summary>Whether users' requests are taken here.</summary>
+    public bool ServesApi => (Roles & (NodeRoles.Coordinator | NodeRoles.Console)) != 0;
+
     /// <summary>The host that others reach the node at. Asks the resolver where it is
     /// <see cref="AutoHost"/>.</summary>
     /// <exception cref="NodeConfigurationException">This machine's name has no address.</exception>

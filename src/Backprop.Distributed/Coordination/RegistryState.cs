@@ -119,17 +119,12 @@ public sealed record RegistryState
         RunSpecification specification;
         try
         {
-            specification = RunSpecificationReader.Read(
-                request.Specification, request.Source, fileRefusal: fileRefusal);
+            specification = ClusterRules.Read(
+                request.Specification, request.Source, fileRefusal);
         }
         catch (SpecificationException mistakes)
         {
             return Refuse(mistakes.Message);
-        }
-
-        if (ClusterRules.Refusal(specification) is { } mistake)
-        {
-            return Refuse(new SpecificationException([mistake]).Message);
         }
 
         long number = Runs.IsEmpty ? 1 : Runs.Keys.Last() + 1;

@@ -30,9 +30,6 @@ internal sealed record RunLog(CoordinatorState? State, RunRecord Record)
 /// </summary>
 internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWithTimers
 {
-    // A message has to hold them, whatever the layers are.
-    private const int MaxPointsShown = 512;
-
     private readonly CoordinatorContext _context;
     private readonly SteadyTime _clock;
     private readonly IActorRef _registry;
@@ -459,7 +456,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             },
             new CurvesView(
                 _curves.IsRead, _curves.EndIndex, _plan.Layers,
-                _curves.Read(known.Points, MaxPointsShown)));
+                _curves.Read(known.Points, CurvesView.MaxPoints)));
     }
 
     private void TellRegistry()

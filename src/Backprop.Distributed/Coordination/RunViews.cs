@@ -137,6 +137,10 @@ public readonly record struct RunCursor(long Epochs, long Happenings, long Point
 public sealed record CurvesView(
     bool IsRead, long EndIndex, ImmutableArray<string> Layers, CurveSegment Segment)
 {
+    /// <summary>The most points of a view: a message has to hold them, whatever the layers are.
+    /// With as many, there may be more.</summary>
+    public const int MaxPoints = 512;
+
     /// <summary>Of a run that has not begun.</summary>
     public static CurvesView None { get; } = new(true, 0, [], CurveSegment.Empty(0));
 }

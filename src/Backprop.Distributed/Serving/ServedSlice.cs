@@ -9,6 +9,7 @@ using Backprop.Engine;
 using Backprop.Engine.Numerics;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Threading;
+using Backprop.Training;
 using Backprop.Training.Curves;
 using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
@@ -26,7 +27,7 @@ internal sealed class ServedSlice
     private readonly SliceGuard _guard;
     private readonly SumsGathering _gathering;
     private readonly SliceDigest? _digest;
-    private readonly LayerGradients? _layers;
+    private readonly LayerNormFold? _layers;
     private readonly PushDigests _pushes;
     private readonly SliceTimeline _timeline;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
@@ -65,7 +66,7 @@ internal sealed class ServedSlice
 
         if (State.Slice == 0)
         {
-            _layers = new LayerGradients(run.Plan.Network);
+            _layers = new LayerNormFold(run.Plan.Network);
             Curves = new CurveRecorder(_layers.Count);
         }
 
@@ -489,7 +490,7 @@ internal sealed class ServedSlice
         {
             curves.Enter(
                 State.Version - 1, step.Loss, step.GradientNorm, State.Update.LearningRate,
-                step.Took, _layers!.Of(State.AllSums));
+                step.Took, _layers!.Gradients(State.AllSums));
         }
     }
 

@@ -74,13 +74,11 @@ public sealed class CurveRecord(int layers)
     /// <summary>A chunk could not be stored.</summary>
     public void MarkUnsaved(long chunk) => _unsaved.Add(chunk);
 
-    /// <summary>Takes a chunk from where it is stored.</summary>
+    /// <summary>Takes a chunk from where it is stored, before anything else is entered.</summary>
     public void Load(CurveSegment segment)
     {
-        var before = _unsaved.ToArray();
         Enter(segment);
         _unsaved.Clear();
-        _unsaved.UnionWith(before);
     }
 
     private CurveSegment Read(long from, long end, int most)

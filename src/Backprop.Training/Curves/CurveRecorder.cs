@@ -44,7 +44,7 @@ public sealed class CurveRecorder(int layers)
     /// <param name="layerNorms">[layers].</param>
     public void Enter(
         long step, double loss, double gradientNorm, float learningRate, TimeSpan time,
-        ReadOnlySpan<float> layerNorms)
+        ReadOnlySpan<double> layerNorms)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(step, EndStep);
         ArgumentOutOfRangeException.ThrowIfNotEqual(layerNorms.Length, layers);
@@ -66,7 +66,7 @@ public sealed class CurveRecorder(int layers)
         Span<float> norms = _norms.AsSpan(PlaceOf(_count - 1) * layers, layers);
         for (int layer = 0; layer < layers; layer++)
         {
-            norms[layer] = Math.Max(norms[layer], layerNorms[layer]);
+            norms[layer] = Math.Max(norms[layer], (float)layerNorms[layer]);
         }
     }
 

@@ -549,7 +549,7 @@ public sealed class SliceState
         {
             _leaseSummary = new LeaseSummary(
                 Version, _epochLossSum,
-                EpochEvaluation.NormsByLayer(_plan.Network, _norms, _sums.All));
+                new LayerNormFold(_plan.Network).Of(_sums.All));
         }
     }
 

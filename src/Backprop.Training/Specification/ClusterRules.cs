@@ -7,6 +7,18 @@ namespace Backprop.Training.Specification;
 /// <summary>What a specification means to a cluster.</summary>
 public static class ClusterRules
 {
+    /// <summary>Reads what is handed in to a cluster.</summary>
+    /// <param name="text">The specification, which stands alone.</param>
+    /// <param name="file">Its name, for messages.</param>
+    /// <param name="fileRefusal">Why it may not name a file of data; null: it may name any.</param>
+    /// <exception cref="SpecificationException">It cannot be used, or not by a cluster.</exception>
+    public static RunSpecification Read(
+        string text, string file, Func<string, string?>? fileRefusal)
+    {
+        RunSpecification run = RunSpecificationReader.Read(text, file, fileRefusal: fileRefusal);
+        return Refusal(run) is { } mistake ? throw new SpecificationException([mistake]) : run;
+    }
+
     /// <summary>Why a cluster cannot train it, though one process can; null: it can.</summary>
     public static SpecificationError? Refusal(RunSpecification run) => run switch
     {

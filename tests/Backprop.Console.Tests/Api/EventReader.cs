@@ -1,3 +1,4 @@
+using System.Net.ServerSentEvents;
 using System.Text.Json;
 
 namespace Backprop.Console.Tests.Api;
@@ -25,34 +26,16 @@ internal static class EventReader
             request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
         response.EnsureSuccessStatusCode();
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType!.MediaType);
-        using var reader = new StreamReader(
-            await response.Content.ReadAsStreamAsync(limit.Token));
+        await using Stream content = await response.Content.ReadAsStreamAsync(limit.Token);
         var events = new List<ReceivedEvent>();
-        string kind = "", data = "";
-        string? id = null;
-        while (await reader.ReadLineAsync(limit.Token) is { } line)
+        await foreach (SseItem<string> item in
+            SseParser.Create(content).EnumerateAsync(limit.Token))
         {
-            if (line.Length == 0 && kind.Length > 0)
+            events.Add(new ReceivedEvent(
+                item.EventType, item.EventId, JsonDocument.Parse(item.Data).RootElement.Clone()));
+            if (isLast(events[^1]))
             {
-                events.Add(new ReceivedEvent(
-                    kind, id, JsonDocument.Parse(data).RootElement.Clone()));
-                (kind, data) = ("", "");
-                if (isLast(events[^1]))
-                {
-                    return events;
-                }
-            }
-            else if (line.StartsWith("event: ", StringComparison.Ordinal))
-            {
-                kind = line[7..];
-            }
-            else if (line.StartsWith("id: ", StringComparison.Ordinal))
-            {
-                id = line[4..];
-            }
-            else if (line.StartsWith("data: ", StringComparison.Ordinal))
-            {
-                data += line[6..];
+                break;
             }
         }
 

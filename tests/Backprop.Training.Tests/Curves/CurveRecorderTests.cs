@@ -90,7 +90,7 @@ public sealed class CurveRecorderTests
     [Fact]
     public void A_step_allocates_nothing()
     {
-        float[] norms = [1, 2];
+        double[] norms = [1, 2];
         _recorder.Enter(0, 1, 1, 1, s_interval, norms);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (long step = 1; step < 10_000; step++)

@@ -2,7 +2,6 @@ using Backprop.Distributed.Access;
 using Backprop.Distributed.Persistence;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 
 namespace Backprop.Console.Api.Access;
 
@@ -50,15 +49,10 @@ internal sealed class AccessDoor : IDisposable
     }
 
     /// <summary>Whether an endpoint is for everybody: what is mapped is closed unless it says that
-    /// it is open, or is asked for by those who cannot have a token.</summary>
-    public static bool IsOpen(Endpoint? endpoint) => endpoint switch
-    {
-        // Files of the page, or nothing at all.
-        null => true,
-        _ when endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null => true,
-        RouteEndpoint route => AccessRules.IsOpen(route.RoutePattern.RawText ?? ""),
-        _ => false,
-    };
+    /// it is open.</summary>
+    /// <param name="endpoint">Null: nothing is there to be closed.</param>
+    public static bool IsOpen(Endpoint? endpoint) =>
+        endpoint is null || endpoint.Metadata.GetMetadata<IAllowAnonymous>() is not null;
 
     private static InvalidOperationException NotNeeded() => new("no token is needed here");
 }

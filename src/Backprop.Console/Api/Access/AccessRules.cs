@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -11,9 +10,6 @@ namespace Backprop.Console.Api.Access;
 /// <summary>Who may do what: decisions on plain values, which know no server.</summary>
 internal static class AccessRules
 {
-    // What is asked for before anybody can have logged in: orchestrators have no token.
-    private static readonly ImmutableArray<string> s_open = ["/health", "/readyz"];
-
     /// <summary>Whether a method changes nothing.</summary>
     public static bool IsSafe(string method) =>
         HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method);
@@ -21,11 +17,6 @@ internal static class AccessRules
     /// <summary>The role that a method takes.</summary>
     public static AccessRole RoleFor(string method) =>
         IsSafe(method) ? AccessRole.Viewer : AccessRole.Operator;
-
-    /// <summary>Whether a route is for everybody.</summary>
-    /// <param name="pattern">As it was mapped; the request's own spelling decides nothing.</param>
-    public static bool IsOpen(string pattern) => s_open.Any(
-        open => pattern.StartsWith(open, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Why a host that a request names is refused; null: it is not. A page elsewhere can
     /// have its own name resolved to this machine, and would then be of the API's origin; but what

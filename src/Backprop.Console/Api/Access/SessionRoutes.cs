@@ -35,7 +35,8 @@ internal static class SessionRoutes
 
     public static void Map(WebApplication application, AccessDoor door)
     {
-        RouteGroupBuilder session = application.MapGroup("/api/v1/session").AllowAnonymous();
+        RouteGroupBuilder session =
+            application.MapGroup(ApiServer.Prefix + "/session").AllowAnonymous();
         session.MapGet("", Handler(context => ShowAsync(context, door)));
         session.MapPost("", Handler(context => LogInAsync(context, door)));
         session.MapDelete("", Handler(context => LogOutAsync(context, door)));

@@ -23,8 +23,8 @@ internal sealed class ClusterFeed(
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(500);
 
     private readonly Lock _lock = new();
+    private readonly ChangeSignal _changed = new(time);
     private ClusterFeedState _state = new(0, default, default, null, TimeSpan.Zero);
-    private TaskCompletionSource _changed = New();
     private int _readers;
     private bool _isFollowing;
 
@@ -63,26 +63,16 @@ internal sealed class ClusterFeed(
                 return _state;
             }
 
-            change = _changed.Task;
+            change = _changed.Next;
         }
 
-        try
-        {
-            await change.WaitAsync(most, time, cancellation);
-        }
-        catch (TimeoutException)
-        {
-            // There is nothing new.
-        }
+        await _changed.WaitAsync(change, most, cancellation);
 
         lock (_lock)
         {
             return _state;
         }
     }
-
-    private static TaskCompletionSource New() =>
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private async Task FollowAsync()
     {
@@ -138,8 +128,7 @@ internal sealed class ClusterFeed(
         {
             TimeSpan age = runs.Age > cluster.Age ? runs.Age : cluster.Age;
             _state = new ClusterFeedState(_state.Number + 1, list, nodes, trouble, age);
-            _changed.SetResult();
-            _changed = New();
+            _changed.Raise();
         }
     }
 

@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using Backprop.Console.Api;
-using Backprop.Distributed.Coordination;
 using Backprop.Training.Curves;
 
 namespace Backprop.Console.Api.Feeds;
@@ -55,9 +53,6 @@ internal sealed record FeedState
 
     /// <summary>How old it is.</summary>
     public TimeSpan Age { get; init; }
-
-    /// <summary>Whether it is of now.</summary>
-    public KnownAnswer Known => new(new CoordinatorAnswer.Done(), Age, Trouble);
 
     /// <summary>One past the last step of the curves.</summary>
     public long EndStep => Curves.Points is [.., var last] ? last.EndStep : 0;

@@ -29,7 +29,7 @@ internal sealed class RunEventReader(RunId run, EventCursor from)
         if (state.Trouble is not null || _isStale)
         {
             _isStale = state.Trouble is not null;
-            yield return Stale(state.Known.Age, state.Trouble);
+            yield return Stale(state.Age, state.Trouble);
         }
 
         if (state.ViewNumber != _view)

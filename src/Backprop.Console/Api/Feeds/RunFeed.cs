@@ -14,9 +14,6 @@ namespace Backprop.Console.Api.Feeds;
 /// </summary>
 internal sealed class RunFeed
 {
-    // As many points as the coordinator tells at once; then there may be more.
-    private const int PointsAnAnswer = 512;
-
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(400);
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(30);
@@ -26,10 +23,10 @@ internal sealed class RunFeed
     private readonly TimeProvider _time;
     private readonly CancellationToken _stopping;
     private readonly Lock _lock = new();
+    private readonly ChangeSignal _changed;
     private CurveRecord? _curves;
     private FeedState _state = FeedState.Empty;
     private CoordinatorAnswer? _refused;
-    private TaskCompletionSource _changed = New();
     private long _answeredAt;
     private int _readers;
     private bool _isFollowing;
@@ -41,6 +38,7 @@ internal sealed class RunFeed
         _coordinator = coordinator;
         _time = time;
         _stopping = stopping;
+        _changed = new ChangeSignal(time);
         UsedAt = time.GetTimestamp();
     }
 
@@ -114,7 +112,7 @@ internal sealed class RunFeed
                     return _refused;
                 }
 
-                (change, trouble) = (_changed.Task, _state.Trouble);
+                (change, trouble) = (_changed.Next, _state.Trouble);
             }
 
             try
@@ -144,23 +142,13 @@ internal sealed class RunFeed
                 return _state;
             }
 
-            change = _changed.Task;
+            change = _changed.Next;
         }
 
-        try
-        {
-            await change.WaitAsync(most, _time, cancellation);
-        }
-        catch (TimeoutException)
-        {
-            // There is nothing new.
-        }
+        await _changed.WaitAsync(change, most, cancellation);
 
         return State;
     }
-
-    private static TaskCompletionSource New() =>
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private async Task FollowAsync()
     {
@@ -246,7 +234,7 @@ internal sealed class RunFeed
         CurvesView curves = followed.Curves;
         ReadOnlyMemory<byte> json = Json(view with { History = [], Happenings = [] });
         bool isNewView = !json.Span.SequenceEqual(_state.View.Span);
-        bool hasMore = curves.Segment.Points.Length == PointsAnAnswer;
+        bool hasMore = curves.Segment.Points.Length == CurvesView.MaxPoints;
         bool isNewCurve = TryEnter(curves);
         FeedState next = _state with
         {
@@ -318,8 +306,7 @@ internal sealed class RunFeed
     private void Publish(FeedState next)
     {
         _state = next with { Number = _state.Number + 1 };
-        _changed.SetResult();
-        _changed = New();
+        _changed.Raise();
     }
 
     private static ReadOnlyMemory<byte> Json<T>(T value) =>

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Schedules;
-using Backprop.Training.Curves;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
 
@@ -49,7 +48,7 @@ public sealed record CoordinationPlan(
             plan.Network.OutputShape.Count, plan.Validation?.Count ?? 0, options)
         {
             OptimizerStates = plan.Optimizer.StateCount,
-            Layers = LayerGradients.NamesOf(plan.Network),
+            Layers = LayerNormFold.NamesOf(plan.Network),
         };
     }
 
@@ -76,7 +75,7 @@ public sealed record CoordinationPlan(
             outputs, outline.Validation?.Count ?? 0, options)
         {
             OptimizerStates = run.Optimizer.StateCount,
-            Layers = LayerGradients.NamesOf(network),
+            Layers = LayerNormFold.NamesOf(network),
             Notes = ClusterRules.NotesOf(run),
         };
     }
