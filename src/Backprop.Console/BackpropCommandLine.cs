@@ -37,11 +37,12 @@ internal static class BackpropCommandLine
         }
 
         root.Add(TopCommand.Create(environment));
-        ClientOptions.AddToken(root);
+        ClientOptions.AddAccess(root);
 
         // These ask what anybody may, or nobody over HTTP.
         root.Add(HealthCommand.Create(environment));
         root.Add(TokenCommand.Create(environment));
+        root.Add(CertsCommand.Create(environment));
         root.Add(CompletionCommand.Create(environment));
         root.Add(SharedOptions.Json());
         foreach (SuggestDirective suggest in root.Directives.OfType<SuggestDirective>())

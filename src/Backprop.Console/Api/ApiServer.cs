@@ -30,8 +30,10 @@ internal static class ApiServer
     /// <param name="host">Where.</param>
     /// <param name="port">0: any free one.</param>
     /// <param name="access">Who may come in; null: this machine, without a token.</param>
+    /// <param name="certificate">What it shows browsers; null: it is served without TLS.</param>
     public static WebApplicationBuilder CreateBuilder(
-        string host, int port, AccessOptions? access = null)
+        string host, int port, AccessOptions? access = null,
+        ServerCertificate? certificate = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -44,7 +46,7 @@ internal static class ApiServer
             options.Limits.MaxConcurrentConnections = MaxConnections;
             foreach (IPAddress address in addresses)
             {
-                options.Listen(address, port);
+                options.Listen(address, port, listener => certificate?.Secure(listener));
             }
         });
         builder.Services.ConfigureHttpJsonOptions(

@@ -43,11 +43,16 @@ internal sealed class ApiClient : IDisposable
     /// <summary>Of a cluster.</summary>
     /// <param name="server">Its API's address.</param>
     /// <param name="token">What it is shown; null: nothing.</param>
-    public ApiClient(Uri server, ClientToken? token = null)
+    /// <param name="handler">Makes the connections; null: the usual one.</param>
+    public ApiClient(Uri server, ClientToken? token = null, HttpMessageHandler? handler = null)
     {
         _server = server;
         _token = token;
-        _http = new HttpClient { BaseAddress = server, Timeout = Timeout.InfiniteTimeSpan };
+        _http = new HttpClient(handler ?? new SocketsHttpHandler())
+        {
+            BaseAddress = server,
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
         if (token is not null)
         {
             _http.DefaultRequestHeaders.Authorization =
@@ -293,6 +298,15 @@ internal sealed class ApiClient : IDisposable
         {
             response = await _http.SendAsync(
                 request(), HttpCompletionOption.ResponseHeadersRead, limit.Token);
+        }
+        catch (HttpRequestException failure)
+            when (failure.HttpRequestError == HttpRequestError.SecureConnectionError)
+        {
+            throw new ApiUnavailableException(
+                $"what answers at {_server} is not known to be the cluster:"
+                + $" {failure.InnerException?.Message ?? failure.Message} Its authority's certificate"
+                + $" is named by --authority, or by ${TrustedAuthority.Variable}; a cluster without"
+                + " TLS has an address that begins with http://", failure);
         }
         catch (HttpRequestException failure)
         {

@@ -12,7 +12,6 @@ internal sealed record ClientToken(string Text, string From)
     /// <summary>Holds the token where no option does.</summary>
     public const string Variable = "BACKPROP_TOKEN";
 
-    private const UnixFileMode OnlyOwner = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     private const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite
         | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
@@ -55,16 +54,7 @@ internal sealed record ClientToken(string Text, string From)
 
         text.Append($"{server} {token}\n");
         Directory.CreateDirectory(Path.GetDirectoryName(file)!);
-        DurableFile.Write(file, stream =>
-        {
-            // Before there is anything in it to be read.
-            if (!OperatingSystem.IsWindows() && stream is FileStream own)
-            {
-                File.SetUnixFileMode(own.SafeFileHandle, OnlyOwner);
-            }
-
-            stream.Write(Encoding.UTF8.GetBytes(text.ToString()));
-        });
+        DurableFile.WritePrivate(file, text.ToString());
     }
 
     /// <summary>Without the token.</summary>

@@ -10,6 +10,7 @@ internal static class ClientOptions
     public const string ServerName = "--server";
 
     private const string Token = "--token";
+    private const string AuthorityName = "--authority";
 
     /// <summary>Where the cluster is.</summary>
     public static Option<string?> Server() => new(ServerName)
@@ -19,8 +20,17 @@ internal static class ClientOptions
         HelpName = "URL",
     };
 
-    /// <summary>Gives every command that asks a cluster the option of a token.</summary>
-    public static void AddToken(Command command)
+    /// <summary>Whose word it is that the cluster is the one that it says it is.</summary>
+    public static Option<string?> Authority() => new(AuthorityName)
+    {
+        Description = "The certificate of the cluster's authority, in PEM [default:"
+            + $" ${TrustedAuthority.Variable}, or those that this machine knows]",
+        HelpName = "FILE",
+    };
+
+    /// <summary>Gives every command that asks a cluster the options of a token and of an authority.
+    /// </summary>
+    public static void AddAccess(Command command)
     {
         if (command.Options.Any(option => option.Name == ServerName)
             && command.Options.All(option => option.Name != Token))
@@ -31,11 +41,12 @@ internal static class ClientOptions
                     + $" ${ClientToken.Variable}, where others do not see it",
                 HelpName = "TOKEN",
             });
+            command.Add(Authority());
         }
 
         foreach (Command inner in command.Subcommands)
         {
-            AddToken(inner);
+            AddAccess(inner);
         }
     }
 
@@ -55,8 +66,13 @@ internal static class ClientOptions
             result.GetValue<string?>(ServerName), environment.Variables);
         return new ApiClient(address, ClientToken.Find(
             result.GetValue<string?>(Token), address, environment.Variables,
-            ClientToken.FileBeside(ServerAddress.File)));
+            ClientToken.FileBeside(ServerAddress.File)), HandlerOf(result, environment));
     }
+
+    /// <summary>Makes the connections of a command that has the options.</summary>
+    public static HttpMessageHandler HandlerOf(
+        ParseResult result, CommandEnvironment environment) => TrustedAuthority.Handler(
+            result.GetValue<string?>(AuthorityName), environment.Variables);
 
     /// <summary>Runs what a command does with the cluster, until it is done or interrupted.
     /// </summary>

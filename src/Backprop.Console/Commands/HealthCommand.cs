@@ -25,7 +25,7 @@ internal static class HealthCommand
         };
         var command = new Command("health", "Say whether a node is up; exit code 1 if not")
         {
-            server, live,
+            server, live, ClientOptions.Authority(),
         };
         command.SetAction(result =>
         {
@@ -34,17 +34,18 @@ internal static class HealthCommand
             return AskAsync(
                 new Uri(
                     address, result.GetValue(live) ? HealthRoutes.Live : HealthRoutes.Ready),
-                SharedOptions.IsJson(result), environment, interruption.Token)
+                SharedOptions.IsJson(result), ClientOptions.HandlerOf(result, environment),
+                environment, interruption.Token)
                 .GetAwaiter().GetResult();
         });
         return command;
     }
 
     private static async Task<int> AskAsync(
-        Uri address, bool writesJson, CommandEnvironment environment,
+        Uri address, bool writesJson, HttpMessageHandler handler, CommandEnvironment environment,
         CancellationToken interrupted)
     {
-        using var http = new HttpClient { Timeout = s_deadline };
+        using var http = new HttpClient(handler) { Timeout = s_deadline };
         try
         {
             using HttpResponseMessage response = await http.GetAsync(address, interrupted);

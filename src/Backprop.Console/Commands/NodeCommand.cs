@@ -62,8 +62,13 @@ internal static class NodeCommand
             command.Add(option);
         }
 
+        Option<bool> insecure = new("--insecure")
+        {
+            Description = "Start although other machines reach the node without TLS",
+        };
         Option<int?> threads = SharedOptions.Threads();
         Option<string?> configuration = SharedOptions.Configuration();
+        command.Add(insecure);
         command.Add(threads);
         command.Add(configuration);
         return result =>
@@ -75,6 +80,11 @@ internal static class NodeCommand
                 {
                     variables[known.Variable] = value;
                 }
+            }
+
+            if (result.GetValue(insecure))
+            {
+                variables["BACKPROP__INSECURE"] = "true";
             }
 
             return SharedOptions.ReadNode(

@@ -61,7 +61,7 @@ internal static class TokenCommand
             var token = new AccessToken(
                 id, NameOf(result.GetValue(name)),
                 Enum.Parse<AccessRole>(result.GetRequiredValue(role), ignoreCase: true), now,
-                result.GetValue(expires) is { } life ? now + Life(life) : null, Revoked: null);
+                result.GetValue(expires) is { } life ? now + Lifetime.Parse("--expires", life) : null, Revoked: null);
             await tokens.AddAsync(token, TokenText.HashOf(text), now, CancellationToken.None);
             string until = token.Expires is { } end ? $"until {Written(end)}" : "until revoked";
             string what = $"token {id}, role {AccessRules.NameOf(token.Role)}, good {until}";
@@ -159,26 +159,6 @@ internal static class TokenCommand
             "--name is one line of text"),
         _ => name.Trim(),
     };
-
-    private static TimeSpan Life(string text)
-    {
-        const int mostDays = 3_650;
-        TimeSpan unit = text.LastOrDefault() switch
-        {
-            'd' => TimeSpan.FromDays(1),
-            'h' => TimeSpan.FromHours(1),
-            'm' => TimeSpan.FromMinutes(1),
-            _ => TimeSpan.Zero,
-        };
-        bool isNumber = int.TryParse(
-            text.AsSpan(0, Math.Max(0, text.Length - 1)), NumberStyles.None,
-            CultureInfo.InvariantCulture, out int count);
-        return isNumber && count > 0 && unit > TimeSpan.Zero
-            && count <= TimeSpan.FromDays(mostDays) / unit
-            ? count * unit
-            : throw new MistakeException(
-                $"--expires: '{text}' is no time up to {mostDays}d, written like 90d, 12h or 30m");
-    }
 
     private static string Written(DateTimeOffset time) => time.ToLocalTime()
         .ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture);

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Backprop.Console.Api;
 using Backprop.Distributed.Configuration;
+using Backprop.Distributed.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -45,9 +46,10 @@ internal sealed class MetricsListener : IAsyncDisposable
     /// <exception cref="IOException">The address cannot be listened on.</exception>
     public static async Task<MetricsListener> StartAsync(
         MetricsConfiguration metrics, MeterProvider meters, NodeHealth health,
-        CancellationToken cancellation)
+        NodeCertificates? certificates, CancellationToken cancellation)
     {
-        WebApplication application = Build(metrics);
+        WebApplication application =
+            Build(metrics, ServerCertificate.Of(files: null, certificates));
         try
         {
             MapMetrics(application, meters);
@@ -75,7 +77,8 @@ internal sealed class MetricsListener : IAsyncDisposable
         await _application.DisposeAsync();
     }
 
-    private static WebApplication Build(MetricsConfiguration metrics)
+    private static WebApplication Build(
+        MetricsConfiguration metrics, ServerCertificate? certificate)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -86,7 +89,8 @@ internal sealed class MetricsListener : IAsyncDisposable
             options.AddServerHeader = false;
             options.Limits.MaxRequestBodySize = MaxBodyBytes;
             options.Limits.MaxConcurrentConnections = MaxConnections;
-            options.Listen(address, metrics.Port);
+            options.Listen(
+                address, metrics.Port, listener => certificate?.Secure(listener));
         });
         return builder.Build();
     }

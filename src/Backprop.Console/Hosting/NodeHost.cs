@@ -9,6 +9,7 @@ using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Security;
 using Backprop.Training.Protocol;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
@@ -78,11 +79,12 @@ internal sealed class NodeHost : IAsyncDisposable
             Address self = _cluster.SelfAddress;
             var node = _host.Services.GetRequiredService<NodeDescription>();
             yield return $"node      {self.Host}:{self.Port} of cluster {_node.Cluster.Name}";
-            string roles = string.Join(", ", ClusterActorConfiguration.NamesOf(node.Roles));
+            string roles = string.Join(", ", RoleNames.OfEach(node.Roles));
             yield return $"roles     {roles}";
             yield return $"links     {node.Links}";
             yield return $"state     {Describe(_node.State.Options)}";
             yield return $"threads   {node.Threads}, {node.Processor}";
+            yield return $"tls       {TlsDescription(self.Host)}";
             if (_api is not null)
             {
                 yield return $"api       {_api}";
@@ -101,8 +103,9 @@ internal sealed class NodeHost : IAsyncDisposable
     /// <exception cref="IOException">A port is taken, or an address is not this machine's.
     /// </exception>
     /// <exception cref="StateDatabaseException">The database cannot be used.</exception>
-    /// <exception cref="MistakeException">It would found a cluster without a coordinator.
-    /// </exception>
+    /// <exception cref="CertificateException">Its certificate cannot be used.</exception>
+    /// <exception cref="MistakeException">It would found a cluster without a coordinator, or be
+    /// reached without TLS and nobody has said that this is meant.</exception>
     public static async Task<NodeHost> StartAsync(
         NodeConfiguration node, CancellationToken cancellation)
     {
@@ -114,6 +117,14 @@ internal sealed class NodeHost : IAsyncDisposable
         }
 
         string address = node.Member.ResolveHost();
+        if (ExposedListeners.Refusal(node, address) is { } refusal)
+        {
+            throw new MistakeException(refusal);
+        }
+
+        NodeCertificates? certificates = node.Tls is { } tls
+            ? NodeCertificates.Load(tls, node.Member.Roles, TimeProvider.System)
+            : null;
         await StateDatabase.PrepareAsync(
             node.State.Options, node.State.OpeningPatience, cancellation);
         // With several coordinators the cluster itself sees to it that one works at a time.
@@ -131,7 +142,7 @@ internal sealed class NodeHost : IAsyncDisposable
             known = ownership is not null && node.Cluster.Join.IsEmpty
                 ? await KnownMembers.ReadAsync(node.State.Options, cancellation)
                 : null;
-            host = NodeServices.Open(node, address);
+            host = NodeServices.Open(node, address, certificates);
         }
         catch when (ownership is not null)
         {
@@ -236,7 +247,7 @@ internal sealed class NodeHost : IAsyncDisposable
         {
             _metrics = await MetricsListener.StartAsync(
                 _node.Metrics, _host.Services.GetRequiredService<MeterProvider>(), _health,
-                cancellation);
+                _host.Services.GetService<NodeCertificates>(), cancellation);
         }
 
         if (_host is not WebApplication serving)
@@ -262,6 +273,19 @@ internal sealed class NodeHost : IAsyncDisposable
         };
         _api = await ApiServer.StartAsync(
             serving, $"{_node.Api.Host}:{_node.Api.Port}", _backend, cancellation);
+    }
+
+    private string TlsDescription(string address)
+    {
+        if (_host.Services.GetService<NodeCertificates>() is { } certificates)
+        {
+            return certificates.Description;
+        }
+
+        ImmutableArray<string> exposed = ExposedListeners.Find(_node, address);
+        return exposed.IsEmpty
+            ? "none: only this machine reaches the node"
+            : $"WARNING: none: other machines reach {string.Join(", ", exposed)}";
     }
 
     private async Task StopAsync()

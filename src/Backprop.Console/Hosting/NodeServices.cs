@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Configuration;
+using Akka.Event;
 using Akka.Hosting;
 using Backprop.Console.Api;
 using Backprop.Console.Api.Access;
@@ -15,6 +16,7 @@ using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.Tcp;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Security;
 using Backprop.Distributed.Serving;
 using Backprop.Distributed.Working;
 using Backprop.Engine.Simd;
@@ -45,11 +47,13 @@ internal static class NodeServices
     /// with the host, and the API after them.</summary>
     /// <param name="node">The node.</param>
     /// <param name="address">Where others reach it.</param>
+    /// <param name="certificates">What it shows others; null: it speaks without TLS.</param>
     /// <exception cref="IOException">The port is taken, or the address is not this machine's.
     /// </exception>
-    public static IHost Open(NodeConfiguration node, string address)
+    public static IHost Open(
+        NodeConfiguration node, string address, NodeCertificates? certificates)
     {
-        IHost host = Build(node, address);
+        IHost host = Build(node, address, certificates);
         try
         {
             OpenSystem(host.Services, node, address);
@@ -63,25 +67,42 @@ internal static class NodeServices
     }
 
     // The web application that serves the API is a host as good as any.
-    private static IHost Build(NodeConfiguration node, string address)
+    private static IHost Build(
+        NodeConfiguration node, string address, NodeCertificates? certificates)
     {
         if (!node.Member.ServesApi)
         {
             HostApplicationBuilder plain = Host.CreateEmptyApplicationBuilder(settings: null);
-            Add(plain.Services, node, address);
+            Add(plain.Services, node, address, certificates);
             NodeTelemetry.Add(plain, node, address, Version);
             return plain.Build();
         }
 
+        var shown = ServerCertificate.Of(node.Api.Certificate, certificates);
         WebApplicationBuilder serving = ApiServer.CreateBuilder(
-            node.Api.Host, node.Api.Port, AccessOptions.Of(node));
-        Add(serving.Services, node, address);
+            node.Api.Host, node.Api.Port, AccessOptions.Of(node), shown);
+        if (shown is not null)
+        {
+            serving.Services.AddSingleton(shown);
+        }
+
+        Add(serving.Services, node, address, certificates);
         NodeTelemetry.Add(serving, node, address, Version);
         return serving.Build();
     }
 
-    private static void Add(IServiceCollection services, NodeConfiguration node, string address)
+    private static void Add(
+        IServiceCollection services, NodeConfiguration node, string address,
+        NodeCertificates? certificates)
     {
+        if (certificates is not null)
+        {
+            services.AddSingleton(certificates);
+        }
+
+        services.AddSingleton(provider => new RefusalLog(
+            line => provider.GetRequiredService<ActorSystem>().Log.Warning("{0}", line),
+            TimeProvider.System));
         services.AddSingleton<IHostLifetime, NoSignals>();
         services.AddSingleton(node);
         services.AddSingleton(node.State.Patience);
@@ -99,17 +120,47 @@ internal static class NodeServices
         services.AddSingleton(Share);
         services.AddSingleton(provider =>
             CoordinatorSeat.Reach(provider.GetRequiredService<ActorSystem>()));
-        services.AddAkka(ClusterActorConfiguration.SystemName, (akka, provider) => akka
-            .AddHocon(ConfigurationOf(node, address), HoconAddMode.Prepend)
-            .WithActors((system, _) => StartRoles(system, provider))
-            .WithActors((system, registry) => StartMembership(system, registry, provider))
-            .WithActors((system, registry) => OfferSeat(system, registry, provider)));
+        services.AddAkka(ClusterActorConfiguration.SystemName, (akka, provider) =>
+            Secure(akka, provider)
+                .AddHocon(ConfigurationOf(node, address), HoconAddMode.Prepend)
+                .WithActors((system, _) => ReportCertificates(system, provider))
+                .WithActors((system, _) => StartRoles(system, provider))
+                .WithActors((system, registry) => StartMembership(system, registry, provider))
+                .WithActors((system, registry) => OfferSeat(system, registry, provider)));
+    }
+
+    // The certificates outlive no stay, since each stay reads them.
+    private static void ReportCertificates(ActorSystem system, IServiceProvider provider)
+    {
+        if (provider.GetService<NodeCertificates>() is { } node)
+        {
+            node.Reread += line => system.Log.Info("{0}", line);
+            node.RereadFailed += line => system.Log.Error("{0}", line);
+        }
+
+        if (provider.GetService<ServerCertificate>() is { } server)
+        {
+            server.RereadFailed += line => system.Log.Error("{0}", line);
+        }
+    }
+
+    private static AkkaConfigurationBuilder Secure(
+        AkkaConfigurationBuilder akka, IServiceProvider provider)
+    {
+        if (provider.GetService<NodeCertificates>() is { } certificates)
+        {
+            akka.AddSetup(AkkaTls.Setup(
+                certificates, provider.GetRequiredService<RefusalLog>()));
+        }
+
+        return akka;
     }
 
     /// <summary>Akka's configuration of a node: Akka.Hosting may add to it, but changes nothing.
     /// </summary>
     public static Config ConfigurationOf(NodeConfiguration node, string address) =>
         NodeLog.ConfigOf(node.Log.Format ?? LogFormat.Text, node.Log.Level)
+            .WithFallback(node.Tls is null ? Config.Empty : AkkaTls.Config)
             .WithFallback(ClusterActorConfiguration.Of(new ClusterOptions
             {
                 Host = address,
@@ -160,8 +211,12 @@ internal static class NodeServices
         NodeId id = IdOf(provider.GetRequiredService<ActorSystem>());
         var hub = new LinkHub(
             id,
-            new TcpTransport(new LinkIdentity(node.Cluster.Name, id.Value, Version), links.Options),
+            new TcpTransport(
+                new LinkIdentity(node.Cluster.Name, id.Value, Version), links.Options,
+                provider.GetService<NodeCertificates>()),
             provider.GetRequiredService<NodeDirectory>(), TimeProvider.System);
+        var refusals = provider.GetRequiredService<RefusalLog>();
+        hub.Refused += (remote, reason) => refusals.Add("tensor link", remote, reason);
         try
         {
             LinkAddress bound = hub.Listen(

@@ -1,6 +1,7 @@
 using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Metering;
+using Backprop.Distributed.Nodes;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -93,7 +94,7 @@ internal static class NodeTelemetry
         resource.AddAttributes(
         [
             new("backprop.node.roles", string.Join(
-                ',', ClusterActorConfiguration.NamesOf(node.Member.Roles))),
+                ',', RoleNames.OfEach(node.Member.Roles))),
         ]);
     }
 }

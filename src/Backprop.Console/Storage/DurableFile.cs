@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace Backprop.Console.Storage;
 
@@ -39,6 +40,19 @@ internal static partial class DurableFile
 
         SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
+
+    /// <summary>Writes a text file that only its owner can read, also while it is written.</summary>
+    public static void WritePrivate(string path, string text) => Write(path, stream =>
+    {
+        // Before there is anything in it to be read.
+        if (!OperatingSystem.IsWindows() && stream is FileStream own)
+        {
+            File.SetUnixFileMode(
+                own.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        stream.Write(Encoding.UTF8.GetBytes(text));
+    });
 
     /// <summary>Refuses a path whose directory is not there.</summary>
     /// <exception cref="MistakeException">It is not there.</exception>

@@ -15,20 +15,6 @@ public static class ClusterActorConfiguration
     // Tensors have links of their own; a status may carry the sums of a part of an evaluation.
     private const int MaxFrameBytes = 4 << 20;
 
-    /// <summary>What a role is called in the cluster.</summary>
-    public static string NameOf(NodeRoles role) => role switch
-    {
-        NodeRoles.Coordinator => "coordinator",
-        NodeRoles.ParameterServer => "parameter-server",
-        NodeRoles.Worker => "worker",
-        NodeRoles.Console => "console",
-        _ => throw new ArgumentException($"{role} is not one role"),
-    };
-
-    /// <summary>What each of some roles is called in the cluster.</summary>
-    public static IEnumerable<string> NamesOf(NodeRoles roles) => Enum.GetValues<NodeRoles>()
-        .Where(role => role != NodeRoles.None && roles.HasFlag(role)).Select(NameOf);
-
     /// <summary>To be put before that of journal and snapshot store, and Akka's defaults.</summary>
     /// <exception cref="ArgumentException">The number of coordinators is even or below 1.
     /// </exception>
@@ -41,7 +27,7 @@ public static class ClusterActorConfiguration
         }
 
         string roles = string.Join(
-            ", ", NamesOf(options.Roles).Select(role => $"\"{role}\""));
+            ", ", RoleNames.OfEach(options.Roles).Select(role => $"\"{role}\""));
         // With one coordinator, the oldest node decides, whatever its role; with more, the majority
         // of coordinators does, so that losing workers cannot take them down.
         bool isCoordinator = options.Roles.HasFlag(NodeRoles.Coordinator);
@@ -74,7 +60,7 @@ public static class ClusterActorConfiguration
               cluster {
                 roles = [{{roles}}]
                 # Fewer are no cluster: one that starts alone waits for the others.
-                role.{{NameOf(NodeRoles.Coordinator)}}.min-nr-of-members =
+                role.{{RoleNames.Of(NodeRoles.Coordinator)}}.min-nr-of-members =
                   {{(options.Coordinators / 2) + 1}}
                 downing-provider-class =
                   "Akka.Cluster.SBR.SplitBrainResolverProvider, Akka.Cluster"
@@ -93,7 +79,7 @@ public static class ClusterActorConfiguration
                 split-brain-resolver {
                   active-strategy = {{strategy}}
                   stable-after = {{Milliseconds(options.StableAfter)}}
-                  keep-majority.role = "{{NameOf(NodeRoles.Coordinator)}}"
+                  keep-majority.role = "{{RoleNames.Of(NodeRoles.Coordinator)}}"
                 }
                 failure-detector {
                   acceptable-heartbeat-pause = {{Milliseconds(options.AcceptablePause)}}

@@ -17,7 +17,7 @@ public static class CoordinatorSeat
     private const int MostWaitingRequests = 100;
     private static readonly TimeSpan s_askDeadline = TimeSpan.FromSeconds(5);
 
-    private static string Role => ClusterActorConfiguration.NameOf(NodeRoles.Coordinator);
+    private static string Role => RoleNames.Of(NodeRoles.Coordinator);
 
     /// <summary>Offers a node with the role coordinator as its seat.</summary>
     /// <param name="system">The node's.</param>

@@ -112,7 +112,7 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
         _log.Warning("The process of node {0} has ended", node);
         _membership.Tell(new NodeEnded(node));
         bool canBeReplaced = _isOneOfMany
-            && member.HasRole(ClusterActorConfiguration.NameOf(NodeRoles.Coordinator));
+            && member.HasRole(RoleNames.Of(NodeRoles.Coordinator));
         Timers.StartSingleTimer(
             node, new TakeOut(dialled.Node), canBeReplaced ? s_between : _silence);
     }

@@ -40,7 +40,7 @@ public sealed class Stranding : UntypedActor, IWithTimers
     public ITimerScheduler Timers { get; set; } = null!;
 
     private bool HasCoordinator => _cluster.State.Members.Count(member =>
-        member.HasRole(ClusterActorConfiguration.NameOf(NodeRoles.Coordinator))
+        member.HasRole(RoleNames.Of(NodeRoles.Coordinator))
         && member.Status is not (MemberStatus.Down or MemberStatus.Removed)) > _coordinators / 2;
 
     /// <summary>One a node.</summary>

@@ -58,6 +58,18 @@ public sealed record MemberConfiguration(
 /// <param name="BindPort">The port that is listened on; 0: <paramref name="Port"/>.</param>
 public sealed record LinksConfiguration(int Port, LinkOptions Options, int BindPort = 0);
 
+/// <summary>The files, in PEM, of a node that speaks TLS with others and with users.</summary>
+/// <param name="Authority">Certificates of the authorities whose certificates are believed.</param>
+/// <param name="Certificate">The node's certificate.</param>
+/// <param name="Key">Its key.</param>
+public sealed record TlsConfiguration(string Authority, string Certificate, string Key);
+
+/// <summary>The files, in PEM, that the API is served with.</summary>
+/// <param name="Certificate">A certificate, and those that lead from it to one that browsers know.
+/// </param>
+/// <param name="Key">Its key.</param>
+public sealed record ApiCertificate(string Certificate, string Key);
+
 /// <summary>The state database and how long it is waited for.</summary>
 /// <param name="Options">Which it is.</param>
 /// <param name="Patience">For pieces of checkpoints and files.</param>
@@ -100,6 +112,9 @@ public sealed record ApiConfiguration(string Host, int Port)
 
     /// <summary>Whether it is meant that others than this machine may do everything.</summary>
     public bool IsInsecure { get; init; }
+
+    /// <summary>What it shows browsers; null: the node's certificate, if that has one.</summary>
+    public ApiCertificate? Certificate { get; init; }
 
     /// <summary>Names that it is reached by, beside localhost and <see cref="Host"/>.</summary>
     public ImmutableArray<string> Names { get; init; } = [];

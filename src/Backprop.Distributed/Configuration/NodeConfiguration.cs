@@ -40,6 +40,14 @@ public sealed record NodeConfiguration
     /// <summary>Where users' requests are taken (<c>backprop.api</c>).</summary>
     public required ApiConfiguration Api { get; init; }
 
+    /// <summary>What it shows other nodes and knows them by (<c>backprop.tls</c>); null: it speaks
+    /// without TLS.</summary>
+    public TlsConfiguration? Tls { get; init; }
+
+    /// <summary>Whether it is meant that other machines reach it without TLS
+    /// (<c>backprop.insecure</c>).</summary>
+    public bool IsInsecure { get; init; }
+
     /// <summary>Where it is measured (<c>backprop.metrics</c>).</summary>
     public required MetricsConfiguration Metrics { get; init; }
 

@@ -35,15 +35,6 @@ internal static class NodeConfigurationBinder
     private static readonly TimeSpan s_hour = TimeSpan.FromHours(1);
     private static readonly TimeSpan s_day = TimeSpan.FromDays(1);
 
-    // Names of roles in a configuration.
-    private static readonly ImmutableArray<(string Name, NodeRoles Role)> s_roles =
-    [
-        ("coordinator", NodeRoles.Coordinator),
-        ("parameter-server", NodeRoles.ParameterServer),
-        ("worker", NodeRoles.Worker),
-        ("console", NodeRoles.Console),
-    ];
-
     /// <summary>Reads every section. The result is good only if no mistake was noted.</summary>
     public static NodeConfiguration Bind(SettingReader settings)
     {
@@ -69,6 +60,8 @@ internal static class NodeConfigurationBinder
                 Roots = settings.Directories("data.roots", MaxRoots),
             },
             Api = Api(settings),
+            Tls = Tls(settings),
+            IsInsecure = settings.Boolean("insecure"),
             Metrics = new MetricsConfiguration(
                 settings.Choice("metrics.enabled", "false", "true") == "true",
                 settings.Host("metrics.host"), settings.Port("metrics.port")),
@@ -134,15 +127,15 @@ internal static class NodeConfigurationBinder
     private static MemberConfiguration Member(SettingReader settings)
     {
         NodeRoles roles = NodeRoles.None;
-        foreach (string name in settings.List("node.roles", s_roles.Length))
+        foreach (string name in settings.List("node.roles", RoleNames.All.Length))
         {
-            NodeRoles role = s_roles.FirstOrDefault(known => known.Name == name).Role;
+            NodeRoles role = RoleNames.Find(name);
             roles |= role;
             if (role == NodeRoles.None)
             {
                 settings.Mistake(
                     "node.roles", $"there is no role '{name}'; the roles are "
-                    + string.Join(", ", s_roles.Select(known => known.Name)));
+                    + string.Join(", ", RoleNames.All));
             }
         }
 
@@ -150,7 +143,7 @@ internal static class NodeConfigurationBinder
         {
             settings.Mistake(
                 "node.roles", "is empty; give one or more of "
-                + string.Join(", ", s_roles.Select(known => known.Name)));
+                + string.Join(", ", RoleNames.All));
         }
 
         return new MemberConfiguration(
@@ -197,6 +190,9 @@ internal static class NodeConfigurationBinder
             },
             IsInsecure = settings.Boolean("api.insecure"),
             Names = settings.List("api.names", MaxApiNames),
+            Certificate = Files(settings, "api", "certificate", "key") is [var shown, var key]
+                ? new ApiCertificate(shown, key)
+                : null,
         };
         foreach (string name in api.Names.Where(name => !SettingReader.IsHost(name)))
         {
@@ -217,6 +213,33 @@ internal static class NodeConfigurationBinder
         }
 
         return api;
+    }
+
+    private static TlsConfiguration? Tls(SettingReader settings) =>
+        Files(settings, "tls", "authority", "certificate", "key")
+            is [var authority, var certificate, var key]
+            ? new TlsConfiguration(authority, certificate, key)
+            : null;
+
+    // Names of files that are of use together only; null: there are none.
+    private static string[]? Files(SettingReader settings, string section, params string[] keys)
+    {
+        string[] files = [.. keys.Select(key => settings.FileOrNone($"{section}.{key}"))];
+        string[] missing = [.. keys.Where((_, i) => files[i].Length == 0)];
+        if (missing.Length == keys.Length)
+        {
+            return null;
+        }
+
+        foreach (string key in missing)
+        {
+            settings.Mistake(
+                $"{section}.{key}", "is empty, but backprop."
+                + $"{section}.{keys.First(other => !missing.Contains(other))} is not:"
+                + $" {string.Join(", ", keys)} are given together, or none of them");
+        }
+
+        return missing.Length == 0 ? files : null;
     }
 
     private static StateConfiguration State(SettingReader settings)

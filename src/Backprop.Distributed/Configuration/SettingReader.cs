@@ -109,6 +109,9 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
     /// <summary>A directory, where <c>~</c> at the beginning is the user's home.</summary>
     public string Directory(string key) => AtHome(Text(key, "the name of a directory"));
 
+    /// <summary>A file, where <c>~</c> at the beginning is the user's home, or nothing.</summary>
+    public string FileOrNone(string key) => AtHome(TextOrNone(key));
+
     /// <summary>Directories, at most so many.</summary>
     public ImmutableArray<string> Directories(string key, int most) =>
         [.. List(key, most).Select(AtHome)];

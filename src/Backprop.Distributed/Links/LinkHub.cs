@@ -87,9 +87,9 @@ public sealed class LinkHub : ILinkAcceptor, IDisposable
     LinkAdmission ILinkAcceptor.Admit(LinkIdentity peer)
     {
         var node = new NodeId(peer.Node);
-        if (_directory.Find(node) is null)
+        if (RefusalOf(peer) is { } refusal)
         {
-            return LinkAdmission.Refuse($"node {_self} does not know node {peer.Node}");
+            return LinkAdmission.Refuse(refusal);
         }
 
         var inbound = new InboundLink(this, node);
@@ -126,6 +126,22 @@ public sealed class LinkHub : ILinkAcceptor, IDisposable
     /// <summary>Lets no more frames come to an inbox.</summary>
     internal void Unregister(RunInbox inbox) =>
         PartsOf(inbox.Part).TryRemove(KeyValuePair.Create(inbox.Run, inbox));
+
+    /// <summary>Why a node at the other end of a link is not the one that it says it is; null: it
+    /// may be.</summary>
+    internal string? RefusalOf(LinkIdentity peer)
+    {
+        if (_directory.Find(new NodeId(peer.Node)) is not { } known)
+        {
+            return $"node {_self} does not know node {peer.Node}";
+        }
+
+        return peer.CertifiedRoles is { } certified && (known.Roles & ~certified) is var missing
+            && missing != NodeRoles.None
+            ? $"node {peer.Node} is a {string.Join(" and ", RoleNames.OfEach(missing))}, for which"
+                + " its certificate is not"
+            : null;
+    }
 
     /// <summary>Whom a frame is for; null: nobody here.</summary>
     internal RunInbox? Find(in FrameHeader header) =>

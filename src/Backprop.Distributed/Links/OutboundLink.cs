@@ -44,10 +44,16 @@ internal sealed class OutboundLink(LinkHub hub, NodeId peer, TimeProvider time)
     /// <inheritdoc/>
     public void OnOpened(ITensorLink link)
     {
-        if (link.Peer is { } other && other.Node != peer.Value)
+        if (link.Peer is { } other)
         {
-            link.Close($"node {other.Node} answers where node {peer} was");
-            return;
+            string? refusal = other.Node != peer.Value
+                ? $"node {other.Node} answers where node {peer} was"
+                : hub.RefusalOf(other);
+            if (refusal is not null)
+            {
+                link.Close(refusal);
+                return;
+            }
         }
 
         lock (_gate)

@@ -78,6 +78,11 @@ internal sealed class Dialling(
         {
             connection.SetSilenceDeadline(_options.OpeningDeadline);
             Deadline deadline = Deadline.After(_options.OpeningDeadline);
+            if (transport.Certificates is { } certificates)
+            {
+                connection.Secure(certificates, isServer: false, deadline);
+            }
+
             connection.Write(Hello.Encode(
                 HelloKind.Dial, transport.Identity, LinkTerms.Of(_options)));
             (LinkIdentity peer, LinkTerms terms) =

@@ -90,10 +90,14 @@ internal static class Hello
         }
 
         Span<byte> body = rest[..bodyBytes];
-        return kind == HelloKind.Refusal
-            ? throw new LinkEndedException(
-                LinkEndKind.NotOpened, "the peer refused: " + LinkText.Decode(body))
-            : Decode(body);
+        if (kind == HelloKind.Refusal)
+        {
+            throw new LinkEndedException(
+                LinkEndKind.NotOpened, "the peer refused: " + LinkText.Decode(body));
+        }
+
+        (LinkIdentity identity, LinkTerms terms) = Decode(body);
+        return (identity with { CertifiedRoles = connection.CertifiedRoles }, terms);
     }
 
     private static byte[] Frame(HelloKind kind, ReadOnlySpan<byte> body)

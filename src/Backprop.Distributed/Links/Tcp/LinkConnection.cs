@@ -1,4 +1,9 @@
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Security;
 
 namespace Backprop.Distributed.Links.Tcp;
 
@@ -7,11 +12,10 @@ namespace Backprop.Distributed.Links.Tcp;
 /// Everything blocks: a thread that waits in the kernel was measured to be twice as fast as the
 /// completions of asynchronous sockets.
 /// </summary>
-/// <remarks>The stream is the place for TLS: what wraps it here is all that would change.</remarks>
 internal sealed class LinkConnection : IDisposable
 {
     private readonly Socket _socket;
-    private readonly Stream _stream;
+    private Stream _stream;
 
     public LinkConnection(Socket socket, string remote)
     {
@@ -23,6 +27,80 @@ internal sealed class LinkConnection : IDisposable
 
     /// <summary>Where the other end is.</summary>
     public string Remote { get; }
+
+    /// <summary>What the other end may be by its certificate; null: there is none, since the
+    /// connection is without TLS.</summary>
+    public NodeRoles? CertifiedRoles { get; private set; }
+
+    /// <summary>Goes on in TLS 1.3, in which both ends show a certificate of the cluster.</summary>
+    /// <param name="certificates">This node's.</param>
+    /// <param name="isServer">Whether it has accepted the connection.</param>
+    /// <param name="deadline">Within which hands must be shaken, however slowly bytes trickle in.
+    /// </param>
+    /// <exception cref="LinkEndedException">The other end has no such certificate, or speaks
+    /// something else.</exception>
+    /// <exception cref="IOException">The connection failed, or time is up.</exception>
+    public void Secure(NodeCertificates certificates, bool isServer, Deadline deadline)
+    {
+        const NodeRoles wanted = NodeRoles.Worker | NodeRoles.ParameterServer;
+        string? refusal = null;
+        bool Validate(
+            object sender, X509Certificate? shown, X509Chain? chain, SslPolicyErrors errors)
+        {
+            var certificate = (X509Certificate2?)shown;
+            refusal = certificates.RefusalOf(certificate, wanted);
+            CertifiedRoles = certificate is null || refusal is not null
+                ? NodeRoles.None
+                : Security.CertifiedRoles.Of(certificate);
+            return refusal is null;
+        }
+
+        var secure = new SslStream(_stream, leaveInnerStreamOpen: false);
+
+        // The timeouts of single reads do not bound their sum.
+        using var limit = new Timer(
+            _ => Abort(), null, Milliseconds(deadline.Left), Timeout.Infinite);
+        try
+        {
+            if (isServer)
+            {
+                secure.AuthenticateAsServer(new SslServerAuthenticationOptions
+                {
+                    ServerCertificateContext = certificates.Context,
+                    ClientCertificateRequired = true,
+                    EnabledSslProtocols = SslProtocols.Tls13,
+                    CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+                    AllowTlsResume = false,
+                    RemoteCertificateValidationCallback = Validate,
+                });
+            }
+            else
+            {
+                secure.AuthenticateAsClient(new SslClientAuthenticationOptions
+                {
+                    // Nobody's name is compared, and none is sent.
+                    TargetHost = "",
+                    ClientCertificateContext = certificates.Context,
+                    EnabledSslProtocols = SslProtocols.Tls13,
+                    CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+                    AllowTlsResume = false,
+                    RemoteCertificateValidationCallback = Validate,
+                });
+            }
+
+            _stream = secure;
+        }
+        catch (AuthenticationException failure)
+        {
+            throw new LinkEndedException(
+                LinkEndKind.Refused,
+                refusal ?? $"does not shake hands in TLS 1.3: {failure.Message}");
+        }
+        catch (IOException) when (deadline.Left <= TimeSpan.Zero)
+        {
+            throw TimeIsUp();
+        }
+    }
 
     /// <summary>From now on a read or a write that moves nothing for this long fails.</summary>
     public void SetSilenceDeadline(TimeSpan silence)

@@ -154,8 +154,15 @@ internal sealed class TcpListening : ITensorListener
     {
         Deadline deadline = Deadline.After(_transport.Options.OpeningDeadline);
         connection.SetSilenceDeadline(_transport.Options.OpeningDeadline);
+        bool isSecure = _transport.Certificates is null;
         try
         {
+            if (_transport.Certificates is { } certificates)
+            {
+                connection.Secure(certificates, isServer: true, deadline);
+                isSecure = true;
+            }
+
             (LinkIdentity peer, LinkTerms terms) =
                 Hello.Read(connection, HelloKind.Dial, deadline);
             string? refusal = _transport.Identity.Refusal(peer) ?? Count(peer, ref node);
@@ -169,6 +176,12 @@ internal sealed class TcpListening : ITensorListener
             }
 
             return (Welcome(connection, admission), peer, terms);
+        }
+        catch (Exception failure) when (!isSecure && failure is LinkEndedException or IOException)
+        {
+            // Who has not come in by TLS is told nothing more.
+            connection.Dispose();
+            _acceptor.OnRefused(connection.Remote, failure.Message);
         }
         catch (LinkEndedException ended)
         {

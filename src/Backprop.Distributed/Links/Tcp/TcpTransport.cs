@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Backprop.Distributed.Security;
 
 namespace Backprop.Distributed.Links.Tcp;
 
@@ -11,10 +12,14 @@ public sealed class TcpTransport : ITensorTransport
     private bool _disposed;
 
     /// <summary>The links of node <paramref name="identity"/>.</summary>
+    /// <param name="identity">The node.</param>
+    /// <param name="options">Limits and times.</param>
+    /// <param name="certificates">What it shows; null: links are without TLS.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
     /// <exception cref="PlatformNotSupportedException">The processor is big-endian: buffers are
     /// sent as they lie in memory.</exception>
-    public TcpTransport(LinkIdentity identity, LinkOptions options)
+    public TcpTransport(
+        LinkIdentity identity, LinkOptions options, NodeCertificates? certificates = null)
     {
         options.Validate();
         if (!BitConverter.IsLittleEndian)
@@ -24,6 +29,7 @@ public sealed class TcpTransport : ITensorTransport
 
         Identity = identity;
         Options = options;
+        Certificates = certificates;
         BulkPool = new ReceiveBufferPool(FrameHeader.MaxPieceBytes, options.BulkBuffers);
         SmallPool = new ReceiveBufferPool(FrameHeader.MaxSmallBytes, options.SmallBuffers);
     }
@@ -31,6 +37,8 @@ public sealed class TcpTransport : ITensorTransport
     internal LinkIdentity Identity { get; }
 
     internal LinkOptions Options { get; }
+
+    internal NodeCertificates? Certificates { get; }
 
     internal ReceiveBufferPool BulkPool { get; }
 
