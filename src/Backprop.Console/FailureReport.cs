@@ -1,6 +1,7 @@
 using Backprop.Data;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Persistence;
+using Backprop.Distributed.Security;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Digests;
 using Backprop.Training.Specification;
@@ -28,7 +29,8 @@ internal static class FailureReport
             mistakes.Length == 1
                 ? mistakes[0]
                 : List("the node's configuration has " + mistakes.Length + " mistakes:", mistakes)),
-        MistakeException or InvalidDatasetException => (ExitCode.Mistake, failure.Message),
+        MistakeException or InvalidDatasetException or CertificateException =>
+            (ExitCode.Mistake, failure.Message),
         CheckpointException or StateDatabaseException or DigestException =>
             (ExitCode.Failure, failure.Message),
         FileNotFoundException { FileName: string file } =>

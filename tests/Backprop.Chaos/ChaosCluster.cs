@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Backprop.Chaos.Network;
 using Backprop.Chaos.Schedules;
+using Backprop.Distributed.Nodes;
 
 namespace Backprop.Chaos;
 
@@ -24,7 +25,9 @@ internal sealed class ChaosCluster : IDisposable
                 number, schedule.PartOf(number), directory, width, _rules, options)),
         ];
         int api = FreePorts.Next(IPAddress.Loopback);
-        Api = new RunApi(new Uri($"http://127.0.0.1:{api}"));
+        Api = options.Certificates is { } certificates
+            ? new RunApi(new Uri($"https://127.0.0.1:{api}"), certificates.Handler())
+            : new RunApi(new Uri($"http://127.0.0.1:{api}"), new SocketsHttpHandler());
         foreach (ChaosNode node in Nodes)
         {
             node.Configure(Configuration(node, Nodes[0], directory, api, options));
@@ -117,12 +120,7 @@ internal sealed class ChaosCluster : IDisposable
     private static string Configuration(
         ChaosNode node, ChaosNode coordinator, string directory, int api, ChaosOptions options)
     {
-        string role = node.Part switch
-        {
-            NodePart.Coordinator => "coordinator",
-            NodePart.Server => "parameter-server",
-            _ => "worker",
-        };
+        string role = RoleNames.Of(ChaosNode.RoleOf(node.Part));
         string bindHost = options.HasProxies ? "127.0.0.1" : "";
         string join = node.Part == NodePart.Coordinator ? "" : $"\"{coordinator.Address}\"";
         return $$"""

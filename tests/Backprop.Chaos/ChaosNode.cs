@@ -3,6 +3,7 @@ using System.Net;
 using Backprop.Chaos.Network;
 using Backprop.Chaos.Processes;
 using Backprop.Chaos.Schedules;
+using Backprop.Distributed.Nodes;
 
 namespace Backprop.Chaos;
 
@@ -37,6 +38,12 @@ internal sealed class ChaosNode : IDisposable
             _variables = _variables.SetItem(width, "0");
         }
 
+        if (options.Certificates is { } certificates)
+        {
+            _variables = _variables.SetItems(
+                certificates.VariablesOf($"node-{number}", RoleOf(part)));
+        }
+
         Port = FreePorts.Next(LoopbackProxy.AddressOf(number));
         LinksPort = FreePorts.Next(LoopbackProxy.AddressOf(number));
         int[] ports = options.HasProxies ? [Port, LinksPort] : [];
@@ -69,6 +76,14 @@ internal sealed class ChaosNode : IDisposable
     private string LogFile => Path.Combine(_directory, $"node-{Number}.log");
 
     private string ConfigurationFile => Path.Combine(_directory, $"node-{Number}.conf");
+
+    /// <summary>What a node of a part is.</summary>
+    public static NodeRoles RoleOf(NodePart part) => part switch
+    {
+        NodePart.Coordinator => NodeRoles.Coordinator,
+        NodePart.Server => NodeRoles.ParameterServer,
+        _ => NodeRoles.Worker,
+    };
 
     /// <summary>Writes its configuration.</summary>
     public void Configure(string text) => File.WriteAllText(ConfigurationFile, text);

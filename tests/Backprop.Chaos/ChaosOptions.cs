@@ -14,6 +14,10 @@ internal sealed record ChaosOptions
     /// cost no more than users' links. Default: yes.</summary>
     public bool HasProxies { get; init; } = true;
 
+    /// <summary>What its nodes show each other; null: they speak without TLS. Default: none.
+    /// </summary>
+    public ClusterCertificates? Certificates { get; init; }
+
     /// <summary>Variables of each node's environment, by its number.</summary>
     public Func<int, ImmutableDictionary<string, string>> Variables { get; init; } =
         _ => ImmutableDictionary<string, string>.Empty;

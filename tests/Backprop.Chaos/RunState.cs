@@ -21,15 +21,20 @@ internal sealed record RunState(
 }
 
 /// <summary>Asks the API of a chaos cluster.</summary>
-internal sealed class RunApi(Uri address) : IDisposable
+/// <param name="address">Where it is.</param>
+/// <param name="handler">Makes the connections.</param>
+internal sealed class RunApi(Uri address, HttpMessageHandler handler) : IDisposable
 {
-    private readonly HttpClient _http = new()
+    private readonly HttpClient _http = new(handler)
     {
         BaseAddress = address,
         Timeout = TimeSpan.FromSeconds(2),
     };
 
     private readonly Guid _submission = Guid.NewGuid();
+
+    /// <summary>Where it is.</summary>
+    public Uri Address => address;
 
     /// <summary>Hands a run in; it may be repeated.</summary>
     /// <returns>Its name; null: nobody answers.</returns>

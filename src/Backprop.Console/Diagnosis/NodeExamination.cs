@@ -18,6 +18,7 @@ internal static class NodeExamination
         found.Add(MemoryCheck.Memory());
         found.Add(MemoryCheck.OpenFiles(node));
         found.AddRange(HostCheck.Examine(node));
+        found.Add(CertificateCheck.Examine(node, TimeProvider.System));
         found.AddRange(PortCheck.Examine(node));
         found.AddRange(await PeerCheck.ExamineAsync(node, cancellation));
         found.AddRange(await DatabaseCheck.ExamineAsync(node, cancellation));

@@ -100,9 +100,6 @@ internal static class NodeServices
             services.AddSingleton(certificates);
         }
 
-        services.AddSingleton(provider => new RefusalLog(
-            line => provider.GetRequiredService<ActorSystem>().Log.Warning("{0}", line),
-            TimeProvider.System));
         services.AddSingleton<IHostLifetime, NoSignals>();
         services.AddSingleton(node);
         services.AddSingleton(node.State.Patience);
@@ -149,8 +146,7 @@ internal static class NodeServices
     {
         if (provider.GetService<NodeCertificates>() is { } certificates)
         {
-            akka.AddSetup(AkkaTls.Setup(
-                certificates, provider.GetRequiredService<RefusalLog>()));
+            akka.AddSetup(AkkaTls.Setup(certificates));
         }
 
         return akka;
@@ -215,8 +211,9 @@ internal static class NodeServices
                 new LinkIdentity(node.Cluster.Name, id.Value, Version), links.Options,
                 provider.GetService<NodeCertificates>()),
             provider.GetRequiredService<NodeDirectory>(), TimeProvider.System);
-        var refusals = provider.GetRequiredService<RefusalLog>();
-        hub.Refused += (remote, reason) => refusals.Add("tensor link", remote, reason);
+        ILoggingAdapter log = provider.GetRequiredService<ActorSystem>().Log;
+        hub.Refused += (remote, reason) =>
+            log.Warning("{0}", new Refusal("tensor link", remote, reason));
         try
         {
             LinkAddress bound = hub.Listen(

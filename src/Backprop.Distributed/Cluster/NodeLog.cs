@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.Event;
+using Backprop.Distributed.Security;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Cluster;
@@ -20,6 +21,8 @@ public sealed class NodeLog : UntypedActor
 
     private readonly LogLevel _least =
         Logging.LogLevelFor(Context.System.Settings.Config.GetString("akka.loglevel"));
+
+    private readonly RefusalLog _refusals = new(TimeProvider.System);
 
     private string? _node;
 
@@ -46,12 +49,33 @@ public sealed class NodeLog : UntypedActor
             case InitializeLogger:
                 Sender.Tell(new LoggerInitialized());
                 break;
+            case LogEvent log when RefusalIn(log) is { } refusal:
+                if (_refusals.Add(refusal) is { } text)
+                {
+                    Write(new LogLine(log.Timestamp, LogLevel.WarningLevel, text)
+                    {
+                        Node = Node(),
+                    });
+                }
+
+                break;
             case LogEvent log when IsNews(log):
-                Console.Out.WriteLine(LineOf(log, Node()).Write(_format));
-                Console.Out.Flush();
+                Write(LineOf(log, Node()));
                 break;
         }
     }
+
+    private void Write(LogLine line)
+    {
+        Console.Out.WriteLine(line.Write(_format));
+        Console.Out.Flush();
+    }
+
+    private static Refusal? RefusalIn(LogEvent log) =>
+        TransportNews.IsAbout(log, out Refusal? refusal) ? refusal
+        : log.Message is LogMessage message
+            ? message.Parameters().OfType<Refusal>().FirstOrDefault()
+            : null;
 
     /// <summary>What an event comes to.</summary>
     /// <param name="log">The event.</param>
@@ -85,6 +109,11 @@ public sealed class NodeLog : UntypedActor
     // it once.
     private bool IsNews(LogEvent log)
     {
+        if (TransportNews.IsAbout(log, out _))
+        {
+            return false;
+        }
+
         string source = log.LogClass?.Namespace ?? "";
         LogLevel least = Is(source, "Akka.Remote") || Is(source, "Akka.Cluster.Tools")
             ? LogLevel.ErrorLevel

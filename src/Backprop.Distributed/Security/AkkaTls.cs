@@ -1,4 +1,5 @@
 using Akka.Configuration;
+using Akka.Event;
 using Akka.Remote.Transport.DotNetty;
 using Backprop.Distributed.Nodes;
 
@@ -19,16 +20,15 @@ public static class AkkaTls
     /// <summary>What the transport shows and whom it lets in. The certificate stays the one of the
     /// moment, for as long as the actor system lives; authorities are read again.</summary>
     /// <param name="certificates">The node's.</param>
-    /// <param name="refusals">Is told who was refused.</param>
-    public static DotNettySslSetup Setup(NodeCertificates certificates, RefusalLog refusals) =>
+    public static DotNettySslSetup Setup(NodeCertificates certificates) =>
         new(
             certificates.Certificate, suppressValidation: false, requireMutualAuthentication: true,
-            customValidator: (shown, _, remote, _, _) =>
+            customValidator: (shown, _, remote, _, log) =>
             {
                 string? refusal = certificates.RefusalOf(shown, AnyRole);
                 if (refusal is not null)
                 {
-                    refusals.Add("control connection", remote, refusal);
+                    log.Warning("{0}", new Refusal("control connection", remote, refusal));
                 }
 
                 return refusal is null;

@@ -52,7 +52,7 @@ public sealed class NodeCertificates
         TlsConfiguration configuration, NodeRoles roles, TimeProvider time) =>
         new(configuration, roles, time);
 
-    /// <summary>Why whoever shows a certificate is no peer, in words that follow "it"; null: it is
+    /// <summary>Why whoever shows a certificate is no peer, in words; null: it is
     /// one.</summary>
     /// <param name="shown">What it shows; null: nothing.</param>
     /// <param name="wanted">It has to be for one of these roles.</param>
@@ -73,7 +73,7 @@ public sealed class NodeCertificates
         if (PeerCheck.Refusal(certificate, authorities, roles, now) is { } refusal)
         {
             throw new CertificateException(
-                $"other nodes would refuse this one, since it {refusal} ({files.Certificate}, held"
+                $"other nodes would refuse this one, since {refusal} ({files.Certificate}, held"
                 + $" against {files.Authority}); 'backprop certs issue' makes one that is good");
         }
 

@@ -14,7 +14,7 @@ public static class PeerCheck
     private const string ServerUsage = "1.3.6.1.5.5.7.3.1";
     private const string ClientUsage = "1.3.6.1.5.5.7.3.2";
 
-    /// <summary>Why a certificate is refused, in words that follow "it"; null: it is good.</summary>
+    /// <summary>Why a certificate is refused, in words; null: it is good.</summary>
     /// <param name="shown">What the peer has shown; null: nothing.</param>
     /// <param name="authorities">Whose certificates are believed.</param>
     /// <param name="wanted">It has to be for one of these roles.</param>
@@ -25,28 +25,28 @@ public static class PeerCheck
     {
         if (shown is null)
         {
-            return "shows no certificate";
+            return "it shows no certificate";
         }
 
         string name = $"certificate '{NameOf(shown)}'";
         if (now < shown.NotBefore || now > shown.NotAfter)
         {
             return now < shown.NotBefore
-                ? $"shows {name}, which is good only from {Written(shown.NotBefore)} on"
-                : $"shows {name}, which expired at {Written(shown.NotAfter)}";
+                ? $"it shows {name}, which is good only from {Written(shown.NotBefore)} on"
+                : $"it shows {name}, which expired at {Written(shown.NotAfter)}";
         }
 
         if (ChainRefusal(shown, authorities, now) is { } refusal)
         {
-            return $"shows {name}, {refusal}";
+            return $"it shows {name}, {refusal}";
         }
 
         NodeRoles roles = CertifiedRoles.Of(shown);
         return roles switch
         {
-            NodeRoles.None => $"shows {name}, which is for no role of a node",
+            NodeRoles.None => $"it shows {name}, which is for no role of a node",
             _ when (roles & wanted) == 0 =>
-                $"shows {name}, which is for {string.Join(", ", RoleNames.OfEach(roles))}, not for"
+                $"it shows {name}, which is for {string.Join(", ", RoleNames.OfEach(roles))}, not for"
                 + $" {string.Join(" or ", RoleNames.OfEach(wanted))}",
             _ => null,
         };

@@ -21,6 +21,19 @@ internal sealed partial class NodeProcess : IDisposable
         _log = log;
     }
 
+    /// <summary>Its number in the system.</summary>
+    public int Id => _process.Id;
+
+    /// <summary>What it has in memory, in bytes.</summary>
+    public long ResidentBytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     /// <summary>Whether it has not ended.</summary>
     public bool IsRunning => !_process.HasExited;
 

@@ -18,6 +18,8 @@ internal sealed class MeasuredNode : IAsyncDisposable
 
     public Uri Api => Named("api");
 
+    public string State => _state.Path;
+
     public Uri Listener => new(Named("metrics"), "/");
 
     public bool Listens => _host.Description.Any(

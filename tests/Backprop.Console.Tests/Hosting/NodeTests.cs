@@ -28,7 +28,8 @@ public sealed class NodeTests : IDisposable
         using ActorSystem plain = ActorSystem.Create(
             ClusterActorConfiguration.SystemName,
             NodeServices.ConfigurationOf(node, node.Member.Host));
-        using IHost host = NodeServices.Open(node, node.Member.Host);
+        using IHost host = NodeServices.Open(
+            node, node.Member.Host, certificates: null);
         var hosted = host.Services.GetRequiredService<ActorSystem>();
         Dictionary<string, string> expected = Flatten(plain.Settings.Config);
         Dictionary<string, string> actual = Flatten(hosted.Settings.Config);

@@ -63,7 +63,7 @@ public sealed class SecureLinkTests : IDisposable
     }
 
     [Theory]
-    [InlineData("none", "shows no certificate")]
+    [InlineData("none", "it shows no certificate")]
     [InlineData("other", "'another' has issued, not this cluster's authority")]
     [InlineData("expired", "which expired at")]
     [InlineData("role", "which is for console, not for parameter-server or worker")]
@@ -115,7 +115,7 @@ public sealed class SecureLinkTests : IDisposable
                 EnabledSslProtocols = SslProtocols.Tls12,
                 RemoteCertificateValidationCallback = (_, _, _, _) => true,
             }));
-        Assert.Contains("does not shake hands in TLS 1.3", _acceptor.WaitRefusal());
+        Assert.Contains("it does not shake hands in TLS 1.3", _acceptor.WaitRefusal());
         AssertListening();
     }
 
@@ -124,7 +124,7 @@ public sealed class SecureLinkTests : IDisposable
     {
         using var peer = new RawPeer(_address);
         peer.SendAsFarAsTaken(RawPeer.Hello());
-        Assert.Contains("does not shake hands in TLS 1.3", _acceptor.WaitRefusal());
+        Assert.Contains("it does not shake hands in TLS 1.3", _acceptor.WaitRefusal());
         peer.WaitClosed();
         AssertListening();
     }

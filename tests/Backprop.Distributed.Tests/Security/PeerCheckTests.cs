@@ -32,14 +32,14 @@ public sealed class PeerCheckTests : IDisposable
 
     [Fact]
     public void Nobody_comes_in_without_a_certificate() =>
-        Assert.Equal("shows no certificate", Refusal(null));
+        Assert.Equal("it shows no certificate", Refusal(null));
 
     [Fact]
     public void A_certificate_of_another_authority_is_refused()
     {
         using X509Certificate2 shown = _other.Certificate("node-1", NodeRoles.Worker);
         Assert.Equal(
-            "shows certificate 'node-1', which 'another' has issued, not this cluster's authority",
+            "it shows certificate 'node-1', which 'another' has issued, not this cluster's authority",
             Refusal(shown));
     }
 
@@ -81,9 +81,9 @@ public sealed class PeerCheckTests : IDisposable
             "node-1", NodeRoles.Worker, life: TimeSpan.FromHours(1));
         Assert.Null(Refusal(shown, now.AddMinutes(59)));
         Assert.StartsWith(
-            "shows certificate 'node-1', which expired at 2", Refusal(shown, now.AddMinutes(61)));
+            "it shows certificate 'node-1', which expired at 2", Refusal(shown, now.AddMinutes(61)));
         Assert.StartsWith(
-            "shows certificate 'node-1', which is good only from 2",
+            "it shows certificate 'node-1', which is good only from 2",
             Refusal(shown, now.AddMinutes(-10)));
     }
 
@@ -96,7 +96,7 @@ public sealed class PeerCheckTests : IDisposable
     public void A_certificate_for_other_roles_is_refused(NodeRoles roles, string words)
     {
         using X509Certificate2 shown = _authority.Certificate("node-1", roles);
-        Assert.Equal($"shows certificate 'node-1', {words}", Refusal(shown));
+        Assert.Equal($"it shows certificate 'node-1', {words}", Refusal(shown));
     }
 
     [Fact]
@@ -126,7 +126,7 @@ public sealed class PeerCheckTests : IDisposable
         using X509Certificate2 shown = request.CreateSelfSigned(
             DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(1));
         string refusal = Refusal(shown)!;
-        Assert.StartsWith($"shows certificate 'a?b?{new string('x', 60)}'", refusal);
+        Assert.StartsWith($"it shows certificate 'a?b?{new string('x', 60)}'", refusal);
         Assert.DoesNotContain('\n', refusal);
     }
 

@@ -94,7 +94,7 @@ internal sealed class LinkConnection : IDisposable
         {
             throw new LinkEndedException(
                 LinkEndKind.Refused,
-                refusal ?? $"does not shake hands in TLS 1.3: {failure.Message}");
+                refusal ?? $"it does not shake hands in TLS 1.3: {failure.Message}");
         }
         catch (IOException) when (deadline.Left <= TimeSpan.Zero)
         {

@@ -181,7 +181,9 @@ internal sealed class TcpListening : ITensorListener
         {
             // Who has not come in by TLS is told nothing more.
             connection.Dispose();
-            _acceptor.OnRefused(connection.Remote, failure.Message);
+            _acceptor.OnRefused(connection.Remote, failure is LinkEndedException
+                ? failure.Message
+                : $"the handshake failed: {failure.Message}");
         }
         catch (LinkEndedException ended)
         {
