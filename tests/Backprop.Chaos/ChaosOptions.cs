@@ -14,6 +14,10 @@ internal sealed record ChaosOptions
     /// cost no more than users' links. Default: yes.</summary>
     public bool HasProxies { get; init; } = true;
 
+    /// <summary>HOCON of where the state lies; null: in SQLite's files, in the cluster's directory.
+    /// </summary>
+    public string? Persistence { get; init; }
+
     /// <summary>Variables of each node's environment, by its number.</summary>
     public Func<int, ImmutableDictionary<string, string>> Variables { get; init; } =
         _ => ImmutableDictionary<string, string>.Empty;

@@ -1,7 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Serialization;
 using Akka.Actor;
+using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Coordination;
+using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Serialization;
 using Backprop.Training.Protocol.Coordination;
 using Backprop.Training.Tests.Protocol.Coordination;
@@ -52,6 +54,17 @@ public sealed class RecordSerializerTests : IDisposable
         }
 
         Assert.Equal(File.ReadAllLines(GoldenFile()), lines);
+    }
+
+    [Fact]
+    public void A_node_that_says_no_protocol_speaks_the_first()
+    {
+        // As the first version wrote it.
+        byte[] first = Convert.FromHexString(
+            "0a0463617473121d0a05633a31233910041a016320022a03312e3030043a067838362d36341801");
+        var read = (Introduction)_serializer.FromBinary(first, "IN");
+        Assert.Equal("1.0", read.Node.SoftwareVersion);
+        Assert.Equal(new ProtocolSupport(1, 1, 1), read.Node.Protocol);
     }
 
     [Fact]
