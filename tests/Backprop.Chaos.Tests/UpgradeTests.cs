@@ -10,6 +10,7 @@ public sealed class UpgradeTests : IDisposable
     private const int Coordinator = 0;
     private const int Servers = 2;
     private const int Workers = 2;
+    private const int Length = 100;
 
     // Steps that each mixture of versions makes, at least, before the next node is upgraded.
     private const int StepsBetween = 30;
@@ -99,6 +100,4 @@ public sealed class UpgradeTests : IDisposable
                 ChaosSpecification.For(Length, Workers), _directory.FullName),
             end.Weights);
     }
-
-    private const int Length = 150;
 }
