@@ -1,3 +1,4 @@
+using Backprop.Chaos.Processes;
 using Backprop.Chaos.Schedules;
 using Backprop.Distributed.Tests.Persistence;
 
@@ -49,15 +50,54 @@ public sealed class RestoreTests : IDisposable
             end.Weights);
     }
 
-    private ChaosCluster Start(string name, PostgreSqlServer database)
+    [SkippableFact]
+    public async Task A_run_that_began_with_SQLite_is_moved_and_ends_with_PostgreSQL()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "every node has a loopback address of its own");
+        using var database = new PostgreSqlServer();
+        Skip.If(database.WhyNot is not null, database.WhyNot);
+        string run;
+        using (ChaosCluster cluster = Start("before", database: null))
+        {
+            (run, _) = await Trial.BeginAsync(cluster);
+            await Trial.SeeAsync(
+                cluster, run, now => now.Version >= StepsBeforeBackup
+                    && now.Happenings.Any(text => text.Contains("is committed")));
+        }
+
+        string configuration = Path.Combine(_directory.FullName, "next.conf");
+        File.WriteAllText(
+            configuration, $"backprop.persistence {{ {PersistenceOf(database)} }}");
+        (int exitCode, string output, string error) = BackpropProgram.Run(
+            new Dictionary<string, string> { ["HOME"] = _directory.FullName },
+            "state", "copy", "--from", Path.Combine(_directory.FullName, "before", "state"),
+            "--config", configuration);
+        Assert.True(exitCode == 0, error);
+        Assert.Contains("the state of cluster chaos is copied", output);
+
+        using ChaosCluster moved = Start("after", database);
+        await Trial.AwaitNodesAsync(moved);
+        RunState end = await Trial.SeeAsync(moved, run, now => now.IsOver);
+
+        Assert.Equal("completed", end.Standing);
+        Assert.Equal(
+            ChaosSpecification.Undisturbed(
+                ChaosSpecification.For(Trial.Length), _directory.FullName),
+            end.Weights);
+    }
+
+    private static string PersistenceOf(PostgreSqlServer database) =>
+        $"provider = postgresql, schema = {Schema},"
+            + $" connection-string = \"{database.Connection}\"";
+
+    private ChaosCluster Start(string name, PostgreSqlServer? database)
     {
         var cluster = new ChaosCluster(
             Path.Combine(_directory.FullName, name), Schedule.Calm(Servers, Workers),
             new ChaosOptions
             {
                 Silence = null,
-                Persistence = $"provider = postgresql, schema = {Schema},"
-                    + $" connection-string = \"{database.Connection}\"",
+                Persistence = database is null ? null : PersistenceOf(database),
             });
         cluster.StartAll();
         return cluster;

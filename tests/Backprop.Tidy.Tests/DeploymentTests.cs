@@ -51,6 +51,13 @@ public sealed partial class DeploymentTests
         ];
         Assert.NotEmpty(alerts);
         Assert.Equal(alerts.Order(), sections.Order());
+        string[] manuals =
+        [
+            .. Manual().Matches(Repository.Read("deploy/prometheus/alerts.yml"))
+                .Select(match => match.Groups[1].Value),
+        ];
+        Assert.Equal(
+            alerts.Select(alert => $"{Operations}#{alert.ToLowerInvariant()}"), manuals);
     }
 
     // What the unit grants a node that leaves.
@@ -60,6 +67,9 @@ public sealed partial class DeploymentTests
 
     [GeneratedRegex(@"^ +- alert: (\w+)$", RegexOptions.Multiline)]
     private static partial Regex Alert();
+
+    [GeneratedRegex(@"^ +manual: ""(.+)""$", RegexOptions.Multiline)]
+    private static partial Regex Manual();
 
     [GeneratedRegex(@"^#+ (Backprop\w+)$", RegexOptions.Multiline)]
     private static partial Regex AlertSection();

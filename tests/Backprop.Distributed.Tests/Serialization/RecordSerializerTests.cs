@@ -116,6 +116,48 @@ public sealed class RecordSerializerTests : IDisposable
         }
     }
 
+    public static TheoryData<string> Events => [.. RecordSamples.All
+        .Where(sample => sample.Value is RunEvent or RegistryEvent).Select(sample => sample.Key)];
+
+    [Theory]
+    [MemberData(nameof(Events))]
+    public void An_event_of_which_a_bit_has_turned_over_is_refused_or_means_the_same(string name)
+    {
+        object sample = RecordSamples.All[name];
+        string manifest = _serializer.Manifest(sample);
+        byte[] golden = _serializer.ToBinary(sample);
+        string meaning = StructuralText.Of(sample);
+        int refused = 0;
+        for (int bit = 0; bit < golden.Length * 8; bit++)
+        {
+            byte[] damaged = [.. golden];
+            damaged[bit / 8] ^= (byte)(1 << (bit % 8));
+            try
+            {
+                // The checksum's own tag may be what was hit: then it is another field.
+                Assert.Equal(
+                    meaning, StructuralText.Of(_serializer.FromBinary(damaged, manifest)));
+            }
+            catch (SerializationException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, (golden.Length - EventChecksum.Length) * 8, golden.Length * 8);
+    }
+
+    [Theory]
+    [MemberData(nameof(Events))]
+    public void An_event_of_the_first_version_has_no_checksum_and_is_read(string name)
+    {
+        object sample = RecordSamples.All[name];
+        byte[] first = _serializer.ToBinary(sample)[..^EventChecksum.Length];
+        Assert.Equal(
+            StructuralText.Of(sample),
+            StructuralText.Of(_serializer.FromBinary(first, _serializer.Manifest(sample))));
+    }
+
     [Fact]
     public void An_event_of_a_later_version_is_refused()
     {
