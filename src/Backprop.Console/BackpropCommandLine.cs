@@ -43,6 +43,7 @@ internal static class BackpropCommandLine
         root.Add(HealthCommand.Create(environment));
         root.Add(TokenCommand.Create(environment));
         root.Add(CertsCommand.Create(environment));
+        root.Add(StateCommand.Create(environment));
         root.Add(CompletionCommand.Create(environment));
         root.Add(SharedOptions.Json());
         foreach (SuggestDirective suggest in root.Directives.OfType<SuggestDirective>())

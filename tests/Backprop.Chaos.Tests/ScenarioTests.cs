@@ -7,9 +7,6 @@ namespace Backprop.Chaos.Tests;
 public sealed class ScenarioTests : IDisposable
 {
     private const int Coordinator = 0;
-    private const int Length = 30;
-    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(4);
-
     // On a machine that has much else to do, nodes are silent for longer than they would be.
     private static readonly TimeSpan s_longSilence = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan s_shortSilence = TimeSpan.FromSeconds(5);
@@ -22,10 +19,10 @@ public sealed class ScenarioTests : IDisposable
     public async Task A_coordinator_that_starts_again_goes_on_where_servers_and_workers_are()
     {
         using ChaosCluster cluster = Start(servers: 1, workers: 1, s_longSilence);
-        (string run, _) = await BeginAsync(cluster);
+        (string run, _) = await Trial.BeginAsync(cluster);
         cluster.Nodes[Coordinator].End();
         cluster.Nodes[Coordinator].Start();
-        RunState end = await SeeAsync(cluster, run, state => state.IsOver);
+        RunState end = await Trial.SeeAsync(cluster, run, state => state.IsOver);
         Assert.Equal("completed", end.Standing);
         Assert.Equal(1, end.Generation);
         Assert.Contains(end.Happenings, text => text.Contains("has taken over, in term 2"));
@@ -35,12 +32,12 @@ public sealed class ScenarioTests : IDisposable
     public async Task A_server_that_is_told_to_end_takes_no_step_with_it()
     {
         using ChaosCluster cluster = Start(servers: 2, workers: 1, s_longSilence);
-        (string run, RunState begun) = await BeginAsync(cluster);
+        (string run, RunState begun) = await Trial.BeginAsync(cluster);
         cluster.Nodes[1].Process!.Terminate();
-        RunState next = await SeeAsync(cluster, run, state => state.Generation == 2);
+        RunState next = await Trial.SeeAsync(cluster, run, state => state.Generation == 2);
         string saved = next.Happenings.Last(text => text.Contains("the run is saved at version"));
         Assert.True(long.Parse(saved[(saved.LastIndexOf(' ') + 1)..]) >= begun.Version, saved);
-        Assert.Equal("completed", (await SeeAsync(cluster, run, state => state.IsOver)).Standing);
+        Assert.Equal("completed", (await Trial.SeeAsync(cluster, run, state => state.IsOver)).Standing);
         Assert.Contains("ended", cluster.Nodes[1].Log());
     }
 
@@ -48,12 +45,12 @@ public sealed class ScenarioTests : IDisposable
     public async Task A_run_below_its_workers_pauses_and_resumes_by_itself()
     {
         using ChaosCluster cluster = Start(servers: 1, workers: 2, s_longSilence);
-        (string run, _) = await BeginAsync(cluster, leastWorkers: 2);
+        (string run, _) = await Trial.BeginAsync(cluster, leastWorkers: 2);
         cluster.Nodes[3].End();
-        RunState paused = await SeeAsync(cluster, run, state => state.Standing == "paused");
+        RunState paused = await Trial.SeeAsync(cluster, run, state => state.Standing == "paused");
         Assert.Equal("1 of at least 2 workers are there", paused.Reason);
         cluster.Nodes[3].Start();
-        RunState end = await SeeAsync(cluster, run, state => state.IsOver);
+        RunState end = await Trial.SeeAsync(cluster, run, state => state.IsOver);
         Assert.Equal("completed", end.Standing);
         Assert.Equal(1, end.Generation);
     }
@@ -62,18 +59,18 @@ public sealed class ScenarioTests : IDisposable
     public async Task A_node_that_was_given_up_comes_back_by_itself()
     {
         using ChaosCluster cluster = Start(servers: 1, workers: 2, s_shortSilence);
-        (string run, _) = await BeginAsync(cluster);
+        (string run, _) = await Trial.BeginAsync(cluster);
         cluster.Do(new Fault.Isolate(3, TimeSpan.Zero));
-        await UntilAsync(
+        await Trial.UntilAsync(
             () => Task.FromResult(
                 cluster.Nodes[3].Log().Any(line => line.StartsWith("returning: "))),
             "it is not given up");
         cluster.Heal();
-        await UntilAsync(
+        await Trial.UntilAsync(
             () => Task.FromResult(
                 cluster.Nodes[3].Log().Count(line => line == "ready") == 2),
             "it does not come back");
-        Assert.Equal("completed", (await SeeAsync(cluster, run, state => state.IsOver)).Standing);
+        Assert.Equal("completed", (await Trial.SeeAsync(cluster, run, state => state.IsOver)).Standing);
     }
 
     [SkippableFact]
@@ -82,20 +79,20 @@ public sealed class ScenarioTests : IDisposable
         using SmallDisk disk =
             SmallDisk.Mount(Path.Combine(_directory.FullName, "state"), "64m");
         using ChaosCluster cluster = Start(servers: 1, workers: 1, s_longSilence);
-        (string run, _) = await BeginAsync(cluster);
+        (string run, _) = await Trial.BeginAsync(cluster);
 
         disk.FillBut(0);
-        await UntilAsync(
+        await Trial.UntilAsync(
             async () => (await cluster.Api.WarningsAsync() ?? []).Any(
                 warning => warning.Contains("database or disk is full")),
             "nobody says that the disk is full");
         disk.Empty();
 
-        RunState end = await SeeAsync(cluster, run, state => state.IsOver);
+        RunState end = await Trial.SeeAsync(cluster, run, state => state.IsOver);
         Assert.Equal("completed", end.Standing);
         Assert.Equal(
             ChaosSpecification.Undisturbed(
-                ChaosSpecification.For(Length), _directory.FullName),
+                ChaosSpecification.For(Trial.Length), _directory.FullName),
             end.Weights);
     }
 
@@ -107,47 +104,5 @@ public sealed class ScenarioTests : IDisposable
             new ChaosOptions { Silence = silence });
         cluster.StartAll();
         return cluster;
-    }
-
-    private static async Task<(string Run, RunState State)> BeginAsync(
-        ChaosCluster cluster, int leastWorkers = 1)
-    {
-        string? run = null;
-        await UntilAsync(
-            async () => await cluster.Api.CountNodesAsync() == cluster.Nodes.Length,
-            "the cluster is not complete");
-        await UntilAsync(
-            async () => (run ??= await cluster.Api.SubmitAsync(
-                ChaosSpecification.For(Length, leastWorkers))) is not null,
-            "nobody takes the run");
-        return (run!, await SeeAsync(cluster, run!, state => state.Version > 0));
-    }
-
-    private static async Task<RunState> SeeAsync(
-        ChaosCluster cluster, string run, Func<RunState, bool> holds)
-    {
-        RunState? seen = null;
-        await UntilAsync(
-            async () => (seen = await cluster.Api.ShowAsync(run) ?? seen) is { } state
-                && (holds(state) || state.IsOver),
-            "the run does not get there");
-        return holds(seen!)
-            ? seen!
-            : throw new InvalidOperationException(
-                $"the run is over: {string.Join('\n', seen!.Happenings)}");
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> holds, string otherwise)
-    {
-        using var limit = new CancellationTokenSource(s_patience);
-        while (!await holds())
-        {
-            if (limit.IsCancellationRequested)
-            {
-                throw new TimeoutException(otherwise);
-            }
-
-            await Task.Delay(50);
-        }
     }
 }

@@ -133,7 +133,8 @@ internal sealed class ChaosCluster : IDisposable
                 bind-host = "{{bindHost}}", roles = [{{role}}], shutdown-grace = 15s
               }
               links { port = {{node.LinksPort}} }
-              persistence { directory = "{{Path.Combine(directory, "state")}}" }
+              persistence { {{options.Persistence
+                ?? $"directory = \"{Path.Combine(directory, "state")}\""}} }
               api { port = {{(node.Part == NodePart.Coordinator ? api : 0)}} }
             }
             {{(options.Silence is { } silence ? Impatience(silence) : "")}}

@@ -17,6 +17,7 @@ internal sealed class ChaosNode : IDisposable
     private readonly ImmutableDictionary<string, string> _variables;
     private readonly LoopbackProxy[] _proxies;
     private NodeProcess? _process;
+    private string _program = BackpropProgram.Built;
 
     /// <summary>One that is not started yet.</summary>
     /// <param name="number">Its number.</param>
@@ -88,6 +89,20 @@ internal sealed class ChaosNode : IDisposable
     /// <summary>Writes its configuration.</summary>
     public void Configure(string text) => File.WriteAllText(ConfigurationFile, text);
 
+    /// <summary>Puts another version of the software in the place of its own, from its next start
+    /// on.</summary>
+    /// <param name="program">The file <c>backprop.dll</c> of it.</param>
+    /// <param name="announced">The version that it is to say it is; null: its own.</param>
+    public void Upgrade(string program, string? announced)
+    {
+        _program = program;
+        if (announced is not null)
+        {
+            File.AppendAllText(
+                ConfigurationFile, $"\nbackprop.node.announced-version = \"{announced}\"\n");
+        }
+    }
+
     /// <summary>Starts its process, if it has none.</summary>
     public void Start()
     {
@@ -99,7 +114,9 @@ internal sealed class ChaosNode : IDisposable
         End();
         Array.ForEach(_proxies, proxy => proxy.Open());
         _process = NodeProcess.Start(
-            LogFile, _variables, "--config", ConfigurationFile, "--threads", "1");
+            LogFile,
+            BackpropProgram.CommandOf(
+                _program, _variables, "node", "--config", ConfigurationFile, "--threads", "1"));
     }
 
     /// <summary>Ends its process without a word: its ports refuse from then on.</summary>

@@ -18,6 +18,10 @@ internal sealed record ChaosOptions
     /// </summary>
     public ClusterCertificates? Certificates { get; init; }
 
+    /// <summary>HOCON of where the state lies; null: in SQLite's files, in the cluster's directory.
+    /// </summary>
+    public string? Persistence { get; init; }
+
     /// <summary>Variables of each node's environment, by its number.</summary>
     public Func<int, ImmutableDictionary<string, string>> Variables { get; init; } =
         _ => ImmutableDictionary<string, string>.Empty;

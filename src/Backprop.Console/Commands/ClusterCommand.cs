@@ -12,7 +12,7 @@ internal static class ClusterCommand
     private const int MostNodes = 64;
 
     private static readonly string[] s_head =
-        ["node", "roles", "status", "threads", "runs"];
+        ["node", "roles", "status", "version", "threads", "runs"];
 
     public static Command Create(CommandEnvironment environment) => new(
         "cluster", "Start, end and look at a cluster of processes of this machine")
@@ -130,6 +130,7 @@ internal static class ClusterCommand
         [
             $"cluster {cluster.Name}, coordinated by {RunWatchText.Name(cluster.Coordinator)}",
             .. TextTable.Write(s_head, [.. cluster.Nodes.Select(Row)], environment.Width),
+            .. NodeText.Versions(cluster) is { } versions ? (string[])[versions] : [],
             .. cluster.Warnings.Select(warning => $"warning: {RunWatchText.Plain(warning)}"),
         ]);
         return ExitCode.Done;
@@ -138,6 +139,7 @@ internal static class ClusterCommand
     private static string[] Row(NodeView node) =>
     [
         node.Address, NodeText.Roles(node), node.Status,
+        RunWatchText.Plain(node.Description.SoftwareVersion),
         NumberText.Count(node.Description.Threads), NodeText.Runs(node),
     ];
 

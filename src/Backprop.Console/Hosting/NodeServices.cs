@@ -37,8 +37,8 @@ internal sealed record NodeLinks(LinkHub Hub, LinkAddress Address);
 /// actors that start with it.</summary>
 internal static class NodeServices
 {
-    private static string Version =>
-        typeof(NodeServices).Assembly.GetName().Version!.ToString();
+    private static readonly SoftwareVersion s_own = new(
+        typeof(NodeServices).Assembly.GetName().Version!.ToString(), ProtocolSupport.Current);
 
     private static string Processor =>
         $"{RuntimeInformation.ProcessArchitecture} with {(int)SimdWidths.Best * 32}-bit vectors";
@@ -74,7 +74,7 @@ internal static class NodeServices
         {
             HostApplicationBuilder plain = Host.CreateEmptyApplicationBuilder(settings: null);
             Add(plain.Services, node, address, certificates);
-            NodeTelemetry.Add(plain, node, address, Version);
+            NodeTelemetry.Add(plain, node, address, VersionOf(node).Release);
             return plain.Build();
         }
 
@@ -87,7 +87,7 @@ internal static class NodeServices
         }
 
         Add(serving.Services, node, address, certificates);
-        NodeTelemetry.Add(serving, node, address, Version);
+        NodeTelemetry.Add(serving, node, address, VersionOf(node).Release);
         return serving.Build();
     }
 
@@ -208,8 +208,8 @@ internal static class NodeServices
         var hub = new LinkHub(
             id,
             new TcpTransport(
-                new LinkIdentity(node.Cluster.Name, id.Value, Version), links.Options,
-                provider.GetService<NodeCertificates>()),
+                new LinkIdentity(node.Cluster.Name, id.Value, VersionOf(node).Release),
+                links.Options, provider.GetService<NodeCertificates>()),
             provider.GetRequiredService<NodeDirectory>(), TimeProvider.System);
         ILoggingAdapter log = provider.GetRequiredService<ActorSystem>().Log;
         hub.Refused += (remote, reason) =>
@@ -233,9 +233,15 @@ internal static class NodeServices
         var node = provider.GetRequiredService<NodeConfiguration>();
         return new NodeDescription(
             IdOf(provider.GetRequiredService<ActorSystem>()), node.Member.Roles,
-            provider.GetRequiredService<NodeLinks>().Address, Version, node.EffectiveThreads,
-            Processor);
+            provider.GetRequiredService<NodeLinks>().Address, VersionOf(node).Release,
+            node.EffectiveThreads, Processor)
+        {
+            Protocol = VersionOf(node).Protocol,
+        };
     }
+
+    private static SoftwareVersion VersionOf(NodeConfiguration node) =>
+        node.Member.AnnouncedVersion ?? s_own;
 
     private static NodeContext Share(IServiceProvider provider)
     {

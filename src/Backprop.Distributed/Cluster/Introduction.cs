@@ -19,9 +19,6 @@ public sealed record Introduction(string Cluster, NodeDescription Node, bool Wan
                 + $" {Node.Node} belongs to '{Cluster}'";
         }
 
-        return younger.Node.SoftwareVersion != Node.SoftwareVersion
-            ? $"node {younger.Node.Node} runs version {younger.Node.SoftwareVersion}, but node"
-                + $" {Node.Node} runs {Node.SoftwareVersion}; nodes of one cluster run the same"
-            : null;
+        return ProtocolSupport.Refusal(Node, younger.Node);
     }
 }

@@ -43,6 +43,9 @@ public sealed record MemberConfiguration(
     /// <summary>Stands for this machine's own name.</summary>
     public const string AutoHost = "auto";
 
+    /// <summary>The version that it says it is, in tests of upgrades; null: its own.</summary>
+    public SoftwareVersion? AnnouncedVersion { get; init; }
+
     /// <summary>Whether users' requests are taken here.</summary>
     public bool ServesApi => (Roles & (NodeRoles.Coordinator | NodeRoles.Console)) != 0;
 

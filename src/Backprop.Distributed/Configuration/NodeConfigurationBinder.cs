@@ -149,7 +149,25 @@ internal static class NodeConfigurationBinder
         return new MemberConfiguration(
             settings.Host("node.host"), settings.Port("node.port"), roles,
             settings.Duration("node.shutdown-grace", s_second, s_hour),
-            settings.HostOrNone("node.bind-host"), settings.Port("node.bind-port"));
+            settings.HostOrNone("node.bind-host"), settings.Port("node.bind-port"))
+        {
+            AnnouncedVersion = AnnouncedVersion(settings),
+        };
+    }
+
+    private static SoftwareVersion? AnnouncedVersion(SettingReader settings)
+    {
+        const string key = "node.announced-version";
+        string text = settings.TextOrNone(key);
+        SoftwareVersion? version = SoftwareVersion.Parse(text);
+        if (text.Length > 0 && version is null)
+        {
+            settings.Mistake(
+                key, $"'{text}' is no version, written like 0.2.0/2/1/1: release, protocol, the"
+                + " oldest protocol that it understands, arithmetic");
+        }
+
+        return version;
     }
 
     private static LinksConfiguration Links(SettingReader settings)

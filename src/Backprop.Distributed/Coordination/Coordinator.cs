@@ -121,6 +121,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
                 break;
             case JournalUnavailable away:
                 _journalTrouble = $"the database: {away.Reason}";
+                NoteTrouble(away);
                 break;
             default:
                 Unhandled(message);
@@ -585,6 +586,18 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         Decide(
             isKept ? [] : [new ModelStored(Now, ready.Run, ready.Model)],
             () => run.Tell(new ModelKept()));
+    }
+
+    // Of one that has never begun, nobody would hear otherwise.
+    private void NoteTrouble(JournalUnavailable away)
+    {
+        foreach ((RunId run, RunSeat seat) in _seats)
+        {
+            if (!seat.IsThere && RunCoordinator.JournalNameOf(run) == away.PersistenceId)
+            {
+                seat.Trouble = $"its journal: {away.Reason}";
+            }
+        }
     }
 
     private void MarkAway(IActorRef actor)

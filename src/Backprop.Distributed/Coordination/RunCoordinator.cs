@@ -58,7 +58,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     public RunCoordinator(
         CoordinatorContext context, RegisteredRun registered, CoordinationPlan plan,
         IActorRef registry)
-        : base($"run-{registered.Id}", RunLog.Empty, (log, happened) => log.Apply(happened))
+        : base(JournalNameOf(registered.Id), RunLog.Empty, (log, happened) => log.Apply(happened))
     {
         _context = context;
         _clock = new SteadyTime(context.Time);
@@ -78,6 +78,9 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
 
     private LogScope Scope => new(
         _plan.Run, _run?.State.Open?.Number, _progress?.Version ?? _run?.State.Position.Step);
+
+    /// <summary>Names a run's journal.</summary>
+    public static string JournalNameOf(RunId run) => $"run-{run}";
 
     /// <summary>The coordinator of a run, under a supervisor that starts it again.</summary>
     public static Props Props(

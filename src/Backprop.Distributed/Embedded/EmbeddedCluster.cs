@@ -128,6 +128,9 @@ public sealed class EmbeddedCluster : IAsyncDisposable
     /// <summary>Asks the coordinator.</summary>
     public ICoordinatorClient Client { get; }
 
+    /// <summary>Where its actors live.</summary>
+    internal ActorSystem System => _system;
+
     private static Config Logging { get; } = ConfigurationFactory.ParseString("""
         akka {
           loglevel = WARNING

@@ -5,8 +5,9 @@ namespace Backprop.Distributed.Links;
 /// <summary>Who is at one end of a link.</summary>
 /// <param name="Cluster">The cluster's name; links join nodes of one cluster only.</param>
 /// <param name="Node">The node's id: its address and incarnation.</param>
-/// <param name="SoftwareVersion">The version of this software; another one may compute other bits.
-/// </param>
+/// <param name="SoftwareVersion">The version of its software, for people: whether nodes of two
+/// versions may be in one cluster is settled when they introduce themselves, and only whom a node
+/// has met has links with it.</param>
 public sealed record LinkIdentity(string Cluster, string Node, string SoftwareVersion)
 {
     /// <summary>Bytes of UTF-8 that each text may have.</summary>
@@ -23,12 +24,6 @@ public sealed record LinkIdentity(string Cluster, string Node, string SoftwareVe
         {
             return $"node {peer.Node} belongs to cluster '{peer.Cluster}', node {Node} to"
                 + $" '{Cluster}'";
-        }
-
-        if (peer.SoftwareVersion != SoftwareVersion)
-        {
-            return $"node {peer.Node} runs version {peer.SoftwareVersion}, node {Node} version"
-                + $" {SoftwareVersion}; nodes of one cluster run the same";
         }
 
         return peer.Node == Node ? $"node {Node} dialled itself" : null;

@@ -23,6 +23,7 @@ public abstract class CoordinatorJournal<TState, TEvent> : UntypedPersistentActo
     where TEvent : class
 {
     private readonly Func<TState, TEvent, TState> _apply;
+    private long _replayed;
 
     /// <summary>Before anything is replayed.</summary>
     /// <param name="persistenceId">Names the journal, for ever.</param>
@@ -77,6 +78,16 @@ public abstract class CoordinatorJournal<TState, TEvent> : UntypedPersistentActo
         switch (message)
         {
             case TEvent decision:
+                // Nothing is ever deleted of a journal, and what follows a gap would mean
+                // something else.
+                _replayed++;
+                if (LastSequenceNr != _replayed)
+                {
+                    throw new InvalidOperationException(
+                        $"event {_replayed} is missing: {LastSequenceNr} comes after"
+                        + $" {_replayed - 1}");
+                }
+
                 State = _apply(State, decision);
                 break;
             case RecoveryCompleted:

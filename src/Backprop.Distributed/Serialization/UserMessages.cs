@@ -202,6 +202,9 @@ internal static class UserMessages
         SoftwareVersion = node.SoftwareVersion,
         Threads = node.Threads,
         Processor = node.Processor,
+        Protocol = node.Protocol.Newest,
+        OldestProtocol = node.Protocol.Oldest,
+        Arithmetic = node.Protocol.Arithmetic,
     };
 
     public static NodeDescription FromWire(Wire.NodeDescription? message)
@@ -223,7 +226,12 @@ internal static class UserMessages
             new LinkAddress(
                 WireChecks.Text(message.LinksHost, "a host's name"), message.LinksPort),
             WireChecks.Text(message.SoftwareVersion, "a software's version"), message.Threads,
-            WireChecks.Text(message.Processor, "a processor's name"));
+            WireChecks.Text(message.Processor, "a processor's name"))
+        {
+            Protocol = new ProtocolSupport(
+                Math.Max(1, message.Protocol), Math.Max(1, message.OldestProtocol),
+                Math.Max(1, message.Arithmetic)),
+        };
     }
 
     private static CoordinatorRequest.ListRuns FromWire(Wire.ListRuns message) => new()

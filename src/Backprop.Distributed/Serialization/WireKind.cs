@@ -17,6 +17,13 @@ internal sealed record WireKind(
     string Manifest, Type Type, int MaxBytes, Func<object, IMessage> ToWire,
     Func<byte[], object> FromWire)
 {
+    /// <summary>Whether its bytes end in a checksum: of what is stored, and has none elsewhere.
+    /// </summary>
+    public bool HasChecksum { get; init; }
+
+    /// <summary>Whether it is a piece in the snapshot store, which has a digest of its own.</summary>
+    public bool IsPiece => Type == typeof(CheckpointPiece) || Type == typeof(FilePiece);
+
     // A status may carry the sums of a part of an evaluation; everything else is far smaller.
     private const int MaxControlBytes = 16 << 20;
 
@@ -63,8 +70,8 @@ internal sealed record WireKind(
             Wire.CoordinatorRequest.Parser, UserMessages.FromWire),
         Of("CA", MaxControlBytes, UserMessages.ToWire,
             Wire.CoordinatorAnswer.Parser, UserMessages.FromWire),
-        Of("RE", MaxControlBytes, EventMessages.ToWire,
-            Wire.RunEvent.Parser, EventMessages.FromWire),
+        Stored("RE", EventMessages.ToWire, Wire.RunEvent.Parser, EventMessages.FromWire,
+            message => message.HasChecksum ? message.Checksum : null),
         Of("IN", MaxControlBytes, NodeQuestions.ToWire,
             Wire.Introduction.Parser, NodeQuestions.FromWire),
         Of("DR", MaxControlBytes, DigestMessages.ToWire,
@@ -83,8 +90,8 @@ internal sealed record WireKind(
             Wire.TimelineRequest.Parser, TimelineMessages.FromWire),
         Of("TA", MaxTimelineBytes, TimelineMessages.ToWire,
             Wire.TimelineAnswer.Parser, TimelineMessages.FromWire),
-        Of("GE", MaxControlBytes, RegistryMessages.ToWire,
-            Wire.RegistryEvent.Parser, RegistryMessages.FromWire),
+        Stored("GE", RegistryMessages.ToWire, Wire.RegistryEvent.Parser, RegistryMessages.FromWire,
+            message => message.HasChecksum ? message.Checksum : null),
     ];
 
     /// <summary>The kinds by manifest.</summary>
@@ -108,6 +115,23 @@ internal sealed record WireKind(
 
         return null;
     }
+
+    private static WireKind Stored<T, TMessage>(
+        string manifest, Func<T, TMessage> toWire, MessageParser<TMessage> parser,
+        Func<TMessage, T> fromWire, Func<TMessage, uint?> checksumOf)
+        where T : notnull
+        where TMessage : IMessage<TMessage> =>
+        new(
+            manifest, typeof(T), MaxControlBytes, value => toWire((T)value),
+            bytes =>
+            {
+                TMessage message = parser.ParseFrom(bytes);
+                EventChecksum.Require(bytes, checksumOf(message));
+                return fromWire(message);
+            })
+        {
+            HasChecksum = true,
+        };
 
     private static WireKind Of<T, TMessage>(
         string manifest, int maxBytes, Func<T, TMessage> toWire, MessageParser<TMessage> parser,

@@ -34,8 +34,10 @@ public sealed class WireSerializer : SerializerWithStringManifest
     {
         WireKind kind = KindOf(obj);
         IMessage message = kind.ToWire(obj);
-        CheckLength(kind, message.CalculateSize());
-        return message.ToByteArray();
+        CheckLength(
+            kind, message.CalculateSize() + (kind.HasChecksum ? EventChecksum.Length : 0));
+        byte[] content = message.ToByteArray();
+        return kind.HasChecksum ? EventChecksum.Append(content) : content;
     }
 
     /// <inheritdoc/>
@@ -50,6 +52,20 @@ public sealed class WireSerializer : SerializerWithStringManifest
                 + " version of this one");
         }
 
+        try
+        {
+            return Read(kind, bytes);
+        }
+        catch (SerializationException damage) when (kind.IsPiece)
+        {
+            // The database has answered. Were this an exception, the snapshot store would take it
+            // for a failure of the database, and after some of them would ask it for nothing more.
+            return new DamagedPiece(damage.Message);
+        }
+    }
+
+    private static object Read(WireKind kind, byte[] bytes)
+    {
         CheckLength(kind, bytes.Length);
         try
         {
@@ -75,3 +91,7 @@ public sealed class WireSerializer : SerializerWithStringManifest
         }
     }
 }
+
+/// <summary>Stands for a stored piece of which the bytes cannot be read.</summary>
+/// <param name="Reason">Why, in words.</param>
+internal sealed record DamagedPiece(string Reason);

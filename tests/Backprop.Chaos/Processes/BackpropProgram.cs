@@ -10,6 +10,9 @@ internal static class BackpropProgram
     /// <summary>The checkout: paths in run specifications are relative to it.</summary>
     public static string RepositoryRoot { get; } = FindRoot();
 
+    /// <summary>The program that was built with the tests.</summary>
+    public static string Built { get; } = Path.Combine(AppContext.BaseDirectory, "backprop.dll");
+
     /// <summary>Runs <c>backprop</c> to its end.</summary>
     /// <param name="environment">Variables set beside the inherited ones.</param>
     /// <param name="arguments">The command line.</param>
@@ -33,7 +36,13 @@ internal static class BackpropProgram
 
     /// <summary>How to start <c>backprop</c>, with its output to be read.</summary>
     public static ProcessStartInfo Command(
-        IReadOnlyDictionary<string, string> environment, params string[] arguments)
+        IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        CommandOf(Built, environment, arguments);
+
+    /// <summary>How to start a version of <c>backprop</c>, with its output to be read.</summary>
+    public static ProcessStartInfo CommandOf(
+        string program, IReadOnlyDictionary<string, string> environment,
+        params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -42,7 +51,7 @@ internal static class BackpropProgram
             WorkingDirectory = RepositoryRoot,
         };
         start.ArgumentList.Add("exec");
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "backprop.dll"));
+        start.ArgumentList.Add(program);
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);

@@ -42,10 +42,16 @@ internal sealed partial class NodeProcess : IDisposable
     /// <param name="environment">Variables set beside the inherited ones.</param>
     /// <param name="arguments">After <c>backprop node</c>.</param>
     public static NodeProcess Start(
-        string logFile, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+        string logFile, IReadOnlyDictionary<string, string> environment,
+        params string[] arguments) =>
+        Start(logFile, BackpropProgram.Command(environment, ["node", .. arguments]));
+
+    /// <summary>Starts one by a command of its own.</summary>
+    /// <param name="logFile">What it writes is added here.</param>
+    /// <param name="command">A <c>backprop node</c>, of any version.</param>
+    public static NodeProcess Start(string logFile, ProcessStartInfo command)
     {
-        Process process = Process.Start(
-            BackpropProgram.Command(environment, ["node", .. arguments]))
+        Process process = Process.Start(command)
             ?? throw new InvalidOperationException("dotnet did not start");
         Watcher.EndWithUs(process.Id);
         var log = new StreamWriter(

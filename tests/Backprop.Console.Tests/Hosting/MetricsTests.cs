@@ -67,7 +67,9 @@ public sealed partial class MetricsTests
 
     [SkippableTheory]
     [InlineData("check", Alerts)]
+    [InlineData("check", "deploy/prometheus/scaling.yml")]
     [InlineData("test", "deploy/prometheus/alerts.test.yml")]
+    [InlineData("test", "deploy/prometheus/scaling.test.yml")]
     public void Prometheus_takes_the_alerts_and_they_fire(string what, string file)
     {
         string? promtool = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')

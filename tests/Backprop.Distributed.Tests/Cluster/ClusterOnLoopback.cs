@@ -17,7 +17,7 @@ internal sealed class ClusterOnLoopback : IAsyncDisposable
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(60);
     private readonly List<LoopbackNode> _nodes = [];
 
-    public LoopbackNode Add(NodeRoles roles, string version = "1.0", string cluster = "test")
+    public LoopbackNode Add(NodeRoles roles, string version = "2.0/3/2/1", string cluster = "test")
     {
         var node = new LoopbackNode(roles, version, cluster);
         node.Join(_nodes.FirstOrDefault(one => !one.Cluster.IsTerminated) ?? node);
@@ -71,6 +71,7 @@ internal sealed class LoopbackNode
 
     public LoopbackNode(NodeRoles roles, string version, string cluster)
     {
+        SoftwareVersion software = SoftwareVersion.Parse(version)!;
         System = ActorSystem.Create(
             ClusterActorConfiguration.SystemName,
             s_test.WithFallback(ClusterActorConfiguration.Of(new ClusterOptions
@@ -84,7 +85,10 @@ internal sealed class LoopbackNode
             cluster,
             new NodeDescription(
                 Membership.NodeOf(Cluster.SelfUniqueAddress), roles,
-                new LinkAddress("a-host-that-is-not-believed", 7), version, 1, "test"),
+                new LinkAddress("a-host-that-is-not-believed", 7), software.Release, 1, "test")
+            {
+                Protocol = software.Protocol,
+            },
             WantsAnswer: false);
         IActorRef membership = System.ActorOf(
             Membership.Props(Introduction, Directory, Refusals.Enqueue, _ => { }),

@@ -78,9 +78,11 @@ public sealed class MembershipTests
     }
 
     [Theory]
-    [InlineData("2.0", "test", "runs version 2.0")]
-    [InlineData("1.0", "other", "means to join cluster 'other'")]
-    public async Task A_node_of_another_version_or_cluster_is_refused_on_both_sides(
+    [InlineData("3.0/4/4/1", "test", "upgrade the cluster to a version between them first")]
+    [InlineData("1.0/1/1/1", "test", "upgrade the node first")]
+    [InlineData("2.0/3/2/2", "test", "a run would come to other bits")]
+    [InlineData("2.0/3/2/1", "other", "means to join cluster 'other'")]
+    public async Task A_node_of_a_version_too_far_or_of_another_cluster_is_refused_on_both_sides(
         string version, string name, string reason)
     {
         await using var cluster = new ClusterOnLoopback();
@@ -96,6 +98,24 @@ public sealed class MembershipTests
         Assert.Equal([first.Id], seen.Nodes.Select(node => node.Id));
         Assert.True(first.Knows(first));
         Assert.Empty(first.Refusals);
+    }
+
+    [Theory]
+    [InlineData("1.0/2/1/1")]
+    [InlineData("3.0/4/3/1")]
+    public async Task A_node_of_the_version_before_or_after_is_let_in(string version)
+    {
+        await using var cluster = new ClusterOnLoopback();
+        LoopbackNode first = cluster.Add(NodeRoles.Coordinator);
+        LoopbackNode other = cluster.Add(NodeRoles.Worker, version);
+        NodesAvailable seen = await ClusterOnLoopback.SeeAsync(
+            first, told => told.Nodes.Count(node => node.IsUsable) == 2, "not two usable nodes");
+        NodeDescription known = seen.Nodes.Single(node => node.Id == other.Id).Description;
+        Assert.Equal(
+            SoftwareVersion.Parse(version), new SoftwareVersion(
+                known.SoftwareVersion, known.Protocol));
+        Assert.Empty(seen.Warnings);
+        Assert.Empty(other.Refusals);
     }
 
     private static async Task<ClusterView> ShowAsync(LoopbackNode from) =>

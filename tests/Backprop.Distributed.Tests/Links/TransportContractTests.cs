@@ -278,14 +278,12 @@ public abstract class TransportContractTests
     }
 
     [Theory]
-    [InlineData("other", "a", "1.2.3", "cluster")]
-    [InlineData("test", "a", "1.2.4", "version")]
-    [InlineData("test", "b", "1.2.3", "dialled itself")]
-    public void A_stranger_is_refused_by_name(
-        string cluster, string node, string version, string word)
+    [InlineData("other", "a", "cluster")]
+    [InlineData("test", "b", "dialled itself")]
+    public void A_stranger_is_refused_by_name(string cluster, string node, string word)
     {
         using LinkPair pair = LinkPair.Apart(
-            Transport(new LinkIdentity(cluster, node, version), Quick),
+            Transport(new LinkIdentity(cluster, node, "1.2.4"), Quick),
             Transport(LinkPair.Identity("b"), Quick));
         pair.Dial();
         LinkEnd end = pair.DiallerOwner.WaitEnd();

@@ -37,6 +37,8 @@ public sealed class PostgreSqlServer : IDisposable
     public string Connection =>
         $"Host=127.0.0.1;Port={_port};Username=tests;Database=postgres;Pooling=False";
 
+    private string[] Server => ["-h", "127.0.0.1", "-p", $"{_port}", "-U", "tests"];
+
     private string Data => Path.Combine(_folder, "data");
 
     public void Start() => Run(
@@ -44,6 +46,27 @@ public sealed class PostgreSqlServer : IDisposable
         "-o", $"-c listen_addresses=127.0.0.1 -c port={_port} -c fsync=off -k {_folder}", "start");
 
     public void Stop() => Run($"{Programs}/pg_ctl", "-D", Data, "-w", "-m", "immediate", "stop");
+
+    /// <summary>What the server's databases hold, as <c>pg_dump</c> has it; in the custom format.
+    /// </summary>
+    /// <param name="schema">Only this schema.</param>
+    /// <returns>The file, which every user may read.</returns>
+    public string Dump(string schema)
+    {
+        string file = Run("mktemp", "-t", "backprop-dump-XXXXXX").Trim();
+        Run($"{Programs}/pg_dump", [.. Server, "-Fc", "-n", schema, "-f", file, "postgres"]);
+        Run("chmod", "a+r", file);
+        return file;
+    }
+
+    /// <summary>Puts what was dumped elsewhere into this server, and removes the file.</summary>
+    public void Restore(string file)
+    {
+        Run(
+            $"{Programs}/pg_restore",
+            [.. Server, "--exit-on-error", "--no-owner", "-d", "postgres", file]);
+        Run("rm", "-f", file);
+    }
 
     public void Dispose()
     {
