@@ -13,20 +13,37 @@ internal static class BackpropProgram
     /// <param name="home">In the place of the user's, whose own cluster and its address stay what
     /// they are.</param>
     /// <param name="arguments">The command.</param>
-    public static Process Start(string home, params string[] arguments) => Process.Start(
-        new ProcessStartInfo("dotnet", [File, .. arguments])
+    public static Process Start(string home, params string[] arguments) =>
+        Start(home, cores: null, arguments);
+
+    /// <summary>Starts it on some cores.</summary>
+    /// <param name="home">As above.</param>
+    /// <param name="cores">As <c>taskset -c</c> has them, which has to be there; null: wherever
+    /// this process may run. What it starts itself runs there too.</param>
+    /// <param name="arguments">The command.</param>
+    public static Process Start(string home, string? cores, string[] arguments)
+    {
+        string[] command = ["dotnet", File, .. arguments];
+        string[] whole = cores is null ? command : ["taskset", "-c", cores, .. command];
+        return Process.Start(new ProcessStartInfo(whole[0], whole[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             // One thread a worker.
             Environment = { ["HOME"] = home, ["BACKPROP__COMPUTE__THREADS"] = "1" },
         })!;
+    }
 
     /// <summary>Runs it to its end.</summary>
     /// <returns>What it wrote.</returns>
-    public static string Run(string home, params string[] arguments)
+    public static string Run(string home, params string[] arguments) =>
+        Run(home, cores: null, arguments);
+
+    /// <summary>Runs it to its end on some cores.</summary>
+    /// <returns>What it wrote.</returns>
+    public static string Run(string home, string? cores, string[] arguments)
     {
-        using Process process = Start(home, arguments);
+        using Process process = Start(home, cores, arguments);
         Task<string> error = process.StandardError.ReadToEndAsync();
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         if (!process.WaitForExit(s_deadline))

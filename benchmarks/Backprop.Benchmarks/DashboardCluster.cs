@@ -12,13 +12,17 @@ internal sealed class DashboardCluster : IDisposable
 
     /// <summary>Starts it.</summary>
     /// <param name="directory">For its state.</param>
-    public DashboardCluster(string directory)
+    /// <param name="cores">Where what trains runs, as <c>taskset -c</c> has it; null: wherever this
+    /// process may run, as the console node does in any case.</param>
+    public DashboardCluster(string directory, string? cores)
     {
         _home = directory;
         _state = Path.Combine(directory, "state");
         BackpropProgram.Run(
-            _home, "cluster", "up", "--workers", "1", "--parameter-servers", "1", "--state",
-            _state);
+            _home, cores,
+            [
+                "cluster", "up", "--workers", "1", "--parameter-servers", "1", "--state", _state,
+            ]);
         string log = File.ReadAllText(Path.Combine(_state, "coordinator.log"));
         string coordinator = Field(log.Split('\n'), "node").Split(' ')[0];
         _console = BackpropProgram.Start(

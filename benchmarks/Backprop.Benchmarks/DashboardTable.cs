@@ -31,10 +31,19 @@ internal static class DashboardTable
         """;
 
     /// <summary>Prints the table.</summary>
-    public static void Print()
+    /// <param name="options"><c>--training-cores LIST</c>, as <c>taskset -c</c> has them.</param>
+    /// <returns>The program's exit code.</returns>
+    public static int Print(string[] options)
     {
+        if (options is not ([] or ["--training-cores", _]))
+        {
+            Console.Error.WriteLine("usage: dashboards [--training-cores LIST]");
+            return 2;
+        }
+
         DirectoryInfo scratch = Directory.CreateTempSubdirectory("backprop-dashboards-");
-        using var cluster = new DashboardCluster(scratch.FullName);
+        using var cluster = new DashboardCluster(
+            scratch.FullName, options is [_, var cores] ? cores : null);
         try
         {
             PrintAsync(cluster).GetAwaiter().GetResult();
@@ -44,6 +53,8 @@ internal static class DashboardTable
             cluster.Dispose();
             scratch.Delete(recursive: true);
         }
+
+        return 0;
     }
 
     private static async Task PrintAsync(DashboardCluster cluster)
@@ -60,7 +71,8 @@ internal static class DashboardTable
         Console.WriteLine(
             $"1 worker, 1 parameter server, 1 coordinator, 1 console, {Rounds} rounds in turns");
         Console.WriteLine(
-            "pages      ms/step  console cores  reads p50 ms  reads p99 ms  events/s");
+            "pages      ms/step  console cores  readers' cores  reads p50 ms  reads p99 ms"
+            + "  events/s");
         Write(0, alone);
         Write(Pages, watched);
     }
@@ -70,6 +82,7 @@ internal static class DashboardTable
             CultureInfo.InvariantCulture,
             $"{pages,5}{Median(rounds, round => round.StepMilliseconds),13:F3}"
             + $"{Median(rounds, round => round.ConsoleCores),15:F3}"
+            + $"{Median(rounds, round => round.ReaderCores),16:F3}"
             + $"{Median(rounds, round => round.ReadP50),14:F2}"
             + $"{Median(rounds, round => round.ReadP99),14:F2}"
             + $"{Median(rounds, round => round.EventsASecond),10:F0}"));
@@ -89,7 +102,7 @@ internal static class DashboardTable
         string run = await SubmitAsync(http);
         using var ending = new CancellationTokenSource();
         var looked = new Looks(http, run, ending.Token);
-        TimeSpan before = cluster.ConsoleTime;
+        TimeSpan before = cluster.ConsoleTime, own = Environment.CpuUsage.TotalTime;
         long began = Stopwatch.GetTimestamp();
         Task[] readers =
         [
@@ -103,13 +116,14 @@ internal static class DashboardTable
         JsonElement result = await AwaitEndAsync(http, run);
         double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
         double cores = (cluster.ConsoleTime - before).TotalSeconds / seconds;
+        double ownCores = (Environment.CpuUsage.TotalTime - own).TotalSeconds / seconds;
         await ending.CancelAsync();
         await Task.WhenAll(readers);
         var elapsed = TimeSpan.Parse(
             result.GetProperty("elapsed").GetString()!, CultureInfo.InvariantCulture);
         double[] reads = [.. looked.Milliseconds.Order()];
         return new Round(
-            elapsed.TotalMilliseconds / result.GetProperty("steps").GetInt64(), cores,
+            elapsed.TotalMilliseconds / result.GetProperty("steps").GetInt64(), cores, ownCores,
             reads[reads.Length / 2], reads[(int)(reads.Length * 0.99)],
             looked.Events / seconds);
     }
@@ -142,8 +156,8 @@ internal static class DashboardTable
     }
 
     private sealed record Round(
-        double StepMilliseconds, double ConsoleCores, double ReadP50, double ReadP99,
-        double EventsASecond);
+        double StepMilliseconds, double ConsoleCores, double ReaderCores, double ReadP50,
+        double ReadP99, double EventsASecond);
 
     /// <summary>Whoever looks at a run through a console node.</summary>
     private sealed class Looks(HttpClient http, string run, CancellationToken ending)

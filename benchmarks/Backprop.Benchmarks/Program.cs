@@ -22,9 +22,8 @@ internal static class Program
             case ["cluster"]:
                 ClusterTable.Print();
                 return 0;
-            case ["dashboards"]:
-                DashboardTable.Print();
-                return 0;
+            case ["dashboards", .. string[] options]:
+                return DashboardTable.Print(options);
             case ["scale"]:
                 ScaleTable.Print();
                 return 0;

@@ -37,6 +37,27 @@ public sealed partial class RunTests(PageFixture fixture)
     }
 
     [SkippableFact]
+    public async Task The_nodes_that_took_part_stay_unfolded_while_the_run_goes_on()
+    {
+        Chromium.Require();
+        await using GoingRun run = await fixture.SubmitLongAsync();
+        await using Visit visit = await fixture.VisitAsync();
+        await visit.OpenAsync($"runs/{run.Id}");
+        ILocator workers =
+            visit.Page.GetByRole(AriaRole.Region, new() { Name = "Workers" });
+        ILocator details = workers.Locator("details");
+        await details.GetByText("took part so far").ClickAsync();
+        await Expect(details.GetByText("served, since")).ToBeVisibleAsync();
+
+        // The run's numbers have changed meanwhile, and those of its workers with them.
+        ILocator speed = workers.GetByText(" each").First;
+        string before = await speed.InnerTextAsync();
+        await Expect(speed).Not.ToHaveTextAsync(before);
+        await Expect(details).ToHaveAttributeAsync("open", "");
+        visit.AssertQuiet();
+    }
+
+    [SkippableFact]
     public async Task Who_comes_back_in_the_middle_sees_the_whole_run()
     {
         Chromium.Require();

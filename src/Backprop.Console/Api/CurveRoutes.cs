@@ -92,10 +92,10 @@ internal static class CurveRoutes
         }
 
         FeedState state = reader.Feed.State;
-        CurveSegment found = state.CurvesBetween(from, to);
+        CurveSegment found = state.Curves.Between(from, to);
         return ApiAnswers.Json(
             http, state.Age, state.Trouble,
             CurveTable.Of(
-                run, state.EndStep, state.Layers, CurveThinning.Thin(found, points)));
+                run, state.Curves.EndStep, state.Layers, CurveThinning.Thin(found, points)));
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Console.Api.Access;
 using Backprop.Console.Prediction;
 using Backprop.Data;
 using Backprop.Distributed.Coordination;
@@ -52,11 +53,11 @@ internal static class PredictionRoutes
             .Produces<PredictionInput>().Describes(
                 StatusCodes.Status404NotFound, StatusCodes.Status409Conflict,
                 StatusCodes.Status503ServiceUnavailable);
-        runs.MapPost("{id}/predict", (
+        Reading.Mark(runs.MapPost("{id}/predict", (
                 string id, PredictionRequest request, CancellationToken cancellation) =>
                 ApiAnswers.WithRun(id, run => WithModelAsync(
                     backend, run, (model, shape) => Predict(run, model, shape, request),
-                    cancellation)))
+                    cancellation))))
             .WithName("Predict").WithSummary("What a run's trained network makes of a sample")
             .Produces<PredictionAnswer>().Describes(
                 StatusCodes.Status400BadRequest, StatusCodes.Status404NotFound,

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Reflection;
+using Backprop.Console.Api.Access;
 using Backprop.Distributed.Coordination;
 using Backprop.Training.Specification;
 using Microsoft.AspNetCore.Builder;
@@ -32,9 +33,9 @@ internal static class SpecificationRoutes
 
     public static void Map(RouteGroupBuilder specifications, ApiBackend backend)
     {
-        specifications.MapPost("/validate", async (
+        Reading.Mark(specifications.MapPost("/validate", async (
                 HttpRequest request, CancellationToken cancellation) =>
-                Judge(await ReadAsync(request, cancellation), backend))
+                Judge(await ReadAsync(request, cancellation), backend)))
             .Accepts<string>("text/plain")
             .WithName("ValidateSpecification")
             .WithSummary("Whether a specification would be taken")

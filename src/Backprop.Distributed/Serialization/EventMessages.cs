@@ -127,6 +127,7 @@ internal static class EventMessages
                 {
                     Version = aborted.Version,
                     Reason = WireChecks.ToReason(aborted.Reason),
+                    Cause = (Wire.CheckpointLoss)aborted.Cause,
                 };
                 break;
             case CheckpointCommitted committed:
@@ -188,7 +189,9 @@ internal static class EventMessages
                 message.CheckpointBegun.Waits),
             Wire.RunEvent.HappenedOneofCase.CheckpointAborted => new CheckpointAborted(
                 at, message.CheckpointAborted.Version,
-                WireChecks.FromReason(message.CheckpointAborted.Reason)),
+                WireChecks.FromReason(message.CheckpointAborted.Reason),
+                WireChecks.Enum<CheckpointLoss>(
+                    (int)message.CheckpointAborted.Cause, "checkpoint loss")),
             Wire.RunEvent.HappenedOneofCase.CheckpointCommitted => new CheckpointCommitted(
                 at, ResultMessages.FromWire(message.CheckpointCommitted.Manifest)),
             Wire.RunEvent.HappenedOneofCase.CheckpointRetired =>

@@ -83,6 +83,7 @@ internal static class ServerMessages
                 {
                     Version = lost.Version,
                     Reason = WireChecks.ToReason(lost.Reason),
+                    Cause = (Wire.CheckpointLoss)lost.Cause,
                 }
                 : null,
         };
@@ -116,7 +117,9 @@ internal static class ServerMessages
         Lease = message.Lease is { } lease ? FromWire(lease) : null,
         NonFinite = message.NonFinite is { } stop ? FromWire(stop) : null,
         Lost = message.Lost is { } lost
-            ? new LostCheckpoint(lost.Version, WireChecks.FromReason(lost.Reason))
+            ? new LostCheckpoint(
+                lost.Version, WireChecks.FromReason(lost.Reason),
+                WireChecks.Enum<CheckpointLoss>((int)lost.Cause, "checkpoint loss"))
             : null,
         Copies = CopyMessages.Copies(message.Copies),
         CopiesOff = message.HasCopiesOff ? WireChecks.FromReason(message.CopiesOff) : null,

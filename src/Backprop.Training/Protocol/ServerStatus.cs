@@ -66,10 +66,23 @@ public sealed record CheckpointPart(int FirstBlock, int EndBlock, string Sha256)
 public sealed record SavedSlice(
     long Version, long? BestVersion, double? EpochLossSum, ImmutableArray<CheckpointPart> Parts);
 
+/// <summary>Why there is no checkpoint where there was to be one.</summary>
+public enum CheckpointLoss
+{
+    /// <summary>It could not be saved.</summary>
+    Failed,
+
+    /// <summary>A server was past its version before it heard of it: nothing is wrong, and one of
+    /// a later version may be begun at once.</summary>
+    Passed,
+}
+
 /// <summary>A checkpoint that could not be saved.</summary>
 /// <param name="Version">Its version.</param>
 /// <param name="Reason">Why, in words.</param>
-public sealed record LostCheckpoint(long Version, string Reason);
+/// <param name="Cause">Why, as far as it decides what comes next.</param>
+public sealed record LostCheckpoint(
+    long Version, string Reason, CheckpointLoss Cause = CheckpointLoss.Failed);
 
 /// <summary>What the first server knows of training when a lease ends.</summary>
 /// <param name="Version">The lease's end.</param>

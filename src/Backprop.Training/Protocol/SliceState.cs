@@ -529,7 +529,7 @@ public sealed class SliceState
             ?? throw new InvalidOperationException("no checkpoint is being saved");
         _saving = null;
         _copiedVersion = null;
-        LoseCheckpoint(saving.Version, reason);
+        LoseCheckpoint(saving.Version, reason, CheckpointLoss.Failed);
     }
 
     /// <summary>The weights at the end of a lease are checked.</summary>
@@ -768,7 +768,7 @@ public sealed class SliceState
             return _saving is null ? SliceWork.CopyCheckpoint : null;
         }
 
-        LoseCheckpoint(wanted, $"version {wanted} is past");
+        LoseCheckpoint(wanted, $"version {wanted} is past", CheckpointLoss.Passed);
         return null;
     }
 
@@ -828,9 +828,9 @@ public sealed class SliceState
     private long LastGoodVersion(bool weightsAreFinite) =>
         weightsAreFinite || !_hasPrevious ? Version : Version - 1;
 
-    private void LoseCheckpoint(long version, string reason)
+    private void LoseCheckpoint(long version, string reason, CheckpointLoss cause)
     {
-        _lost = new LostCheckpoint(version, reason);
+        _lost = new LostCheckpoint(version, reason, cause);
         _statusChanged = true;
     }
 

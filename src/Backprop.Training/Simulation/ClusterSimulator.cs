@@ -64,6 +64,11 @@ public static class ClusterSimulator
         cluster.Start();
         while (cluster.Checks.Result is null)
         {
+            if (cluster.Checks.EndsInDispute)
+            {
+                return;
+            }
+
             Action next = queue.Next()
                 ?? throw new SimulationFailure("nothing more happens, and the run is not over");
             if (queue.Now > scenario.FaultsEnd + s_most || queue.Events > MostEvents)

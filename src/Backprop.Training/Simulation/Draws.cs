@@ -19,6 +19,15 @@ internal enum DrawKind : uint
 
     /// <summary>What becomes of nodes and coordinators while there are faults.</summary>
     Faults,
+
+    /// <summary>Whether steps are verified, and which worker is not sound when.</summary>
+    Soundness,
+
+    /// <summary>When a worker that is not sound comes to wrong bits.</summary>
+    WrongBits,
+
+    /// <summary>When machines' clocks are set, and to what.</summary>
+    Clocks,
 }
 
 /// <summary>Draws of one kind, one after the other: the same seed, the same draws.</summary>

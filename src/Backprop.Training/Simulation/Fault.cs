@@ -62,6 +62,16 @@ public abstract record Fault
     /// <param name="Place">Whose.</param>
     public sealed record FailSlice(int Place) : Fault;
 
+    /// <summary>A worker comes to wrong bits now and then, in steps that are verified: in its own
+    /// micro-batches, or in those of another that it computes once more.</summary>
+    /// <param name="Place">Whose.</param>
+    /// <param name="Lasts">For how long.</param>
+    public sealed record Miscompute(int Place, TimeSpan Lasts) : Fault;
+
+    /// <summary>The clock of the coordinators' machines is set; timers go on as before.</summary>
+    /// <param name="By">Ahead by so much; negative: back.</param>
+    public sealed record SetClock(TimeSpan By) : Fault;
+
     /// <summary>The coordinator dies or moves; another takes over in the next term.</summary>
     /// <param name="Without">There is none for so long.</param>
     /// <param name="OldLives">The old one does not know, and gives orders for so long after; zero:

@@ -77,6 +77,15 @@ internal sealed class FaultInjection(SimulatedCluster cluster, Scenario scenario
             case Fault.FailSlice slice:
                 cluster.At(slice.Place)?.Server?.Fail("its disk is gone");
                 break;
+            case Fault.Miscompute wrong when cluster.At(wrong.Place) is { } node:
+                Statistics.Miscomputations++;
+                node.IsUnsound = true;
+                Queue.After(wrong.Lasts, node.Life, () => node.IsUnsound = false);
+                break;
+            case Fault.SetClock clock:
+                Statistics.ClockJumps++;
+                cluster.Clock.DaysOffset += clock.By;
+                break;
             case Fault.MoveCoordinator move:
                 Move(move);
                 break;
@@ -237,9 +246,17 @@ internal sealed class FaultInjection(SimulatedCluster cluster, Scenario scenario
         foreach (SimulatedNode node in cluster.Nodes)
         {
             node.Slowness = 1;
+            node.IsUnsound = false;
         }
 
+        KeepEnoughNodes();
+    }
+
+    // Again and again: what was wrong before may come out later, and take workers out.
+    private void KeepEnoughNodes()
+    {
         EnsureNodes();
+        Queue.After(TimeSpan.FromSeconds(5), null, KeepEnoughNodes);
     }
 
     // Until the run has ended somebody has to be there.
@@ -256,7 +273,11 @@ internal sealed class FaultInjection(SimulatedCluster cluster, Scenario scenario
             Start(roles => roles.IsServer, new SimulatedRoles(true, false));
         }
 
-        int workers = cluster.Nodes.Count(node => node.Roles.IsWorker);
+        // Who is party to a dispute, or quarantined, does not count.
+        CoordinatorState? state = cluster.Coordinator?.Run?.State;
+        int workers = cluster.Nodes.Count(node => node.Roles.IsWorker
+            && state?.Quarantined.Contains(node.Id) != true
+            && state?.Dispute?.Pushed != node.Id && state?.Dispute?.Checked != node.Id);
         for (int i = workers; i < scenario.Options.MinWorkers; i++)
         {
             Start(roles => roles.IsWorker, new SimulatedRoles(false, true));

@@ -45,4 +45,18 @@ public enum PlantedBug
 
     /// <summary>A worker computes with weights of which a piece is missing.</summary>
     ReplicaNotWhole,
+
+    /// <summary>A coordinator that finds two workers in dispute goes on as if they were not.
+    /// </summary>
+    DisputeForgotten,
+
+    /// <summary>A dispute is told as one of a later step, so that the run does not go back to
+    /// before the wrong bits.</summary>
+    DisputeToldLate,
+
+    /// <summary>The third vote is given to the wrong side.</summary>
+    VoteTurnedRound,
+
+    /// <summary>A coordinator waits by the machine's clock, which may be set.</summary>
+    MachineClockTaken,
 }

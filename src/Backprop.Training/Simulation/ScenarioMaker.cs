@@ -9,6 +9,8 @@ namespace Backprop.Training.Simulation;
 internal sealed class ScenarioMaker(ulong seed)
 {
     private readonly Draws _draws = new(seed, DrawKind.Scenario);
+    private readonly Draws _soundness = new(seed, DrawKind.Soundness);
+    private readonly Draws _clocks = new(seed, DrawKind.Clocks);
 
     public Scenario Make()
     {
@@ -22,10 +24,13 @@ internal sealed class ScenarioMaker(ulong seed)
             Seed = seed,
             Plan = plan,
             Nodes = nodes,
-            Options = Options(),
+            Options = Options() with
+            {
+                VerifyShare = _soundness.Chance(0.4) ? _soundness.Of(0.1, 0.5, 1) : 0,
+            },
             Network = isCalm ? new NetworkConditions() : Network(),
             Storage = isCalm ? new StorageConditions() : Storage(),
-            Faults = isCalm ? [] : Faults(nodes.Length, faultsEnd),
+            Faults = isCalm ? [] : Faults(nodes, faultsEnd),
             FaultsEnd = faultsEnd,
             MicroBatchTime = microBatchTime,
 
@@ -101,16 +106,37 @@ internal sealed class ScenarioMaker(ulong seed)
         return TimeSpan.FromSeconds(5) + (run.TotalSteps * step * _draws.Between(0.5, 3));
     }
 
-    private ImmutableArray<ScheduledFault> Faults(int nodes, TimeSpan end)
+    private ImmutableArray<ScheduledFault> Faults(
+        ImmutableArray<SimulatedRoles> nodes, TimeSpan end)
     {
         int count = _draws.Between(0, 10);
         return
         [
             .. Enumerable.Range(0, count)
-                .Select(_ => new ScheduledFault(DrawFault(nodes), end * _draws.Unit()))
+                .Select(_ => new ScheduledFault(DrawFault(nodes.Length), end * _draws.Unit()))
+                .Concat(Miscomputations(nodes, end)).Concat(SetClocks(end))
                 .OrderBy(fault => fault.At),
         ];
     }
+
+    // At one place only: of two workers with wrong bits a third vote may bear the wrong one out.
+    private ScheduledFault[] Miscomputations(ImmutableArray<SimulatedRoles> nodes, TimeSpan end)
+    {
+        int[] workers = [.. nodes.Index().Where(one => one.Item.IsWorker).Select(one => one.Index)];
+        int place = _soundness.Of<int>(workers);
+        return
+        [
+            .. Enumerable.Range(0, _soundness.Between(0, 3)).Select(_ => new ScheduledFault(
+                new Fault.Miscompute(place, _soundness.Seconds(2, 60)), end * _soundness.Unit())),
+        ];
+    }
+
+    private ScheduledFault[] SetClocks(TimeSpan end) =>
+    [
+        .. Enumerable.Range(0, _clocks.Chance(0.3) ? _clocks.Between(1, 3) : 0)
+            .Select(_ => new ScheduledFault(
+                new Fault.SetClock(_clocks.Seconds(-7200, 7200)), end * _clocks.Unit())),
+    ];
 
     private Fault DrawFault(int nodes)
     {

@@ -30,6 +30,8 @@ internal sealed class SimulatedCluster : IDisposable
         Network = new SimulatedNetwork(
             scenario.Network, new Draws(scenario.Seed, DrawKind.Network), Queue, Statistics);
         Timing = new SimulatedTiming(scenario);
+        Soundness = new SimulatedSoundness(scenario, Statistics);
+        Clock = new SimulatedClock(Queue);
         Membership = new SimulatedMembership(this);
         Checks = new SimulationChecks(this, oracle);
         _faults = new FaultInjection(this, scenario);
@@ -54,6 +56,12 @@ internal sealed class SimulatedCluster : IDisposable
     public SimulatedStorage Storage { get; } = new();
 
     public SimulatedTiming Timing { get; }
+
+    /// <summary>Who comes to wrong bits, and when.</summary>
+    public SimulatedSoundness Soundness { get; }
+
+    /// <summary>The clocks of the machines that coordinators run on.</summary>
+    public SimulatedClock Clock { get; }
 
     public SimulatedMembership Membership { get; }
 
@@ -201,7 +209,7 @@ internal sealed class SimulatedCluster : IDisposable
 
     /// <summary>What it all waits for, in words.</summary>
     public string Reason() =>
-        Coordinator?.Run?.Reason(DateTimeOffset.UnixEpoch + Queue.Now) ?? "no coordinator";
+        Coordinator?.Run?.Reason(Coordinator.Now) ?? "no coordinator";
 
     public void Dispose()
     {

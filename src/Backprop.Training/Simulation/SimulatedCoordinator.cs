@@ -14,7 +14,9 @@ internal sealed class SimulatedCoordinator
     private static readonly TimeSpan s_examination = TimeSpan.FromSeconds(1);
 
     private readonly SimulatedCluster _cluster;
-    private readonly Queue<CoordinatorInput> _waiting = new();
+    private readonly Queue<object> _waiting = new();
+    private readonly VerificationLedger _verifications = new();
+    private readonly SteadyTime _clock;
     private readonly HashSet<(NodeId, DirectiveStamp)> _sent = [];
     private readonly string _name;
     private bool _isBusy = true;
@@ -26,6 +28,7 @@ internal sealed class SimulatedCoordinator
         _cluster = cluster;
         _name = $"coordinator-{term}";
         Term = term;
+        _clock = new SteadyTime(cluster.Clock);
     }
 
     /// <summary>Counts the run's coordinators.</summary>
@@ -39,7 +42,10 @@ internal sealed class SimulatedCoordinator
     /// <summary>What it knows; null: it has not begun.</summary>
     public RunCoordination? Run => _run;
 
-    private DateTimeOffset Now => DateTimeOffset.UnixEpoch + _cluster.Queue.Now;
+    /// <summary>The time of day as it counts it.</summary>
+    public DateTimeOffset Now => _cluster.Bug == PlantedBug.MachineClockTaken
+        ? _cluster.Clock.GetUtcNow()
+        : _clock.Now;
 
     /// <summary>Reads what has happened and takes the run on.</summary>
     public void Begin()
@@ -64,6 +70,11 @@ internal sealed class SimulatedCoordinator
             return;
         }
 
+        if (storage.Events.Count > 0)
+        {
+            _clock.NotBefore(storage.Events[^1].At);
+        }
+
         Carry(storage.Events.Count == 0
             ? RunCoordination.Submit(_cluster.CoordinationPlan, Now)
             : RunCoordination.Recover(_cluster.CoordinationPlan, storage.Events, Now));
@@ -82,6 +93,14 @@ internal sealed class SimulatedCoordinator
     /// <summary>How far steps are, on its way.</summary>
     public void Tell(SimulatedNode from, CoordinatorInput.Progressed progress) =>
         _cluster.Network.Send(from.Place, Place, Life, () => Take(progress));
+
+    /// <summary>What was pushed in a step that is verified, on its way.</summary>
+    public void Tell(SimulatedNode from, PushReport report) =>
+        _cluster.Network.Send(from.Place, Place, Life, () => TakeInTurn(report));
+
+    /// <summary>What was computed once more, on its way.</summary>
+    public void Tell(SimulatedNode from, CheckReport report) =>
+        _cluster.Network.Send(from.Place, Place, Life, () => TakeInTurn(report));
 
     /// <summary>A node asks what a checkpoint is made of.</summary>
     public void Ask(
@@ -130,6 +149,64 @@ internal sealed class SimulatedCoordinator
 
         Carry(decision);
     }
+
+    private void TakeInTurn(object report)
+    {
+        if (_isBusy)
+        {
+            _waiting.Enqueue(report);
+            return;
+        }
+
+        switch (report)
+        {
+            case CoordinatorInput input:
+                Take(WithThoseBehind(input));
+                break;
+            case PushReport pushed:
+                Judge(pushed.Generation, _verifications.Take(pushed, _run!.State.Generation));
+                break;
+            case CheckReport check:
+                Judge(check.Generation, _verifications.Take(check, _run!.State.Generation));
+                TakeInTurn(new CoordinatorInput.Rechecked(Turned(check)));
+                break;
+            default:
+                throw new InvalidOperationException($"nobody takes {report}");
+        }
+    }
+
+    private void Judge(Generation generation, Dispute? dispute)
+    {
+        if (dispute is null)
+        {
+            return;
+        }
+
+        _cluster.Trace?.Write(_cluster.Queue.Now, _name, $"{dispute}, in {generation}");
+        _cluster.Checks.DisputeFound(generation, dispute, this);
+        if (_cluster.Bug != PlantedBug.DisputeForgotten)
+        {
+            Take(new CoordinatorInput.WorkersDiffer(
+                generation,
+                _cluster.Bug == PlantedBug.DisputeToldLate
+                    ? dispute with { Step = dispute.Step + 1 }
+                    : dispute));
+        }
+    }
+
+    private CheckReport Turned(CheckReport report) =>
+        _cluster.Bug != PlantedBug.VoteTurnedRound || _run!.State.Dispute is not { } dispute
+            ? report
+            : report with
+            {
+                Nodes =
+                [
+                    .. report.Nodes.Select(node => node with
+                    {
+                        Whole = node.Whole == dispute.Digest ? default : dispute.Digest,
+                    }),
+                ],
+            };
 
     private void Carry(Decision decision)
     {
@@ -180,9 +257,9 @@ internal sealed class SimulatedCoordinator
 
         Examine();
         _isBusy = false;
-        while (!_isBusy && _waiting.TryDequeue(out CoordinatorInput? input))
+        while (!_isBusy && _waiting.TryDequeue(out object? next))
         {
-            Take(WithThoseBehind(input));
+            TakeInTurn(next);
         }
     }
 
@@ -196,9 +273,11 @@ internal sealed class SimulatedCoordinator
 
         var statuses = ImmutableArray.CreateBuilder<CoordinatorInput>();
         statuses.Add(first);
-        while (_waiting.TryPeek(out CoordinatorInput? next) && IsStatus(next))
+        while (_waiting.TryPeek(out object? next) && next is CoordinatorInput status
+            && IsStatus(status))
         {
-            statuses.Add(_waiting.Dequeue());
+            statuses.Add(status);
+            _waiting.Dequeue();
         }
 
         return new CoordinatorInput.Reported(statuses.ToImmutable());

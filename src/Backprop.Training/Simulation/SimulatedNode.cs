@@ -42,7 +42,10 @@ internal sealed class SimulatedNode : IDisposable
     /// <summary>So many times slower than usual.</summary>
     public double Slowness { get; set; } = 1;
 
-    /// <summary>Its own clock: no two start alike.</summary>
+    /// <summary>Whether it comes to wrong bits now and then.</summary>
+    public bool IsUnsound { get; set; }
+
+    /// <summary>Its own clock: no two start alike, and nobody sets it.</summary>
     public TimeSpan Clock => _cluster.Queue.Now + _clockOffset;
 
     /// <summary>A server's directive. A node that does not know the run asks what it is first, and

@@ -12,6 +12,7 @@ internal sealed class SimulatedServer : IDisposable
     private readonly SimulatedCluster _cluster;
     private readonly SimulatedNode _node;
     private SliceNumbers? _numbers;
+    private PushDigests? _pushes;
     private SimulatedCoordinator? _coordinator;
     private SliceState? _restored;
     private bool _isDisposed;
@@ -33,6 +34,8 @@ internal sealed class SimulatedServer : IDisposable
 
     private PlantedBug Bug => _cluster.Bug;
 
+    private VerificationRule Verification => _cluster.Soundness.Verification;
+
     /// <summary>Takes a directive.</summary>
     public void Receive(ServerDirective directive, SimulatedCoordinator from)
     {
@@ -53,6 +56,8 @@ internal sealed class SimulatedServer : IDisposable
             State = new SliceState(
                 ServerPlan.Of(_cluster.Run, _cluster.Plan), _node.Id, taken, _node.Clock,
                 _cluster.CopyOptions);
+            _pushes = new PushDigests(
+                State.Plan, State.Slice, _cluster.Dimensions.MicroBatches);
             _node.Copies.Begin(taken);
             State.CopiesChanged(_node.Copies.Whole);
         }
@@ -65,7 +70,12 @@ internal sealed class SimulatedServer : IDisposable
         Proceed();
     }
 
-    public void Receive(GradientHeader header, float[] values)
+    /// <summary>Takes a piece of a gradient.</summary>
+    /// <param name="header">What it is.</param>
+    /// <param name="values">Its numbers.</param>
+    /// <param name="from">Who has computed it.</param>
+    /// <param name="isWrong">Whether its numbers are others than they should be.</param>
+    public void Receive(GradientHeader header, float[] values, NodeId from, bool isWrong)
     {
         if (State is not { } state)
         {
@@ -81,6 +91,16 @@ internal sealed class SimulatedServer : IDisposable
         _cluster.Checks.Arrived(_node, header, verdict);
         if (verdict == ArrivalVerdict.Entered)
         {
+            if (isWrong)
+            {
+                _cluster.Checks.WrongEntered(header.Generation, header.Step);
+            }
+
+            if (Verification.Includes(header.Step))
+            {
+                _pushes!.EnterPiece(from, header.Node, header.Piece, values);
+            }
+
             Enter(state, header, values);
             Proceed();
         }
@@ -91,11 +111,17 @@ internal sealed class SimulatedServer : IDisposable
         }
     }
 
-    public void Receive(LossHeader header)
+    public void Receive(LossHeader header, NodeId from)
     {
         if (State is { } state)
         {
-            _cluster.Checks.Arrived(_node, header, state.EnterLoss(header));
+            ArrivalVerdict verdict = state.EnterLoss(header);
+            _cluster.Checks.Arrived(_node, header, verdict);
+            if (verdict == ArrivalVerdict.Entered && Verification.Includes(header.Step))
+            {
+                _pushes!.EnterLoss(from, header.Node, header.LossSum);
+            }
+
             Proceed();
         }
     }
@@ -305,6 +331,7 @@ internal sealed class SimulatedServer : IDisposable
 
     private void Apply(SliceState state)
     {
+        ReportPushes(state);
         _numbers!.Apply(state.Update);
         state.Applied(_node.Clock);
         _cluster.Checks.VersionMade(_node, state, _numbers);
@@ -313,6 +340,16 @@ internal sealed class SimulatedServer : IDisposable
         {
             _coordinator!.Tell(_node, new CoordinatorInput.Progressed(
                 state.Directive.Generation, state.Version, step.Time));
+        }
+    }
+
+    private void ReportPushes(SliceState state)
+    {
+        if (Verification.Includes(state.Version))
+        {
+            _coordinator!.Tell(_node, new PushReport(
+                _cluster.Run, state.Directive.Generation, _node.Id, state.Slice, state.Version,
+                _pushes!.Take()));
         }
     }
 

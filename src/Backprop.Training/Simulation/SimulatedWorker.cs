@@ -24,6 +24,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
     private SimulatedCoordinator? _coordinator;
     private MicroBatchRange? _firstAssigned;
     private bool _hasLayersAhead;
+    private bool _isWrong;
     private bool _isDisposed;
 
     public SimulatedWorker(SimulatedCluster cluster, SimulatedNode node)
@@ -71,7 +72,10 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
             _kept.Clear();
             State = new WorkerState(
                 _cluster.Run, _cluster.Dimensions, _node.Id, taken, _node.Clock,
-                leastWorkAhead: 1);
+                leastWorkAhead: 1)
+            {
+                Verification = _cluster.Soundness.Verification,
+            };
         }
 
         Proceed();
@@ -145,9 +149,11 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
                     gradients.Nodes[node], piece.Index);
                 float[] values = gradients.Gradient(node).Span
                     .Slice(piece.Offset, piece.Length).ToArray();
+                bool isWrong = _isWrong && node == 0;
+                values[0] = isWrong ? SimulatedSoundness.Disturbed(values[0]) : values[0];
                 pushes.Add(new Push(
                     state.Directive.Servers[piece.Slice],
-                    to => to.Server?.Receive(header, values)));
+                    to => to.Server?.Receive(header, values, _node.Id, isWrong)));
             }
         }
 
@@ -227,6 +233,14 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
                     state.ComputedAhead(took);
                 });
                 break;
+            case WorkerActivity.Verify:
+                CheckReport report = Verify(state, task);
+                Later(state, _cluster.Timing.Compute(_node, task.Range.Count), () =>
+                {
+                    state.Verified();
+                    _coordinator!.Tell(_node, report);
+                });
+                break;
             case WorkerActivity.Evaluate:
                 MetricsPart part = _evaluator.EvaluatePart(
                     _cluster.Plan.Validation!, task.Range.First, task.Range.End, _replica);
@@ -264,6 +278,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
         _layers = [];
         _cluster.Statistics.StepsAhead += task.Continues && _hasLayersAhead ? 1 : 0;
         _hasLayersAhead = false;
+        _isWrong = _cluster.Soundness.IsWrong(_node, task.Version);
         _executor.ComputeGradients(_batch, Begin(task, _replica), gradients, this);
         List<List<Push>> layers = _layers;
         layers.Add(Losses(state, gradients));
@@ -280,6 +295,28 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
             _kept.AddRange(layers.SelectMany(pushes => pushes));
             state.Computed(took);
         });
+    }
+
+    private CheckReport Verify(WorkerState state, WorkerTask task)
+    {
+        TrainingPlan plan = _cluster.Plan;
+        using var gradients = new GradientSet(
+            plan.Network.Layout, task.Range.First, task.Range.End, plan.MicroBatches);
+        _hasLayersAhead = false;
+        _executor.ComputeGradients(_batch, Begin(task, _replica), gradients, null);
+        if (_cluster.Soundness.IsWrong(_node, task.Version))
+        {
+            Span<float> first = gradients.Gradient(0).Span;
+            first[0] = SimulatedSoundness.Disturbed(first[0]);
+        }
+
+        return new CheckReport(
+            _cluster.Run, state.Directive.Generation, _node.Id, task.Version,
+            [
+                .. gradients.Nodes.Select((node, i) => NodeDigests.Of(
+                    state.Plan, NodeDigests.RangeOf(node, plan.MicroBatches),
+                    gradients.Gradient(i), gradients.LossSum(i))),
+            ]);
     }
 
     // At the end of the time that it takes: pieces that have come meanwhile may have replaced what
@@ -314,7 +351,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
                 _cluster.Run, state.Directive.Generation, state.Version, gradients.Nodes[node],
                 gradients.LossSum(node));
             pushes.Add(new Push(
-                state.Directive.Servers[0], to => to.Server?.Receive(header)));
+                state.Directive.Servers[0], to => to.Server?.Receive(header, _node.Id)));
         }
 
         return pushes;

@@ -15,6 +15,11 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
     private readonly Dictionary<(NodeId, string), (DirectiveStamp Stamp, Generation Generation)>
         _obeyed = [];
 
+    // Of each generation the first version of its course that is made of wrong bits, and what was
+    // wrong in it: the generation and the step.
+    private readonly Dictionary<long, HashSet<(long Generation, long Step)>> _wrong = [];
+    private readonly HashSet<(long Generation, long Step)> _found = [];
+
     private CoordinatorState? _state;
     private long _newest = -1;
     private int _servers;
@@ -32,6 +37,10 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
 
     /// <summary>What the run has come to; null: it goes on.</summary>
     public TrainingResult? Result => (_state?.Phase as RunPhase.Completed)?.Result;
+
+    /// <summary>Whether the run has failed as it should: two workers were found in dispute when it
+    /// had just ended.</summary>
+    public bool EndsInDispute { get; private set; }
 
     /// <summary>Ends the simulation if something does not hold at a node.</summary>
     public static void Require(
@@ -91,6 +100,33 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
             node, $"{TraceText.Of(header)} is {verdict}");
     }
 
+    /// <summary>A gradient with wrong bits is counted.</summary>
+    public void WrongEntered(Generation generation, long step)
+    {
+        cluster.Trace?.Write(
+            cluster.Queue.Now, "fault", $"wrong bits are in step {step} of {generation}");
+        if (!_wrong.TryGetValue(generation.Value, out var steps))
+        {
+            _wrong.Add(generation.Value, steps = []);
+        }
+
+        steps.Add((generation.Value, step));
+    }
+
+    /// <summary>A coordinator holds two workers' bits against each other, and they differ.
+    /// </summary>
+    public void DisputeFound(Generation generation, Dispute dispute, SimulatedCoordinator by)
+    {
+        Require(
+            cluster.Soundness.WasWrong(dispute.Pushed)
+            || cluster.Soundness.WasWrong(dispute.Checked),
+            $"{dispute}, and neither was wrong");
+        if (by == cluster.Coordinator && _state?.Generation?.Number == generation)
+        {
+            _found.Add((generation.Value, dispute.Step));
+        }
+    }
+
     /// <summary>Each micro-batch is counted once.</summary>
     public void Folded(SimulatedNode node, SliceState state, SliceNumbers numbers)
     {
@@ -119,7 +155,8 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
         cluster.Trace?.Write(
             cluster.Queue.Now, node.Id.Value,
             $"has version {version} of slice {state.Slice} in {state.Directive.Generation}");
-        if (OracleOf(node, version) is { } expected)
+        if (!IsWrong(state.Directive.Generation, version)
+            && OracleOf(node, version) is { } expected)
         {
             RequireSame(
                 node, numbers.Weights.Span, expected.Weights.AsSpan(numbers.Offset),
@@ -140,6 +177,11 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
     /// <summary>The best weights are the single process's.</summary>
     public void BestKept(SimulatedNode node, SliceState state, SliceNumbers numbers)
     {
+        if (IsWrong(state.Directive.Generation, state.BestVersion!.Value))
+        {
+            return;
+        }
+
         Require(
             oracle.Epochs.Any(epoch => epoch.IsBest && epoch.StepsDone == state.BestVersion),
             node, $"version {state.BestVersion} is kept as the best");
@@ -152,7 +194,8 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
     /// <summary>A replica is the same bits everywhere, and never newer than any slice.</summary>
     public void ReplicaTaken(SimulatedNode node, WorkerState state, AlignedBuffer replica)
     {
-        if (OracleOf(node, state.Version) is { } expected)
+        if (!IsWrong(state.Directive.Generation, state.Version)
+            && OracleOf(node, state.Version) is { } expected)
         {
             RequireSame(
                 node, replica.Span, expected.Weights, $"the replica of version {state.Version}");
@@ -196,9 +239,23 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
                 case CoordinatorTookOver took:
                     Require(
                         took.Term == before!.Term.Next, $"{took.Term} follows {before.Term}");
+
+                    // What the one before has found, and not stored, nobody knows any more.
+                    _found.Clear();
                     break;
                 case GenerationOpened opened:
                     OpensFromNewest(opened, before!.Newest?.Version);
+                    TakeCourse(opened, before.Generation?.Number);
+                    break;
+                case CheckpointRetired retired when retired.Version == _newest:
+                    _newest = _state.Newest?.Version ?? -1;
+                    break;
+                case WorkerQuarantined quarantined:
+                    Quarantined(before!, quarantined.Worker);
+                    break;
+                case RunFailed when before!.Phase is RunPhase.Concluding && _found.Count > 0:
+                    Statistics.LateDisputes++;
+                    EndsInDispute = true;
                     break;
                 case EpochJudged judged:
                     Judged(judged.Report);
@@ -214,6 +271,32 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
 
         CheckpointsAreReadable();
     }
+
+    // A generation goes on from what the one before has made, up to a version.
+    private void TakeCourse(GenerationOpened opened, Generation? before)
+    {
+        long from = opened.Copies?.Version ?? opened.From ?? 0;
+        if (before is { } last && _wrong.TryGetValue(last.Value, out var steps)
+            && steps.Any(one => one.Step < from))
+        {
+            _wrong[opened.Number.Value] = [.. steps.Where(one => one.Step < from)];
+        }
+
+        Require(
+            _state!.Dispute is not { } dispute || from <= dispute.Step,
+            $"{opened.Number} opens from version {from}, and {_state.Dispute}");
+    }
+
+    // Where either course was wrong before, and nobody saw it, the third vote is on other weights.
+    private void Quarantined(CoordinatorState before, NodeId worker) => Require(
+        cluster.Soundness.WasWrong(worker)
+        || IsWrong(before.DisputedIn, before.Dispute!.Step)
+        || IsWrong(before.Generation?.Number, before.Dispute.Step),
+        $"{worker} is quarantined, and was never wrong");
+
+    private bool IsWrong(Generation? generation, long version) =>
+        generation is { } course && _wrong.TryGetValue(course.Value, out var steps)
+        && steps.Any(one => one.Step < version);
 
     private static void OpensFromNewest(GenerationOpened opened, long? newest) => Require(
         opened.Copies is { } copies
@@ -239,6 +322,15 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
     /// <summary>The run has come to the single process's result.</summary>
     public void Completed(TrainingResult result)
     {
+        if (IsWrong(_state!.Generation?.Number, result.Steps))
+        {
+            Require(
+                !_wrong[_state.Generation!.Number.Value].Overlaps(_found),
+                $"the run ends in bits of {_state.Generation.Number} that were found to be wrong");
+            Statistics.UnseenErrors++;
+            return;
+        }
+
         TrainingResult expected = oracle.Result;
         RequireEqual(expected.WeightsSha256, result.WeightsSha256, "weights-sha256");
         RequireEqual(expected.StateSha256, result.StateSha256, "state-sha256");
@@ -271,6 +363,8 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
         Statistics.Commits += happened is CheckpointCommitted ? 1 : 0;
         Statistics.Aborts += happened is CheckpointAborted ? 1 : 0;
         Statistics.Halts += happened is HaltOrdered ? 1 : 0;
+        Statistics.Disputes += happened is WorkersDisputed ? 1 : 0;
+        Statistics.Quarantines += happened is WorkerQuarantined ? 1 : 0;
         Statistics.UserPauses += happened is RunPaused { Cause: PauseCause.User } ? 1 : 0;
         Statistics.TooFewWorkers +=
             happened is RunPaused { Cause: PauseCause.TooFewWorkers } ? 1 : 0;
@@ -278,6 +372,11 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
 
     private void Judged(EpochReport report)
     {
+        if (IsWrong(_state!.Generation?.Number, report.StepsDone))
+        {
+            return;
+        }
+
         EpochReport? expected = oracle.Epochs.FirstOrDefault(
             epoch => epoch.Epoch == report.Epoch);
         Require(
@@ -303,9 +402,10 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
             manifest.Version >= _newest || IsNonFinite,
             $"the checkpoint of version {manifest.Version} is committed after that of {_newest}");
         _newest = manifest.Version;
-        OracleVersion? expected = oracle.Version(manifest.Version);
+        bool isWrong = IsWrong(_state!.Generation?.Number, manifest.Version);
+        OracleVersion? expected = isWrong ? null : oracle.Version(manifest.Version);
         Require(
-            expected is not null || IsNonFinite,
+            expected is not null || isWrong || IsNonFinite,
             $"a checkpoint of version {manifest.Version}, which the run never has");
         foreach (CheckpointPart part in manifest.Parts)
         {

@@ -48,6 +48,29 @@ public sealed class SimulationStatistics
     /// <summary>Nodes that became slow.</summary>
     public long Slowdowns { get; set; }
 
+    /// <summary>Workers that began to come to wrong bits.</summary>
+    public long Miscomputations { get; set; }
+
+    /// <summary>Nodes of the gradient tree with wrong bits, that were counted or told of.
+    /// </summary>
+    public long WrongNodes { get; set; }
+
+    /// <summary>Disputes between two workers.</summary>
+    public long Disputes { get; set; }
+
+    /// <summary>Workers that were quarantined.</summary>
+    public long Quarantines { get; set; }
+
+    /// <summary>Runs whose wrong bits nobody compared, since a report was lost or their nodes were
+    /// cut otherwise: what they come to is not judged.</summary>
+    public long UnseenErrors { get; set; }
+
+    /// <summary>Runs that failed since a dispute came up when they had just ended.</summary>
+    public long LateDisputes { get; set; }
+
+    /// <summary>Times that a machine's clock was set.</summary>
+    public long ClockJumps { get; set; }
+
     /// <summary>Nodes that were taken for dead, and were not.</summary>
     public long FalseAlarms { get; set; }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json;
 using Backprop.Console.Api.Access;
 using Backprop.Distributed.Access;
@@ -176,14 +177,44 @@ public sealed class DoorTests(GuardedCluster cluster) : IClassFixture<GuardedClu
     }
 
     [Fact]
-    public async Task Answers_tell_browsers_to_keep_and_run_nothing()
+    public async Task A_viewer_may_ask_what_changes_nothing()
+    {
+        using HttpClient http = cluster.Client(await cluster.TokenAsync(AccessRole.Viewer));
+        using HttpResponseMessage validated = await http.PostAsync(
+            "api/v1/specifications/validate", new StringContent("run { }"));
+        Assert.Equal(HttpStatusCode.OK, validated.StatusCode);
+        Assert.Contains("\"isValid\":false", await validated.Content.ReadAsStringAsync());
+        using HttpResponseMessage predicted = await http.PostAsJsonAsync(
+            "api/v1/runs/none-1/predict", new { features = new[] { 0.5 } });
+        Assert.Equal(HttpStatusCode.NotFound, predicted.StatusCode);
+
+        using HttpResponseMessage submitted = await http.PostAsync(
+            "api/v1/runs", new StringContent("run { }"));
+        Assert.Equal(HttpStatusCode.Forbidden, submitted.StatusCode);
+        using HttpClient nobody = cluster.Client();
+        using HttpResponseMessage unknown = await nobody.PostAsync(
+            "api/v1/specifications/validate", new StringContent("run { }"));
+        Assert.Equal(HttpStatusCode.Unauthorized, unknown.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("api/v1/runs")]
+    [InlineData("health/live")]
+    public async Task Answers_that_are_no_page_tell_browsers_to_run_nothing(string path)
+    {
+        using HttpClient http = cluster.Client(await cluster.TokenAsync(AccessRole.Viewer));
+        using HttpResponseMessage answer = await http.GetAsync(path);
+        Assert.Equal(
+            "default-src 'none'; frame-ancestors 'none'",
+            Assert.Single(answer.Headers.GetValues("Content-Security-Policy")));
+    }
+
+    [Fact]
+    public async Task Answers_tell_browsers_to_keep_nothing()
     {
         using HttpClient http = cluster.Client(await cluster.TokenAsync(AccessRole.Viewer));
         using HttpResponseMessage answer = await http.GetAsync("api/v1/runs");
         Assert.Equal("no-store", answer.Headers.CacheControl!.ToString());
-        Assert.StartsWith(
-            "default-src 'none'",
-            Assert.Single(answer.Headers.GetValues("Content-Security-Policy")));
         Assert.Equal("nosniff", Assert.Single(answer.Headers.GetValues("X-Content-Type-Options")));
     }
 

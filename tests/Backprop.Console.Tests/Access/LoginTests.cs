@@ -22,6 +22,13 @@ public sealed class LoginTests(GuardedCluster cluster) : IClassFixture<GuardedCl
             HttpStatusCode.NotFound,
             await SendAsync(http, HttpMethod.Post, "runs/none-1/stop", login));
 
+        // What changes nothing but is not a GET, pages elsewhere may not have sent either.
+        Login viewer = await LogInAsync(http, AccessRole.Viewer);
+        Assert.Equal(HttpStatusCode.Forbidden, await SendAsync(
+            http, HttpMethod.Post, "specifications/validate", viewer with { Csrf = "" }));
+        Assert.Equal(HttpStatusCode.OK, await SendAsync(
+            http, HttpMethod.Post, "specifications/validate", viewer));
+
         // Another login's does not fit.
         Login other = await LogInAsync(http, AccessRole.Admin);
         Assert.Equal(HttpStatusCode.Forbidden, await SendAsync(

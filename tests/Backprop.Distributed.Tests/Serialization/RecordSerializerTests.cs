@@ -5,6 +5,7 @@ using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Serialization;
+using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 using Backprop.Training.Tests.Protocol.Coordination;
 
@@ -78,6 +79,19 @@ public sealed class RecordSerializerTests : IDisposable
             _serializer.ToBinary(answer), _serializer.Manifest(answer));
 
         Assert.Equal(StructuralText.Of(answer), StructuralText.Of(read));
+    }
+
+    [Fact]
+    public void A_checkpoint_whose_version_was_past_is_told_from_one_that_could_not_be_saved()
+    {
+        // As the golden bytes of one that could not be saved, and a third field.
+        const string Passed =
+            "088093a9f1bbb59eef0872110819120b6e6f2064617461626173651801";
+        var aborted = (CheckpointAborted)RecordSamples.All[nameof(CheckpointAborted)];
+        CheckpointAborted passed = aborted with { Cause = CheckpointLoss.Passed };
+
+        Assert.Equal(Passed, Convert.ToHexStringLower(_serializer.ToBinary(passed)));
+        Assert.Equal(passed, _serializer.FromBinary(Convert.FromHexString(Passed), "RE"));
     }
 
     [Theory]

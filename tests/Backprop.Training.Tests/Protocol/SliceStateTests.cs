@@ -428,7 +428,7 @@ public sealed class SliceStateTests
         slice.Accept(ToServer(sequence: 2) with { CheckpointVersion = 1 }, Start);
         Assert.Equal(SliceWork.None, slice.TakeWork());
         Assert.True(slice.TryTakeStatus(out ServerStatus? status));
-        Assert.Equal(1, status.Lost!.Version);
+        Assert.Equal((1, CheckpointLoss.Passed), (status.Lost!.Version, status.Lost.Cause));
     }
 
     [Fact]

@@ -53,9 +53,9 @@ internal static class AccessControl
         });
         builder.Services.AddWebEncoders();
         builder.Services.AddTransient<TokenAuthentication>();
-        builder.Services.AddSingleton<IAuthorizationHandler, MethodRoleCheck>();
+        builder.Services.AddSingleton<IAuthorizationHandler, RequestRoleCheck>();
         builder.Services.AddAuthorization(authorization => authorization.FallbackPolicy =
-            new AuthorizationPolicyBuilder().AddRequirements(new MethodRole()).Build());
+            new AuthorizationPolicyBuilder().AddRequirements(new RequestRole()).Build());
     }
 
     /// <summary>Puts the guards before all that is added to the application afterwards, and maps

@@ -14,9 +14,10 @@ internal static class AccessRules
     public static bool IsSafe(string method) =>
         HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method);
 
-    /// <summary>The role that a method takes.</summary>
-    public static AccessRole RoleFor(string method) =>
-        IsSafe(method) ? AccessRole.Viewer : AccessRole.Operator;
+    /// <summary>The role that a request takes.</summary>
+    /// <param name="isReading">Whether it changes nothing.</param>
+    public static AccessRole RoleFor(bool isReading) =>
+        isReading ? AccessRole.Viewer : AccessRole.Operator;
 
     /// <summary>Why a host that a request names is refused; null: it is not. A page elsewhere can
     /// have its own name resolved to this machine, and would then be of the API's origin; but what

@@ -5,13 +5,9 @@ namespace Backprop.Console.Api.Access;
 /// <summary>What browsers are told about every answer.</summary>
 internal static class SecurityHeaders
 {
-    // An answer of the API is no page: should a browser take it for one, nothing in it runs.
-    private const string OfApi = "default-src 'none'; frame-ancestors 'none'";
-
-    private const string OfPage =
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
-        + " font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none';"
-        + " form-action 'self'; frame-ancestors 'none'";
+    // The page's files say what they need. No other answer is a page: should a browser take one for
+    // it, nothing in it runs.
+    private const string OfNoPage = "default-src 'none'; frame-ancestors 'none'";
 
     /// <summary>Adds them when the answer begins; what it has said itself stands.</summary>
     /// <param name="context">The request.</param>
@@ -22,7 +18,7 @@ internal static class SecurityHeaders
             IHeaderDictionary headers = context.Response.Headers;
             bool isApi = context.Request.Path.StartsWithSegments("/api");
             headers.TryAdd("X-Content-Type-Options", "nosniff");
-            headers.TryAdd("Content-Security-Policy", isApi ? OfApi : OfPage);
+            headers.TryAdd("Content-Security-Policy", OfNoPage);
             headers.TryAdd("Cross-Origin-Resource-Policy", "same-origin");
             headers.TryAdd("Referrer-Policy", "no-referrer");
             if (isApi && policy.NeedsToken)

@@ -62,24 +62,23 @@ internal sealed class TokenAuthentication(
     protected override Task HandleForbiddenAsync(AuthenticationProperties properties) =>
         AccessRules.RoleRefusal(
             Context.Features.Get<AccessGrant>()!.Identity.Role,
-            AccessRules.RoleFor(Request.Method))!.WriteAsync(Context);
+            AccessRules.RoleFor(Reading.Is(Context)))!.WriteAsync(Context);
 }
 
-/// <summary>The requirement that whoever asks has the role that the request's method takes.
-/// </summary>
-internal sealed class MethodRole : IAuthorizationRequirement;
+/// <summary>The requirement that whoever asks has the role that the request takes.</summary>
+internal sealed class RequestRole : IAuthorizationRequirement;
 
-/// <summary>Decides on <see cref="MethodRole"/>.</summary>
-internal sealed class MethodRoleCheck(AccessDoor door) : AuthorizationHandler<MethodRole>
+/// <summary>Decides on <see cref="RequestRole"/>.</summary>
+internal sealed class RequestRoleCheck(AccessDoor door) : AuthorizationHandler<RequestRole>
 {
     protected override Task HandleRequirementAsync(
-        AuthorizationHandlerContext context, MethodRole requirement)
+        AuthorizationHandlerContext context, RequestRole requirement)
     {
         if (context.Resource is HttpContext http
             && (!door.Policy.NeedsToken || AccessDoor.IsOpen(http.GetEndpoint())
                 || (http.Features.Get<AccessGrant>() is { Identity.Role: var role }
                     && AccessRules.RoleRefusal(
-                        role, AccessRules.RoleFor(http.Request.Method)) is null)))
+                        role, AccessRules.RoleFor(Reading.Is(http))) is null)))
         {
             context.Succeed(requirement);
         }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Backprop.Training.Curves;
 
 namespace Backprop.Console.Api.Feeds;
 
@@ -39,8 +38,8 @@ internal sealed record FeedState
     /// <summary>The layers' names.</summary>
     public ImmutableArray<string> Layers { get; init; } = [];
 
-    /// <summary>The points of the curves, whole chunks first.</summary>
-    public CurveSegment Curves { get; init; } = CurveSegment.Empty(0);
+    /// <summary>The points of the curves.</summary>
+    public KnownCurves Curves { get; init; } = KnownCurves.Empty;
 
     /// <summary>Whether all of the curves that there is has been read.</summary>
     public bool IsWhole { get; init; }
@@ -53,43 +52,4 @@ internal sealed record FeedState
 
     /// <summary>How old it is.</summary>
     public TimeSpan Age { get; init; }
-
-    /// <summary>One past the last step of the curves.</summary>
-    public long EndStep => Curves.Points is [.., var last] ? last.EndStep : 0;
-
-    /// <summary>Points that have a step in a range.</summary>
-    public CurveSegment CurvesBetween(long from, long to)
-    {
-        ImmutableArray<CurvePoint> points = Curves.Points;
-        int first = 0;
-        while (first < points.Length && points[first].EndStep <= from)
-        {
-            first++;
-        }
-
-        int end = first;
-        while (end < points.Length && points[end].FirstStep < to)
-        {
-            end++;
-        }
-
-        return Part(first, end);
-    }
-
-    /// <summary>Points from a place on, at most so many.</summary>
-    public CurveSegment CurvesFrom(long index, int most)
-    {
-        ImmutableArray<CurvePoint> points = Curves.Points;
-        int first = points.Length;
-        while (first > 0 && points[first - 1].Index >= index)
-        {
-            first--;
-        }
-
-        return Part(first, Math.Min(points.Length, first + most));
-    }
-
-    private CurveSegment Part(int first, int end) => new(
-        Curves.Layers, Curves.Points[first..end],
-        Curves.LayerNorms[(first * Curves.Layers)..(end * Curves.Layers)]);
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Backprop.Training.Curves;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Console.Api.Feeds;
@@ -73,20 +72,21 @@ internal sealed class RunEventReader(RunId run, EventCursor from)
 
     private IEnumerable<FeedEvent> Points(FeedState state)
     {
-        while (state.EndStep != _endStep)
+        KnownCurves curves = state.Curves;
+        while (curves.EndStep != _endStep)
         {
-            CurveSegment segment = state.CurvesFrom(Cursor.Points, PointsAnEvent);
-            if (segment.Points is not [.., var last])
+            ToldPoints? told = curves.From(
+                Cursor.Points, PointsAnEvent, segment => JsonSerializer.SerializeToUtf8Bytes(
+                    CurveTable.Of(run, curves.EndStep, state.Layers, segment), ApiJson.Options));
+            if (told is null)
             {
-                _endStep = state.EndStep;
+                _endStep = curves.EndStep;
                 yield break;
             }
 
-            Cursor = Cursor with { Points = last.Index };
-            _endStep = last.EndStep;
-            yield return new FeedEvent(
-                "points", JsonSerializer.SerializeToUtf8Bytes(
-                    CurveTable.Of(run, state.EndStep, state.Layers, segment), ApiJson.Options));
+            Cursor = Cursor with { Points = told.Last.Index };
+            _endStep = told.Last.EndStep;
+            yield return new FeedEvent("points", told.Data);
         }
     }
 }

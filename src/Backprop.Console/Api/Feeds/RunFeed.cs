@@ -200,7 +200,7 @@ internal sealed class RunFeed
             return new RunCursor(
                 state.Epochs.Count,
                 state.Happenings.IsEmpty ? 0 : state.Happenings.Keys.Last(),
-                state.Curves.Points is [.., var last] ? last.Index : 0);
+                state.Curves.Last?.Index ?? 0);
         }
     }
 
@@ -235,7 +235,8 @@ internal sealed class RunFeed
         ReadOnlyMemory<byte> json = Json(view with { History = [], Happenings = [] });
         bool isNewView = !json.Span.SequenceEqual(_state.View.Span);
         bool hasMore = curves.Segment.Points.Length == CurvesView.MaxPoints;
-        bool isNewCurve = TryEnter(curves);
+        KnownCurves known = Enter(curves);
+        bool isNewCurve = known != _state.Curves;
         FeedState next = _state with
         {
             View = json,
@@ -250,7 +251,7 @@ internal sealed class RunFeed
                     isRoutine: true, HappeningView.MaxRoutine),
                 isRoutine: false, HappeningView.MaxOthers),
             Layers = curves.Layers,
-            Curves = isNewCurve ? _curves!.Read(0, int.MaxValue) : _state.Curves,
+            Curves = known,
             IsWhole = curves.IsRead && !hasMore,
             IsOver = view.Summary.Standing
                 is RunStanding.Completed or RunStanding.Failed or RunStanding.Stopped,
@@ -286,21 +287,22 @@ internal sealed class RunFeed
             : happenings;
     }
 
-    private bool TryEnter(CurvesView curves)
+    private KnownCurves Enter(CurvesView curves)
     {
+        KnownCurves known = _state.Curves;
         if (!curves.IsRead || curves.Segment.Points.IsEmpty)
         {
-            return false;
+            return known;
         }
 
         if (_curves?.Layers != curves.Segment.Layers)
         {
             _curves = new CurveRecord(curves.Segment.Layers);
+            known = KnownCurves.Empty;
         }
 
-        long before = _curves.EndStep;
         _curves.Enter(curves.Segment);
-        return _curves.EndStep != before;
+        return _curves.Unsaved.Count == 0 ? known : known.With(_curves);
     }
 
     private void Publish(FeedState next)

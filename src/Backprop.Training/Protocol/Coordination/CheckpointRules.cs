@@ -5,6 +5,9 @@ namespace Backprop.Training.Protocol.Coordination;
 /// <summary>When checkpoints begin, are committed, fail and are let go of.</summary>
 internal static class CheckpointRules
 {
+    // With notice doubled each time, the last attempt has eight times as much as the first.
+    private const int MaxPassed = 3;
+
     /// <summary>What comes of the checkpoint that is being saved; null: nothing yet.</summary>
     public static RunEvent? Saved(RunCoordination run, DateTimeOffset now)
     {
@@ -20,7 +23,7 @@ internal static class CheckpointRules
                 && HasSeenRequest(run.Observed, status, saving.Step))
             {
                 return new CheckpointAborted(
-                    now, saving.Step, $"{server} could not save it: {lost.Reason}");
+                    now, saving.Step, $"{server} could not save it: {lost.Reason}", lost.Cause);
             }
 
             if (status?.Saved?.Version != saving.Step)
@@ -149,10 +152,12 @@ internal static class CheckpointRules
         };
     }
 
-    // Where servers were past the last one before they heard of it, the next is not risked.
+    // Where servers were past the last one before they heard of it, the next is further ahead; where
+    // that does not help, or another failed, it is not risked.
     private static long? VersionAhead(RunCoordination run, DateTimeOffset now) =>
-        run.State.CheckpointFailedAt is null
-            ? run.Observed.Pace?.VersionAfter(run.Plan.Options.CheckpointNotice, now)
+        run.State is { CheckpointFailedAt: null, CheckpointsPassed: <= MaxPassed and var passed }
+            ? run.Observed.Pace?.VersionAfter(
+                run.Plan.Options.CheckpointNotice * (1 << passed), now)
             : null;
 
     private static bool MayRetry(RunCoordination run, DateTimeOffset now) =>

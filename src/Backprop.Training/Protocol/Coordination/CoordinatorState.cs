@@ -63,6 +63,10 @@ public sealed record CoordinatorState
     /// <summary>When the last attempt to save one failed; null: it did not.</summary>
     public DateTimeOffset? CheckpointFailedAt { get; init; }
 
+    /// <summary>Attempts, one after the other, of which servers were past the version before they
+    /// heard of it.</summary>
+    public int CheckpointsPassed { get; init; }
+
     /// <summary>Epochs judged since the last checkpoint was begun.</summary>
     public int EpochsSinceCheckpoint { get; init; }
 
@@ -223,6 +227,7 @@ public sealed record CoordinatorState
             Saving = null,
             CheckpointedAt = opened.At,
             CheckpointFailedAt = null,
+            CheckpointsPassed = 0,
             EpochsSinceCheckpoint = 0,
         };
     }
@@ -279,6 +284,13 @@ public sealed record CoordinatorState
                 : Phase is RunPhase.Checkpointing ? Phase
                 : new RunPhase.Checkpointing(begun.Position.Step, 1, null),
         },
+        // Nothing is wrong with the database, so the next one has not to wait.
+        CheckpointAborted { Cause: CheckpointLoss.Passed }
+            when Phase is not RunPhase.Checkpointing => this with
+            {
+                Saving = null,
+                CheckpointsPassed = CheckpointsPassed + 1,
+            },
         CheckpointAborted => this with
         {
             Saving = null,
@@ -301,6 +313,7 @@ public sealed record CoordinatorState
                 }),
             CheckpointedAt = happened.At,
             CheckpointFailedAt = null,
+            CheckpointsPassed = 0,
             FailedGenerations = 0,
             Phase = Phase is RunPhase.Checkpointing { Stop: { } stop } done
                 && done.Version == committed.Manifest.Version

@@ -118,7 +118,9 @@ public sealed record CheckpointBegun(DateTimeOffset At, TrainingPosition Positio
 /// <param name="At">When.</param>
 /// <param name="Version">Its version.</param>
 /// <param name="Reason">Why, in words.</param>
-public sealed record CheckpointAborted(DateTimeOffset At, long Version, string Reason)
+/// <param name="Cause">Why, as far as it decides what comes next.</param>
+public sealed record CheckpointAborted(
+    DateTimeOffset At, long Version, string Reason, CheckpointLoss Cause = CheckpointLoss.Failed)
     : RunEvent(At);
 
 /// <summary>A checkpoint exists from now on.</summary>

@@ -11,8 +11,9 @@ internal static class VerificationRules
         RunCoordination run, CoordinatorInput.WorkersDiffer input, DateTimeOffset now)
     {
         CoordinatorState state = run.State;
+        // What comes to light of an earlier step while the run goes back has it go back further.
         if (state.Phase.IsFinal || state.Generation?.Number != input.Generation
-            || state.Dispute is not null)
+            || input.Dispute.Step >= (state.Dispute?.Step ?? long.MaxValue))
         {
             return (null, $"{input.Dispute}, in {input.Generation}, which is over");
         }

@@ -217,11 +217,44 @@ public sealed class CheckpointCoordinationTests
     }
 
     [Fact]
-    public void Servers_that_were_past_the_version_stand_for_the_next_one()
+    public void Servers_that_were_past_the_version_get_one_further_ahead_at_once()
     {
         ScriptedCluster cluster = InLongEpoch();
         cluster.Tell(Pace(10), seconds: 61);
-        cluster.AllServers(status => status with { Lost = new(13, "version 13 is past") });
+        cluster.AllServers(status => status with { Lost = Past(13) });
+        Assert.Equal(16, cluster.ToServers[S(0)].CheckpointVersion);
+        cluster.SaveAll(epochLossSum: 5);
+        Assert.Equal(16, cluster.State.Newest!.Version);
+        Assert.Empty(cluster.Journal.OfType<HaltOrdered>());
+
+        cluster.Tell(Pace(18), seconds: 61);
+        Assert.Equal(21, cluster.ToServers[S(0)].CheckpointVersion);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
+    public void Servers_that_are_past_every_version_stand_for_the_next_one_at_once()
+    {
+        ScriptedCluster cluster = InLongEpoch();
+        cluster.Tell(Pace(1), seconds: 61);
+        for (int attempt = 0; attempt < 4; attempt++)
+        {
+            Assert.Empty(cluster.Journal.OfType<HaltOrdered>());
+            long version = cluster.ToServers[S(0)].CheckpointVersion!.Value;
+            cluster.AllServers(status => status with { Lost = Past(version) });
+        }
+
+        Assert.Equal(
+            HaltCause.Checkpoint, Assert.Single(cluster.Journal.OfType<HaltOrdered>()).Cause);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
+    public void A_version_ahead_that_could_not_be_saved_is_followed_by_one_at_a_stand_and_later()
+    {
+        ScriptedCluster cluster = InLongEpoch();
+        cluster.Tell(Pace(10), seconds: 61);
+        cluster.AllServers(status => status with { Lost = new(13, "the disk is full") });
         Assert.Null(cluster.ToServers[S(0)].CheckpointVersion);
         cluster.Tell(Pace(30), seconds: 16);
         Assert.Equal(
@@ -377,6 +410,9 @@ public sealed class CheckpointCoordinationTests
     private static ScriptedCluster InLongEpoch() => InTraining(
         plan: ThreeBlocks() with { BatchSize = 1, MicroBatches = 1 },
         options: new() { CheckpointInterval = TimeSpan.FromMinutes(1) });
+
+    private static LostCheckpoint Past(long version) =>
+        new(version, $"version {version} is past", CheckpointLoss.Passed);
 
     // Half a second's notice is two steps, and one may be under way.
     private static CoordinatorInput.Progressed Pace(long version) =>

@@ -80,6 +80,29 @@ public sealed class VerificationCoordinationTests
     }
 
     [Fact]
+    public void A_dispute_on_an_earlier_step_has_the_run_go_back_further()
+    {
+        ScriptedCluster cluster = InTraining(workers: 3, options: Options);
+        cluster.Epoch();
+        CoordinatorInput.WorkersDiffer later = Differ(
+            cluster, new Dispute(4, new MicroBatchRange(0, 1), W(0), W(1), Right));
+        CoordinatorInput.WorkersDiffer earlier = Differ(
+            cluster, new Dispute(1, new MicroBatchRange(1, 2), W(1), W(2), Right));
+        cluster.Nodes([], []);
+
+        Assert.Null(cluster.Tell(later).Refusal);
+        Assert.Single(cluster.State.Checkpoints);
+        Assert.Null(cluster.Tell(earlier).Refusal);
+        Assert.NotNull(cluster.Tell(later).Refusal);
+
+        Assert.Empty(cluster.State.Checkpoints);
+        Assert.Equal(earlier.Dispute, cluster.State.Dispute);
+        cluster.Nodes(2, 3);
+        Assert.IsType<SliceOrigin.FirstWeights>(cluster.State.Open!.Origin);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
     public void Votes_of_the_parties_and_of_other_steps_do_not_count()
     {
         ScriptedCluster cluster = InTraining(workers: 3, options: Options);

@@ -135,7 +135,7 @@ export class LineChart {
     this.uplot = new uPlot({
       width: Math.max(120, this.plot.clientWidth),
       height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       scales: {
         x: { time: false, range: (_, least, most) => this.xRange(least, most) },

@@ -3,7 +3,6 @@
 import { get, path, post, Refusal } from '../api.js';
 import { h, replace } from '../dom.js';
 import { counted, percent, value } from '../format.js';
-import { mayChange } from '../session.js';
 import { DigitPad } from './digit-pad.js';
 import { samplesOf } from './rows.js';
 
@@ -19,7 +18,7 @@ export class PredictPanel {
   }
 
   show({ model }) {
-    if (model && mayChange() && this.element.hidden) {
+    if (model && this.element.hidden) {
       this.element.hidden = false;
       this.build();
       this.learnInput();

@@ -10,14 +10,19 @@ export class WorkersPanel {
   constructor(palette) {
     this.palette = palette;
     this.content = h('div', {});
+    this.summary = h('summary', {});
+    this.list = h('ul', {});
+    this.participants = h('details', { class: 'small', hidden: true }, this.summary, this.list);
     this.element = h('section', { class: 'panel', 'aria-label': 'Workers' },
-      h('div', { class: 'panel-head' }, h('h2', {}, 'Workers')), this.content);
+      h('div', { class: 'panel-head' }, h('h2', {}, 'Workers')), this.content,
+      this.participants);
   }
 
   show(run) {
     const { participants = [] } = run;
+    this.showParticipants(participants);
     const signature = JSON.stringify([
-      run.workers, run.servers, run.microBatches, participants.length,
+      run.workers, run.servers, run.microBatches, participants.length === 0,
     ]);
     if (signature === this.signature) {
       return;
@@ -32,13 +37,23 @@ export class WorkersPanel {
         : h('ul', { class: 'workers' }, workers.map((worker) => this.row(worker, microBatches))),
       run.servers.length === 0 ? null : h('p', { class: 'muted small workers-servers' },
         `${counted(run.servers.length, 'parameter server')}: `,
-        run.servers.map(nodeName).join(', ')),
-      participants.length === 0 ? null : h('details', { class: 'small' },
-        h('summary', {}, `${counted(participants.length, 'node')} took part so far`),
-        h('ul', {}, participants.map((one) => h('li', {},
-          `${nodeName(one.node)}: ${[
-            one.served ? 'served' : '', one.computed ? 'computed' : '',
-          ].filter(Boolean).join(', ')}, since ${time(one.from)}`)))));
+        run.servers.map(nodeName).join(', ')));
+  }
+
+  /** Stays open, or closed, whatever else changes. */
+  showParticipants(participants) {
+    const signature = JSON.stringify(participants);
+    if (signature === this.shown) {
+      return;
+    }
+
+    this.shown = signature;
+    this.participants.hidden = participants.length === 0;
+    replace(this.summary, `${counted(participants.length, 'node')} took part so far`);
+    replace(this.list, participants.map((one) => h('li', {},
+      `${nodeName(one.node)}: ${[
+        one.served ? 'served' : '', one.computed ? 'computed' : '',
+      ].filter(Boolean).join(', ')}, since ${time(one.from)}`)));
   }
 
   row({ node, range: { first, end }, secondsPerMicroBatch }, microBatches) {

@@ -1,9 +1,10 @@
-namespace Backprop.Distributed.Coordination;
+namespace Backprop.Training.Protocol.Coordination;
 
 /// <summary>The time of day as a coordinator counts it: taken from the machine's clock once and
 /// counted on by one that nobody sets, so that no wait becomes shorter or longer when the machine's
 /// clock is put right.</summary>
-internal sealed class SteadyTime(TimeProvider time)
+/// <param name="time">The machine's clocks.</param>
+public sealed class SteadyTime(TimeProvider time)
 {
     private readonly long _began = time.GetTimestamp();
     private DateTimeOffset _origin = time.GetUtcNow();

@@ -1,6 +1,6 @@
-using Backprop.Distributed.Coordination;
+using Backprop.Training.Protocol.Coordination;
 
-namespace Backprop.Distributed.Tests.Cluster;
+namespace Backprop.Training.Tests.Protocol.Coordination;
 
 /// <summary>A machine's clock that is put right changes no wait.</summary>
 public sealed class SteadyTimeTests
