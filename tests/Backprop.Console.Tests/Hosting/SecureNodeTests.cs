@@ -1,6 +1,5 @@
 using System.Net;
 using Backprop.Console.Client;
-using Backprop.Console.Commands;
 
 namespace Backprop.Console.Tests.Hosting;
 
@@ -65,7 +64,7 @@ public sealed class SecureNodeTests : IDisposable
             Authority, new Dictionary<string, string>()));
         using HttpResponseMessage refused = await http.GetAsync(new Uri(node.Api, "api/v1/runs"));
         Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
-        string token = CommandRun.Succeeds(
+        string token = CommandRun.Of(
             "token", "create", "--role", "viewer", "--state", node.State).Output.Trim();
         using HttpResponseMessage login = await http.PostAsync(
             new Uri(node.Api, "api/v1/session"),
