@@ -93,8 +93,9 @@ public sealed class LongRunTests(ITestOutputHelper output) : IDisposable
 
     private async Task StoreAsync(RunId run)
     {
+        const string Quiet = "akka.loglevel = OFF, akka.stdout-loglevel = OFF";
         using ActorSystem system = ActorSystem.Create(
-            "long", ConfigurationFactory.ParseString("akka.loglevel = OFF, akka.stdout-loglevel = OFF")
+            "long", ConfigurationFactory.ParseString(Quiet)
                 .WithFallback(SerializationConfiguration.Config)
                 .WithFallback(PersistenceConfiguration.ToAkka(
                     new PersistenceOptions.Sqlite(_directory.FullName))));

@@ -35,21 +35,23 @@ internal sealed class StepTrace
     public bool Includes(long step) =>
         _every > 0 && step % _every == 0 && s_source.HasListeners();
 
-    /// <summary>Something in a step has just ended; nothing if the step is not traced.</summary>
+    /// <summary>Something in a step has ended; nothing if the step is not traced.</summary>
     /// <param name="name">What.</param>
     /// <param name="generation">Of the step.</param>
     /// <param name="step">The step.</param>
     /// <param name="took">How long it took.</param>
     /// <param name="slice">The slice whose it is; null: none's.</param>
+    /// <param name="ago">Since it ended; just now, where nothing is said.</param>
     public void Ended(
-        string name, Generation generation, long step, TimeSpan took, int? slice = null)
+        string name, Generation generation, long step, TimeSpan took, int? slice = null,
+        TimeSpan ago = default)
     {
         if (!Includes(step))
         {
             return;
         }
 
-        DateTimeOffset end = DateTimeOffset.UtcNow;
+        DateTimeOffset end = DateTimeOffset.UtcNow - ago;
         using Activity? span = s_source.StartActivity(
             name, ActivityKind.Internal, ParentOf(generation, step), startTime: end - took);
         if (span is null)

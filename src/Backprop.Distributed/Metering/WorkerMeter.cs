@@ -53,12 +53,6 @@ internal sealed class WorkerMeter
     public WorkerMeter(RunId run, StepTrace trace) =>
         (_run, _trace) = (NodeMeter.Tag("run", run.Value), trace);
 
-    /// <summary>Whether anybody wants to know how long gradients take to leave.</summary>
-    public bool WantsPush(long step) => s_push.Enabled || _trace.Includes(step);
-
-    /// <summary>Whether anybody wants to know how long versions are waited for.</summary>
-    public bool WantsWait(long step) => s_wait.Enabled || _trace.Includes(step);
-
     /// <summary>A step's part is computed and handed to the links, on the thread that computes.
     /// </summary>
     public void Contributed(long step) => s_step.Record(step, _run);
@@ -76,17 +70,16 @@ internal sealed class WorkerMeter
     public void Count(MicroBatchRange range, ComputedFor whom) =>
         s_microBatches.Add(range.Count, _run, s_purposes[(int)whom]);
 
-    /// <summary>The last gradients have left.</summary>
-    public void Pushed(Generation generation, long step, TimeSpan took)
-    {
-        s_push.Record(took.TotalSeconds, _run);
-        _trace.Ended("push", generation, step, took);
-    }
-
     /// <summary>The next version is whole.</summary>
-    public void Waited(Generation generation, long step, TimeSpan took)
+    /// <param name="generation">Of the step.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="pushed">From the end of computing until the last gradients had left.</param>
+    /// <param name="waited">From the end of computing until now.</param>
+    public void Ended(Generation generation, long step, TimeSpan pushed, TimeSpan waited)
     {
-        s_wait.Record(took.TotalSeconds, _run);
-        _trace.Ended("wait", generation, step, took);
+        s_push.Record(pushed.TotalSeconds, _run);
+        _trace.Ended("push", generation, step, pushed, ago: waited - pushed);
+        s_wait.Record(waited.TotalSeconds, _run);
+        _trace.Ended("wait", generation, step, waited);
     }
 }

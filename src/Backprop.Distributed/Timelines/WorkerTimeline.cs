@@ -33,16 +33,22 @@ internal sealed class WorkerTimeline
     /// <param name="pushed">When the last of its gradients left; null: links still have some, that
     /// nobody needs any more.</param>
     /// <param name="now">The time.</param>
-    public void Ended(long step, TimeSpan? pushed, TimeSpan now)
+    /// <returns>From the end of computing until the last gradient had left, and until now; null: it
+    /// computed nothing in the step.</returns>
+    public (TimeSpan Push, TimeSpan Wait)? Ended(long step, TimeSpan? pushed, TimeSpan now)
     {
         // Before the first weights there is no step, and who computed nothing in one has nothing to
         // show of it.
-        if (step >= 0 && _steps.At(step, ComputeEnded) is { } computed)
+        if (step < 0 || _steps.At(step, ComputeEnded) is not { } computed)
         {
-            TimeSpan left = pushed ?? now;
-            _steps.Mark(step, PushEnded, left < computed ? computed : left);
-            _steps.Mark(step, WeightsWhole, now);
+            return null;
         }
+
+        TimeSpan left = pushed ?? now;
+        left = left < computed ? computed : left;
+        _steps.Mark(step, PushEnded, left);
+        _steps.Mark(step, WeightsWhole, now);
+        return (left - computed, now - computed);
     }
 
     /// <summary>What it did.</summary>

@@ -1,8 +1,6 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Backprop.Distributed.Links;
-using Backprop.Distributed.Metering;
 using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Numerics;
@@ -41,8 +39,6 @@ internal sealed class KeptGradients(
 
     // Ticks of when the last piece left; 0: it has not.
     private long _leftAt;
-    private WorkerMeter? _meter;
-    private long _computedAt;
 
     /// <summary>The gradients.</summary>
     public GradientSet Set => set;
@@ -82,22 +78,12 @@ internal sealed class KeptGradients(
     }
 
     /// <summary>All pieces are queued: from now on it is seen when the last one leaves.</summary>
-    /// <param name="meter">Is told, if it wants to know.</param>
-    public void Pushed(WorkerMeter meter)
+    public void Pushed()
     {
         Volatile.Write(ref _isPushed, true);
         if (!IsUnderWay)
         {
             NoteLeft();
-        }
-
-        if (meter.WantsPush(Step))
-        {
-            // Counted as one that has not left, so that one of all of them sees itself the last.
-            Interlocked.Increment(ref _underWay);
-            _meter = meter;
-            Volatile.Write(ref _computedAt, Stopwatch.GetTimestamp());
-            Leave();
         }
     }
 
@@ -162,7 +148,7 @@ internal sealed class KeptGradients(
             NoteLeft();
         }
 
-        Leave();
+        Interlocked.Decrement(ref _underWay);
     }
 
     private void NoteLeft() => Volatile.Write(ref _leftAt, time.GetElapsedTime(0).Ticks);
@@ -172,14 +158,5 @@ internal sealed class KeptGradients(
     {
         Release(Target.Plan.Pieces[header.Piece].Slice);
         released();
-    }
-
-    private void Leave()
-    {
-        if (Interlocked.Decrement(ref _underWay) == 0
-            && Interlocked.Exchange(ref _computedAt, 0) is var since and not 0)
-        {
-            _meter!.Pushed(Target.Generation, Step, Stopwatch.GetElapsedTime(since));
-        }
     }
 }

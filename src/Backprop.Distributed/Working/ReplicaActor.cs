@@ -39,7 +39,6 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
     private WorkerTimeline _timeline = new();
     private WorkerTask _waiting;
     private TimeSpan? _jobBegan;
-    private (long Step, TimeSpan At)? _computed;
     private long _refusals;
 
     public ReplicaActor(NodeContext context, RunId id)
@@ -373,8 +372,10 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         _gradients.LetGo();
         TimeSpan now = _context.Now;
         state.ReplicaTaken(now);
-        _timeline.Ended(step, pushed, now);
-        EndWait();
+        if (_timeline.Ended(step, pushed, now) is var (push, wait))
+        {
+            _meter.Ended(state.Directive.Generation, step, push, wait);
+        }
     }
 
     private void Open(WorkerState state)
@@ -415,7 +416,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             _pusher.Begin(gradients);
             computation.Compute(gradients, task.Continues, _pusher);
             _pusher.PushLosses(gradients);
-            gradients.Pushed(_meter);
+            gradients.Pushed();
             _meter.Contributed(task.Version);
             return new JobResult.Computed(began, _context.Now, task, whom);
         });
@@ -478,7 +479,6 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
                 _meter.Computed(
                     state.Directive.Generation, computed.Task, computed.For,
                     state.Computed(computed.Ended - computed.Began));
-                BeginWait(computed.Task.Version);
                 break;
             case JobResult.ComputedAhead ahead:
                 state.ComputedAhead(ahead.Took);
@@ -514,24 +514,6 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         };
     }
 
-    private void BeginWait(long step)
-    {
-        if (_meter.WantsWait(step))
-        {
-            _computed = (step, _context.Now);
-        }
-    }
-
-    private void EndWait()
-    {
-        if (_computed is { } computed)
-        {
-            _computed = null;
-            _meter.Waited(
-                _state!.Directive.Generation, computed.Step, _context.Now - computed.At);
-        }
-    }
-
     private void Fail(Exception failure)
     {
         _log.Error(failure, "Run {0} fails here", Scope);
@@ -547,7 +529,6 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         _inbox?.Dispose();
         _inbox = null;
         _waiting = default;
-        _computed = null;
         _pusher.LetGo();
         _gradients?.LetGo();
     }

@@ -22,8 +22,8 @@ public sealed class MeterTests
 
         worker.Computed(
             s_generation, TaskOf(5, 0, 4), ComputedFor.Others, TimeSpan.FromSeconds(2));
-        worker.Pushed(s_generation, 5, TimeSpan.FromSeconds(1));
-        worker.Waited(s_generation, 5, TimeSpan.FromSeconds(3));
+        worker.Ended(
+            s_generation, 5, pushed: TimeSpan.FromSeconds(1), waited: TimeSpan.FromSeconds(3));
         slice.Gathered(s_generation, 5, TimeSpan.FromSeconds(4));
         slice.Applied(s_generation, 5, TimeSpan.FromSeconds(5));
         slice.Trained(128);
@@ -93,8 +93,7 @@ public sealed class MeterTests
                 worker.Computed(
                     s_generation, TaskOf(step, 0, 4), ComputedFor.Itself, TimeSpan.Zero);
                 worker.Contributed(step);
-                worker.Pushed(s_generation, step, TimeSpan.Zero);
-                worker.Waited(s_generation, step, TimeSpan.Zero);
+                worker.Ended(s_generation, step, TimeSpan.Zero, TimeSpan.Zero);
                 slice.Gathered(s_generation, step, TimeSpan.Zero);
                 slice.Applied(s_generation, step, TimeSpan.Zero);
                 slice.Made(step);

@@ -64,7 +64,9 @@ public sealed class StepTimelineTests
         worker.Computed(4, s_second, 2 * s_second);
         worker.Computed(4, 5 * s_second, 6 * s_second);
 
-        worker.Ended(4, pushed: 3 * s_second, now: 8 * s_second);
+        Assert.Equal(
+            (TimeSpan.Zero, 2 * s_second),
+            worker.Ended(4, pushed: 3 * s_second, now: 8 * s_second));
 
         Assert.Equal(
             [
@@ -80,8 +82,8 @@ public sealed class StepTimelineTests
     {
         var worker = new WorkerTimeline();
 
-        worker.Ended(-1, null, s_second);
-        worker.Ended(0, null, s_second);
+        Assert.Null(worker.Ended(-1, null, s_second));
+        Assert.Null(worker.Ended(0, null, s_second));
 
         Assert.Empty(worker.Spans(TimeSpan.Zero));
     }

@@ -152,8 +152,8 @@ internal static class CheckpointRules
         };
     }
 
-    // Where servers were past the last one before they heard of it, the next is further ahead; where
-    // that does not help, or another failed, it is not risked.
+    // Where servers were past the last one before they heard of it, the next is further ahead;
+    // where that does not help, or another failed, it is not risked.
     private static long? VersionAhead(RunCoordination run, DateTimeOffset now) =>
         run.State is { CheckpointFailedAt: null, CheckpointsPassed: <= MaxPassed and var passed }
             ? run.Observed.Pace?.VersionAfter(
