@@ -5,6 +5,8 @@
 #   engine.sh start DIRECTORY    starts it, with all of its state below the directory
 #   engine.sh stop DIRECTORY     ends it; the images stay in the directory
 #
+# Exit code 3: no engine can be run here.
+#
 # It is reached at unix://DIRECTORY/docker.sock. About two minutes the first time, on two cores.
 set -euo pipefail
 
@@ -40,9 +42,9 @@ start_engine() {
         sleep 0.2
     done
 
-    echo "the engine did not start within 30 s; the end of its log:" >&2
-    tail -20 "$state/engine.log" >&2
-    exit 1
+    echo "no engine for containers can be run here; the end of its log:" >&2
+    tail -5 "$state/engine.log" >&2
+    exit 3
 }
 
 stop_engine() {
