@@ -102,6 +102,18 @@ internal sealed class ComposeCluster : IAsyncDisposable
     public Task ConnectAsync(string container, string service) => _engine.RunAsync(
         s_patience, "network", "connect", "--alias", service, Network, container);
 
+    /// <summary>Lets a container send no more than so much: the token bucket of Linux, from within
+    /// the container's network.</summary>
+    public async Task ShapeAsync(string container, string rate)
+    {
+        string process = (await _engine.RunAsync(
+            s_patience, "inspect", "--format", "{{.State.Pid}}", container)).Trim();
+        await CommandLine.RunAsync(
+            s_patience, _environment,
+            "nsenter", "--target", process, "--net", "tc", "qdisc", "add", "dev", "eth0", "root",
+            "tbf", "rate", rate, "burst", "64kb", "latency", "50ms");
+    }
+
     /// <summary>The service whose container coordinates.</summary>
     public async Task<string> CoordinatorAsync() => await Patience.ForAsync(
         "a coordinator is told of", async () =>

@@ -57,6 +57,7 @@ internal sealed class GoingRun(ComposeCluster cluster, string id)
     public Task<byte[]> ModelAsync() => Patience.ForAsync(
         "the console has the run's network", () => cluster.Api.ModelAsync(id));
 
-    private Task<RunState> ShowAsync() =>
+    /// <summary>What it is at.</summary>
+    public Task<RunState> ShowAsync() =>
         Patience.ForAsync("the console tells of the run", () => cluster.Api.ShowAsync(id));
 }
