@@ -130,7 +130,9 @@ internal sealed class ComposeCluster : IAsyncDisposable
 
     /// <summary>The end of what its containers have written, for who looks into a failure.</summary>
     public async Task<string> LogsAsync() =>
-        (await TryComposeAsync("logs", "--no-color", "--tail", "30")).Output;
+        (await TryComposeAsync(
+            "logs", "--no-color", "--tail", "15", "coordinator-1", "coordinator-2",
+            "coordinator-3")).Output;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

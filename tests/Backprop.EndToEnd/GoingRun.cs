@@ -20,14 +20,15 @@ internal sealed class GoingRun(ComposeCluster cluster, string id)
 
     /// <summary>Waits for more steps: it must train, and not be over.</summary>
     /// <param name="since">What has happened before.</param>
-    public async Task ProgressAsync(string since)
+    /// <param name="steps">How many.</param>
+    public async Task<RunState> ProgressAsync(string since, int steps = Steps)
     {
         RunState before = await ShowAsync();
         Assert.False(before.IsOver, $"{since}, and the run was over before: {before.Reason}");
-        await Patience.ForAsync(
-            $"{since}: {Steps} steps after step {before.Version}",
+        return await Patience.ForAsync(
+            $"{since}: {steps} steps after step {before.Version}",
             async () => await cluster.Api.ShowAsync(id) is { } now
-                && now.Version >= before.Version + Steps ? now : null);
+                && now.Version >= before.Version + steps ? now : null);
     }
 
     /// <summary>Waits until so many workers have a part of it, while it trains.</summary>
