@@ -72,6 +72,12 @@ internal sealed class ComposeCluster : IAsyncDisposable
         Api = new RunApi(new Uri($"https://localhost:{_port}"), handler, token);
     }
 
+    /// <summary>All that the console tells of a run.</summary>
+    public async Task<JsonElement> ViewAsync(string run) =>
+        JsonSerializer.Deserialize<JsonElement>(await Patience.ForAsync(
+            "the console tells of the run",
+            async () => (await Api.ViewAsync(run))?.ToString()));
+
     /// <summary>Containers of a service that run.</summary>
     public async Task<string[]> RunningAsync(string service) =>
         (await _engine.RunAsync(

@@ -50,14 +50,13 @@ public sealed class SlowLinksTests(
             }
         }
 
-        var run = new GoingRun(cluster, await GoingRun.SubmitAsync(cluster, Wide));
+        var training = new Training(cluster, Wide, await ExpectedAsync(Wide));
         double seconds = await SecondsOfAStepAsync(
-            async () => (long?)(await run.ShowAsync()).Version);
-        RunState ended = await run.EndAsync();
+            async () => await training.StepsAsync());
+        string run = await training.EndAsync();
 
-        Assert.Equal("completed", ended.Standing);
-        Assert.Equal(await ExpectedAsync(Wide), ended.Weights);
-        long parameters = (await run.ViewAsync()).GetProperty("parameters").GetInt64();
+        long parameters =
+            (await cluster.ViewAsync(run)).GetProperty("parameters").GetInt64();
         double bytes = sizeof(float) * parameters;
         output.WriteLine(
             $"100 Mbit/s: a step takes {seconds * 1e3:0} ms; {bytes / 1e6:0.00} MB of weights or"
@@ -117,13 +116,5 @@ public sealed class SlowLinksTests(
                 : null,
             s_patience);
         return (seen.Version, seen.At);
-    }
-
-    private sealed class TemporaryDirectory : IDisposable
-    {
-        public string Path { get; } =
-            Directory.CreateTempSubdirectory("backprop-end-to-end-").FullName;
-
-        public void Dispose() => Directory.Delete(Path, recursive: true);
     }
 }
