@@ -121,18 +121,10 @@ internal sealed class ComposeCluster : IAsyncDisposable
     }
 
     /// <summary>The service whose container coordinates.</summary>
-    public async Task<string> CoordinatorAsync() => await Patience.ForAsync(
-        "a coordinator is told of", async () =>
-        {
-            JsonElement? cluster = await Api.ClusterAsync();
-            return cluster is { } view
-                ? view.GetProperty("nodes").EnumerateArray()
-                    .Where(node => node.GetProperty("description").GetProperty("id").ToString()
-                        == view.GetProperty("coordinator").ToString())
-                    .Select(node => node.GetProperty("address").GetString()!.Split(':')[0])
-                    .SingleOrDefault()
-                : null;
-        });
+    public Task<string> CoordinatorAsync() => Patience.ForAsync(
+        "a coordinator is told of",
+        async () => (await Api.ClusterAsync())?.GetProperty("coordinator").GetString()?
+            .Split(':')[0]);
 
     /// <summary>The end of what its containers have written, for who looks into a failure.</summary>
     public async Task<string> LogsAsync() =>
