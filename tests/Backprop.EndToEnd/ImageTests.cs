@@ -100,7 +100,7 @@ public sealed class ImageTests(ContainersFixture containers)
         containers.Require();
         string container = (await Engine.RunAsync(
             s_limit, "run", "--detach", "--read-only", "--tmpfs", "/tmp",
-            "--tmpfs", "/var/lib/backprop:mode=1777", "--cap-drop", "ALL",
+            "--volume", "/var/lib/backprop", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges", Image, "node")).Trim();
         try
         {
@@ -119,7 +119,7 @@ public sealed class ImageTests(ContainersFixture containers)
         }
         finally
         {
-            await Engine.RunAsync(s_limit, "rm", "--force", container);
+            await Engine.RunAsync(s_limit, "rm", "--force", "--volumes", container);
         }
     }
 

@@ -17,7 +17,6 @@ public sealed class SlowLinksTests(
     private const int Steps = 40;
     private const double BitsASecond = 100e6;
 
-    private static readonly TimeSpan s_delay = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
 
     // Its gradients and weights take longer on such links than computing them.
@@ -63,9 +62,12 @@ public sealed class SlowLinksTests(
             + $" gradients one way take {bytes * 8 / BitsASecond * 1e3:0} ms");
     }
 
-    [Fact]
-    public async Task A_run_over_links_that_are_20_ms_long_ends_in_the_same_weights()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(20)]
+    public async Task A_run_over_links_of_some_length_ends_in_the_same_weights(int milliseconds)
     {
+        var delay = TimeSpan.FromMilliseconds(milliseconds);
         string specification = ChaosSpecification.For(faults: 1);
         using var directory = new TemporaryDirectory();
         using var cluster = new ChaosCluster(
@@ -73,7 +75,7 @@ public sealed class SlowLinksTests(
             new Schedule(
                 Seed: 1, Servers, Workers,
                 [.. Enumerable.Repeat("", 1 + Servers + Workers)], []),
-            new ChaosOptions { Delay = s_delay, Silence = null });
+            new ChaosOptions { Delay = delay, Silence = null });
         cluster.StartAll();
         string id = await Patience.ForAsync(
             "the coordinator takes a run", () => cluster.Api.SubmitAsync(specification));
@@ -87,8 +89,8 @@ public sealed class SlowLinksTests(
         Assert.Equal("completed", ended.Standing);
         Assert.Equal(await ExpectedAsync(specification), ended.Weights);
         output.WriteLine(
-            $"20 ms: a step takes {seconds * 1e3:0.0} ms; there and back is"
-            + $" {2 * s_delay.TotalMilliseconds:0} ms");
+            $"{milliseconds} ms: a step takes {seconds * 1e3:0.0} ms; there and back is"
+            + $" {2 * milliseconds} ms");
     }
 
     private static async Task<string> ExpectedAsync(string specification)
