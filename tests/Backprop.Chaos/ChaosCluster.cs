@@ -10,7 +10,7 @@ namespace Backprop.Chaos;
 /// </summary>
 internal sealed class ChaosCluster : IDisposable
 {
-    private readonly LinkRules _rules = new();
+    private readonly LinkRules _rules;
 
     /// <summary>One whose processes are not started yet.</summary>
     /// <param name="directory">For state and logs.</param>
@@ -19,6 +19,7 @@ internal sealed class ChaosCluster : IDisposable
     public ChaosCluster(string directory, Schedule schedule, ChaosOptions options)
     {
         Directory.CreateDirectory(directory);
+        _rules = new LinkRules { Delay = options.Delay };
         Nodes =
         [
             .. schedule.Widths.Select((width, number) => new ChaosNode(

@@ -22,6 +22,10 @@ internal sealed record ChaosOptions
     /// </summary>
     public string? Persistence { get; init; }
 
+    /// <summary>How long bytes between nodes are under way, through the proxies. Default: no time.
+    /// </summary>
+    public TimeSpan Delay { get; init; }
+
     /// <summary>Variables of each node's environment, by its number.</summary>
     public Func<int, ImmutableDictionary<string, string>> Variables { get; init; } =
         _ => ImmutableDictionary<string, string>.Empty;

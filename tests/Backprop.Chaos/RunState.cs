@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json;
 
@@ -20,15 +21,21 @@ internal sealed record RunState(
     public bool IsOver => Standing is "completed" or "failed" or "stopped";
 }
 
-/// <summary>Asks the API of a chaos cluster.</summary>
+/// <summary>Asks the API of a cluster that faults are done to.</summary>
 /// <param name="address">Where it is.</param>
-/// <param name="handler">Makes the connections.</param>
-internal sealed class RunApi(Uri address, HttpMessageHandler handler) : IDisposable
+/// <param name="handler">Makes the connections; null: the usual one.</param>
+/// <param name="token">What it is shown; null: nothing.</param>
+internal sealed class RunApi(
+    Uri address, HttpMessageHandler? handler = null, string? token = null) : IDisposable
 {
-    private readonly HttpClient _http = new(handler)
+    private readonly HttpClient _http = new(handler ?? new SocketsHttpHandler())
     {
         BaseAddress = address,
         Timeout = TimeSpan.FromSeconds(2),
+        DefaultRequestHeaders =
+        {
+            Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token),
+        },
     };
 
     private readonly Guid _submission = Guid.NewGuid();
@@ -38,13 +45,18 @@ internal sealed class RunApi(Uri address, HttpMessageHandler handler) : IDisposa
 
     /// <summary>Hands a run in; it may be repeated.</summary>
     /// <returns>Its name; null: nobody answers.</returns>
-    public async Task<string?> SubmitAsync(string specification)
+    public Task<string?> SubmitAsync(string specification) =>
+        SubmitAsync(specification, _submission);
+
+    /// <summary>Hands a run in; repeated with the same submission, it is the same run.</summary>
+    /// <returns>Its name; null: nobody answers.</returns>
+    public async Task<string?> SubmitAsync(string specification, Guid submission)
     {
         try
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, "api/v1/runs")
             {
-                Headers = { { "Idempotency-Key", $"{_submission}" } },
+                Headers = { { "Idempotency-Key", $"{submission}" } },
                 Content = new StringContent(specification),
             };
             using HttpResponseMessage answer = await _http.SendAsync(request);
@@ -61,31 +73,31 @@ internal sealed class RunApi(Uri address, HttpMessageHandler handler) : IDisposa
         }
     }
 
+    /// <summary>The cluster; null: nobody answers.</summary>
+    public Task<JsonElement?> ClusterAsync() => GetAsync("api/v1/cluster");
+
     /// <summary>How many nodes the cluster has that a run may use; null: nobody answers.</summary>
-    public async Task<int?> CountNodesAsync()
-    {
-        try
-        {
-            JsonElement view = await _http.GetFromJsonAsync<JsonElement>("api/v1/cluster");
-            return view.GetProperty("nodes").GetArrayLength();
-        }
-        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
-        {
-            return null;
-        }
-    }
+    public async Task<int?> CountNodesAsync() =>
+        (await ClusterAsync())?.GetProperty("nodes").GetArrayLength();
 
     /// <summary>What is wrong with the cluster; null: nobody answers.</summary>
-    public async Task<string[]?> WarningsAsync()
+    public async Task<string[]?> WarningsAsync() => await ClusterAsync() is { } view
+        ?
+        [
+            .. view.GetProperty("warnings").EnumerateArray()
+                .Select(warning => warning.GetString()!),
+        ]
+        : null;
+
+    /// <summary>All that is told of a run; null: nobody answers.</summary>
+    public Task<JsonElement?> ViewAsync(string run) => GetAsync($"api/v1/runs/{run}");
+
+    /// <summary>The file of a run's trained network; null: nobody answers.</summary>
+    public async Task<byte[]?> ModelAsync(string run)
     {
         try
         {
-            JsonElement view = await _http.GetFromJsonAsync<JsonElement>("api/v1/cluster");
-            return
-            [
-                .. view.GetProperty("warnings").EnumerateArray()
-                    .Select(warning => warning.GetString()!),
-            ];
+            return await _http.GetByteArrayAsync($"api/v1/runs/{run}/model");
         }
         catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
         {
@@ -96,33 +108,42 @@ internal sealed class RunApi(Uri address, HttpMessageHandler handler) : IDisposa
     /// <summary>What a run is at; null: nobody answers.</summary>
     public async Task<RunState?> ShowAsync(string run)
     {
+        if (await ViewAsync(run) is not { } view)
+        {
+            return null;
+        }
+
+        JsonElement summary = view.GetProperty("summary");
+        JsonElement result = view.GetProperty("result");
+        return new RunState(
+            summary.GetProperty("standing").GetString()!,
+            summary.GetProperty("reason").GetString()!,
+            summary.GetProperty("version").GetInt64(),
+            view.GetProperty("generation").GetInt64(),
+            view.GetProperty("servers").GetArrayLength(),
+            view.GetProperty("progress").ValueKind == JsonValueKind.Object,
+            result.ValueKind == JsonValueKind.Object
+                ? result.GetProperty("weightsSha256").GetString()
+                : null,
+            [
+                .. view.GetProperty("happenings").EnumerateArray().Select(Describe),
+            ]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private async Task<JsonElement?> GetAsync(string path)
+    {
         try
         {
-            JsonElement view = await _http.GetFromJsonAsync<JsonElement>($"api/v1/runs/{run}");
-            JsonElement summary = view.GetProperty("summary");
-            JsonElement result = view.GetProperty("result");
-            return new RunState(
-                summary.GetProperty("standing").GetString()!,
-                summary.GetProperty("reason").GetString()!,
-                summary.GetProperty("version").GetInt64(),
-                view.GetProperty("generation").GetInt64(),
-                view.GetProperty("servers").GetArrayLength(),
-                view.GetProperty("progress").ValueKind == JsonValueKind.Object,
-                result.ValueKind == JsonValueKind.Object
-                    ? result.GetProperty("weightsSha256").GetString()
-                    : null,
-                [
-                    .. view.GetProperty("happenings").EnumerateArray().Select(Describe),
-                ]);
+            return await _http.GetFromJsonAsync<JsonElement>(path);
         }
         catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
         {
             return null;
         }
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _http.Dispose();
 
     private static string Describe(JsonElement happening)
     {

@@ -264,14 +264,22 @@ internal static class NodeConfigurationBinder
     {
         string provider = settings.Choice("persistence.provider", Sqlite, PostgreSql);
         string connection = settings.Secret("persistence.connection-string");
+        string password = settings.SecretFile("persistence.password-file");
         PersistenceOptions options = provider == PostgreSql
             ? new PersistenceOptions.PostgreSql(
-                Connection(connection, settings), Schema(settings))
+                Connection(connection, password, settings), Schema(settings))
             : new PersistenceOptions.Sqlite(settings.Directory("persistence.directory"));
         if (provider == Sqlite && connection.Length > 0)
         {
             settings.Mistake(
                 "persistence.connection-string", "is given, but persistence.provider is sqlite;"
+                + " postgresql would be right");
+        }
+
+        if (provider == Sqlite && password.Length > 0)
+        {
+            settings.Mistake(
+                "persistence.password-file", "is given, but persistence.provider is sqlite;"
                 + " postgresql would be right");
         }
 
@@ -319,7 +327,7 @@ internal static class NodeConfigurationBinder
             _ => LogLevel.InfoLevel,
         });
 
-    private static string Connection(string text, SettingReader settings)
+    private static string Connection(string text, string password, SettingReader settings)
     {
         const string key = "persistence.connection-string";
         const string right =
@@ -327,17 +335,32 @@ internal static class NodeConfigurationBinder
         try
         {
             // The text may hold a password, so no message repeats it.
-            if (string.IsNullOrEmpty(new NpgsqlConnectionStringBuilder(text).Host))
+            var connection = new NpgsqlConnectionStringBuilder(text);
+            if (string.IsNullOrEmpty(connection.Host))
             {
                 settings.Mistake(key, $"names no host; {right}");
             }
+
+            if (password.Length == 0)
+            {
+                return text;
+            }
+
+            if (!string.IsNullOrEmpty(connection.Password))
+            {
+                settings.Mistake(
+                    "persistence.password-file", "is given, and so is Password= in"
+                    + " persistence.connection-string; one of them would be right");
+            }
+
+            connection.Password = password;
+            return connection.ConnectionString;
         }
         catch (ArgumentException)
         {
             settings.Mistake(key, $"cannot be read; {right}");
+            return text;
         }
-
-        return text;
     }
 
     private static string Schema(SettingReader settings)

@@ -161,6 +161,41 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
     /// <summary>A text that may be secret, or empty: no message of this class repeats it.</summary>
     public string Secret(string key) => Raw(key);
 
+    /// <summary>What a file holds that is secret, without a line break at its end; empty: no file is
+    /// named. No message repeats it.</summary>
+    public string SecretFile(string key)
+    {
+        string file = AtHome(Raw(key));
+        if (file.Length == 0)
+        {
+            return "";
+        }
+
+        try
+        {
+            long length = new FileInfo(file).Length;
+            if (length > MaxTextLength)
+            {
+                Mistake(
+                    key, $"{file} has {length:N0} bytes; a secret has at most {MaxTextLength:N0}");
+                return "";
+            }
+
+            string secret = File.ReadAllText(file).TrimEnd('\r', '\n');
+            if (secret.Length == 0)
+            {
+                Mistake(key, $"{file} is empty; it would hold the secret, and nothing else");
+            }
+
+            return secret;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Mistake(key, $"{file} cannot be read: {failure.Message}");
+            return "";
+        }
+    }
+
     private static string AtHome(string text) =>
         text == "~" || text.StartsWith("~/", StringComparison.Ordinal)
             ? Environment.GetFolderPath(Environment.SpecialFolder.UserProfile) + text[1..]

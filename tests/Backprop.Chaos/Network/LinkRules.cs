@@ -23,6 +23,10 @@ internal sealed class LinkRules
 {
     private readonly ConcurrentDictionary<(int From, int To), LinkRule> _rules = new();
 
+    /// <summary>How long all bytes are under way; those links are cut at most, and not black or
+    /// slow.</summary>
+    public TimeSpan Delay { get; init; }
+
     /// <summary>Told when a rule has changed.</summary>
     public event Action? Changed;
 

@@ -112,6 +112,12 @@ internal sealed class LoopbackProxy : IDisposable
     {
         try
         {
+            if (_rules.Delay > TimeSpan.Zero)
+            {
+                await DelayLine.CarryAsync(source, target, _rules.Delay, first, ending.Token);
+                return;
+            }
+
             var buffer = new byte[ChunkBytes];
             ReadOnlyMemory<byte> chunk = first;
             while (true)

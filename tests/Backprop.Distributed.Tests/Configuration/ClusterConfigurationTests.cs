@@ -3,6 +3,7 @@ using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Npgsql;
 
 namespace Backprop.Distributed.Tests.Configuration;
 
@@ -183,6 +184,65 @@ public sealed class ClusterConfigurationTests
         Assert.DoesNotContain(Secret, failure.ToString());
     }
 
+    [Theory]
+    [InlineData("a b;c='d'\"e")]
+    [InlineData("a b;c='d'\"e\n")]
+    [InlineData("a b;c='d'\"e\r\n")]
+    public void A_password_is_read_from_its_file(string content)
+    {
+        using var file = new SecretFile(content);
+
+        NodeConfiguration node = Read($$"""
+            persistence {
+              provider = postgresql, connection-string = "Host=db;Username=u"
+              password-file = "{{file.Path}}"
+            }
+            """);
+
+        var options = Assert.IsType<PersistenceOptions.PostgreSql>(node.State.Options);
+        var connection = new NpgsqlConnectionStringBuilder(options.Connection);
+        Assert.Equal("a b;c='d'\"e", connection.Password);
+        Assert.Equal("db", connection.Host);
+        Assert.Equal("u", connection.Username);
+    }
+
+    [Theory]
+    [InlineData("postgresql", "Host=db;Password=p", Secret, "one of them would be right")]
+    [InlineData("sqlite", "", Secret, "is given, but persistence.provider is sqlite")]
+    [InlineData("postgresql", "Host=db", "\n", "is empty; it would hold the secret")]
+    public void A_password_file_that_does_not_fit_is_refused_and_not_repeated(
+        string provider, string connection, string content, string expected)
+    {
+        using var file = new SecretFile(content);
+
+        var failure = Assert.Throws<NodeConfigurationException>(() => Read($$"""
+            persistence {
+              provider = {{provider}}, connection-string = "{{connection}}"
+              password-file = "{{file.Path}}"
+            }
+            """));
+
+        string mistake = Assert.Single(failure.Mistakes);
+        Assert.Contains("backprop.persistence.password-file", mistake);
+        Assert.Contains(expected, mistake);
+        Assert.DoesNotContain(Secret, failure.ToString());
+    }
+
+    [Fact]
+    public void A_password_file_that_is_not_there_or_is_something_else_is_named()
+    {
+        const string postgres = "provider = postgresql, connection-string = \"Host=db\"";
+        using var large = new SecretFile(new string('x', 5_000));
+
+        var missing = Assert.Throws<NodeConfigurationException>(() => Read(
+            $"persistence {{ {postgres}, password-file = \"/nowhere/password\" }}"));
+        var wrong = Assert.Throws<NodeConfigurationException>(() => Read(
+            $"persistence {{ {postgres}, password-file = \"{large.Path}\" }}"));
+
+        Assert.Contains("/nowhere/password cannot be read", Assert.Single(missing.Mistakes));
+        Assert.Contains("has 5,000 bytes", Assert.Single(wrong.Mistakes));
+    }
+
     [Fact]
     public void A_configuration_as_text_holds_no_secret()
     {
@@ -217,4 +277,13 @@ public sealed class ClusterConfigurationTests
 
     private static NodeConfiguration Read(string settings) => NodeConfigurationReader.Read(
         new ConfigurationText("node.conf", $"backprop {{\n{settings}\n}}"), s_noEnvironment);
+
+    private sealed class SecretFile : IDisposable
+    {
+        public SecretFile(string content) => File.WriteAllText(Path, content);
+
+        public string Path { get; } = System.IO.Path.GetTempFileName();
+
+        public void Dispose() => File.Delete(Path);
+    }
 }
