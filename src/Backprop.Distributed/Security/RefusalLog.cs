@@ -13,6 +13,9 @@ internal sealed class RefusalLog(TimeProvider time)
 
     private readonly Dictionary<(string, string, string), Knocks> _known = [];
 
+    /// <summary>Reasons of machines that it remembers.</summary>
+    public int KnownCount => _known.Count;
+
     /// <summary>A connection was refused.</summary>
     /// <returns>What to write; null: it is counted.</returns>
     public string? Add(Refusal refusal)

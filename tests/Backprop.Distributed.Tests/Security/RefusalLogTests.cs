@@ -41,13 +41,12 @@ public sealed class RefusalLogTests
     [Fact]
     public void Machines_without_end_do_not_fill_the_memory()
     {
-        long before = GC.GetTotalMemory(forceFullCollection: true);
         for (int i = 0; i < 10_000; i++)
         {
             Add("tensor link", $"host-{i}:1", "it shows no certificate");
         }
 
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, -1 << 30, 1 << 20);
+        Assert.Equal(256, _log.KnownCount);
     }
 
     [Theory]
