@@ -36,7 +36,8 @@ make_token() {
 
 submit() {
     curl --silent --fail --max-time 5 --header "Authorization: Bearer $token" \
-        --data-binary @hocon/runs/digits.conf "$console/api/v1/runs"
+        --header "Content-Type: text/plain" --data-binary @hocon/runs/digits.conf \
+        "$console/api/v1/runs"
 }
 
 has_step() {

@@ -126,7 +126,8 @@ internal sealed class ComposeCluster : IAsyncDisposable
         async () => (await Api.ClusterAsync())?.GetProperty("coordinator").GetString()?
             .Split(':')[0]);
 
-    /// <summary>The end of what its containers have written, for who looks into a failure.</summary>
+    /// <summary>The end of what its coordinators have written, for who looks into a failure.
+    /// </summary>
     public async Task<string> LogsAsync() =>
         (await TryComposeAsync(
             "logs", "--no-color", "--tail", "15", "coordinator-1", "coordinator-2",

@@ -161,8 +161,8 @@ internal sealed class SettingReader(Config config, ImmutableArray<string>.Builde
     /// <summary>A text that may be secret, or empty: no message of this class repeats it.</summary>
     public string Secret(string key) => Raw(key);
 
-    /// <summary>What a file holds that is secret, without a line break at its end; empty: no file is
-    /// named. No message repeats it.</summary>
+    /// <summary>What a file holds that is secret, without a line break at its end; empty: no file
+    /// is named. No message repeats it.</summary>
     public string SecretFile(string key)
     {
         string file = AtHome(Raw(key));
