@@ -37,7 +37,8 @@ public sealed class ScenarioTests : IDisposable
         RunState next = await Trial.SeeAsync(cluster, run, state => state.Generation == 2);
         string saved = next.Happenings.Last(text => text.Contains("the run is saved at version"));
         Assert.True(long.Parse(saved[(saved.LastIndexOf(' ') + 1)..]) >= begun.Version, saved);
-        Assert.Equal("completed", (await Trial.SeeAsync(cluster, run, state => state.IsOver)).Standing);
+        RunState over = await Trial.SeeAsync(cluster, run, state => state.IsOver);
+        Assert.Equal("completed", over.Standing);
         Assert.Contains("ended", cluster.Nodes[1].Log());
     }
 
@@ -70,7 +71,8 @@ public sealed class ScenarioTests : IDisposable
             () => Task.FromResult(
                 cluster.Nodes[3].Log().Count(line => line == "ready") == 2),
             "it does not come back");
-        Assert.Equal("completed", (await Trial.SeeAsync(cluster, run, state => state.IsOver)).Standing);
+        RunState over = await Trial.SeeAsync(cluster, run, state => state.IsOver);
+        Assert.Equal("completed", over.Standing);
     }
 
     [SkippableFact]

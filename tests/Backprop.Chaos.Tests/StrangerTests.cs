@@ -76,7 +76,8 @@ public sealed class StrangerTests : IDisposable
             AssertToldOnce(node, "message", "serializer 6 does not take its type");
             AssertToldOnce(node, "tensor link", "it shows no certificate");
             AssertToldOnce(
-                node, "tensor link", "it shows certificate 'console', which is for console, not for");
+                node, "tensor link",
+                "it shows certificate 'console', which is for console, not for");
             Assert.DoesNotContain(node.Log(), line => line.StartsWith("   at "));
         }
     }

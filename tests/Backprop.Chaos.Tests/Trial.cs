@@ -8,7 +8,8 @@ internal static class Trial
 
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(4);
 
-    /// <summary>Waits for all nodes of a cluster, hands a run in, and sees its first step.</summary>
+    /// <summary>Waits for all nodes of a cluster, hands a run in, and sees its first step.
+    /// </summary>
     public static async Task<(string Run, RunState State)> BeginAsync(
         ChaosCluster cluster, int leastWorkers = 1, int length = Length)
     {

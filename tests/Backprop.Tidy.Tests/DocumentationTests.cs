@@ -96,7 +96,8 @@ public sealed partial class DocumentationTests
     private static partial Regex Fence();
 
     [GeneratedRegex(
-        @"\b(?:hocon|data|tools|benchmarks|src|tests|docs)/[\w./-]*\.(?:conf|sh|cs|py|gz|csv)\b")]
+        @"(?:deploy/|\b)(?:hocon|data|tools|benchmarks|src|tests|docs)/[\w./-]*"
+        + @"\.(?:conf|sh|cs|py|gz|csv)\b")]
     private static partial Regex FileInCommand();
 
     [GeneratedRegex(@"\]\((?!https?:|#)([^)#]+)")]

@@ -5,8 +5,8 @@ using k8s.Models;
 
 namespace Backprop.Tidy.Tests;
 
-/// <summary>What deploy/kubernetes hands to Kubernetes: every field is one that its API has, and the
-/// objects fit each other and the program.</summary>
+/// <summary>What deploy/kubernetes hands to Kubernetes: every field is one that its API has, and
+/// the objects fit each other and the program.</summary>
 public sealed class KubernetesTests
 {
     private const string Base = "deploy/kubernetes/base/";
@@ -50,7 +50,8 @@ public sealed class KubernetesTests
     {
         Assert.True(Objects().Count() >= 15);
         Assert.ThrowsAny<Exception>(() => KubernetesYaml.LoadAllFromString(
-            Repository.Read($"{Base}workers.yaml").Replace("replicas:", "replicaz:"), strict: true));
+            Repository.Read($"{Base}workers.yaml").Replace("replicas:", "replicaz:"),
+            strict: true));
     }
 
     [SkippableTheory]

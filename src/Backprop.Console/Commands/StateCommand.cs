@@ -5,7 +5,8 @@ using Backprop.Distributed.Persistence;
 
 namespace Backprop.Console.Commands;
 
-/// <summary><c>backprop state</c>: works on the state database itself, while no node does.</summary>
+/// <summary><c>backprop state</c>: works on the state database itself, while no node does.
+/// </summary>
 internal static class StateCommand
 {
     private static readonly string[] s_head = ["table", "rows", "MiB", "sha-256"];

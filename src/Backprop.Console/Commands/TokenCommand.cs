@@ -61,7 +61,10 @@ internal static class TokenCommand
             var token = new AccessToken(
                 id, NameOf(result.GetValue(name)),
                 Enum.Parse<AccessRole>(result.GetRequiredValue(role), ignoreCase: true), now,
-                result.GetValue(expires) is { } life ? now + Lifetime.Parse("--expires", life) : null, Revoked: null);
+                result.GetValue(expires) is { } life
+                    ? now + Lifetime.Parse("--expires", life)
+                    : null,
+                Revoked: null);
             await tokens.AddAsync(token, TokenText.HashOf(text), now, CancellationToken.None);
             string until = token.Expires is { } end ? $"until {Written(end)}" : "until revoked";
             string what = $"token {id}, role {AccessRules.NameOf(token.Role)}, good {until}";

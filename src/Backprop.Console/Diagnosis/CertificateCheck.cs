@@ -32,7 +32,8 @@ internal static class CertificateCheck
         }
         catch (CertificateException failure)
         {
-            return Finding.Problem(Check, failure.Message, "docs/security.md says how they are made");
+            return Finding.Problem(
+                Check, failure.Message, "docs/security.md says how they are made");
         }
     }
 

@@ -41,7 +41,8 @@ internal static partial class DurableFile
         SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 
-    /// <summary>Writes a text file that only its owner can read, also while it is written.</summary>
+    /// <summary>Writes a text file that only its owner can read, also while it is written.
+    /// </summary>
     public static void WritePrivate(string path, string text) => Write(path, stream =>
     {
         // Before there is anything in it to be read.

@@ -13,8 +13,8 @@ public sealed record LinkIdentity(string Cluster, string Node, string SoftwareVe
     /// <summary>Bytes of UTF-8 that each text may have.</summary>
     public const int MaxTextBytes = 255;
 
-    /// <summary>What the node may do by the certificate that it has shown; null: the link is without
-    /// TLS.</summary>
+    /// <summary>What the node may do by the certificate that it has shown; null: the link is
+    /// without TLS.</summary>
     public NodeRoles? CertifiedRoles { get; init; }
 
     /// <summary>Why a link to <paramref name="peer"/> is refused, or null.</summary>

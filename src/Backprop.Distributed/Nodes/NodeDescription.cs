@@ -28,8 +28,8 @@ public enum NodeRoles
 /// <param name="Node">Its name, with its incarnation.</param>
 /// <param name="Roles">What it does.</param>
 /// <param name="Links">Where it takes tensor links.</param>
-/// <param name="SoftwareVersion">The version of its software, for people: which versions work together
-/// is said by <see cref="Protocol"/>.</param>
+/// <param name="SoftwareVersion">The version of its software, for people: which versions work
+/// together is said by <see cref="Protocol"/>.</param>
 /// <param name="Threads">Threads that it computes with.</param>
 /// <param name="Processor">Its processor and vector width, for people.</param>
 public sealed record NodeDescription(

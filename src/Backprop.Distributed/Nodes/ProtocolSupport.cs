@@ -32,15 +32,15 @@ public sealed record ProtocolSupport(int Newest, int Oldest, int Arithmetic)
         string who = $"node {younger.Node} runs version {younger.SoftwareVersion}";
         if (its.Arithmetic != ours.Arithmetic)
         {
-            return $"{who}, which computes by arithmetic {its.Arithmetic}, but node {node.Node} runs"
-                + $" {node.SoftwareVersion}, by {ours.Arithmetic}: a run would come to other bits;"
+            return $"{who}, which computes by arithmetic {its.Arithmetic}, but node {node.Node}"
+                + $" runs {node.SoftwareVersion}, by {ours.Arithmetic}: a run would come to other bits;"
                 + " end the cluster, and start all of it in one version";
         }
 
         return its.Newest > ours.Newest
             ? $"{who}, which understands protocols {its.Oldest} to {its.Newest}, but node"
-                + $" {node.Node} runs {node.SoftwareVersion}, of protocol {ours.Newest}: upgrade the"
-                + " cluster to a version between them first"
+                + $" {node.Node} runs {node.SoftwareVersion}, of protocol {ours.Newest}: upgrade"
+                + " the cluster to a version between them first"
             : $"{who}, of protocol {its.Newest}, but node {node.Node} runs {node.SoftwareVersion},"
                 + $" which understands protocols {ours.Oldest} to {ours.Newest}: upgrade the node"
                 + " first";

@@ -26,7 +26,8 @@ public static class StateCopy
 
     /// <summary>Copies. The source stays as it is.</summary>
     /// <param name="from">The source.</param>
-    /// <param name="to">Where to; a directory of SQLite's must not be there yet, or be empty.</param>
+    /// <param name="to">Where to; a directory of SQLite's must not be there yet, or be empty.
+    /// </param>
     /// <param name="patience">How long a lock or a connection is waited for.</param>
     /// <param name="cancellation">Ends it early: nothing is copied then.</param>
     /// <exception cref="StateDatabaseException">It cannot be copied; the message says why.

@@ -9,8 +9,8 @@ namespace Backprop.Distributed.Persistence;
 /// <param name="Name">The table.</param>
 /// <param name="Rows">Its rows.</param>
 /// <param name="Bytes">Of their contents, all together.</param>
-/// <param name="Sha256">Of the rows in order, each value with its kind and its length; in lower-case
-/// hex. The same in every database.</param>
+/// <param name="Sha256">Of the rows in order, each value with its kind and its length; in
+/// lower-case hex. The same in every database.</param>
 public sealed record TableContent(string Name, long Rows, long Bytes, string Sha256);
 
 /// <summary>A table of the state database: the same columns in SQLite and in PostgreSQL.</summary>

@@ -104,7 +104,8 @@ public static class CertificateAuthority
         string name = PeerCheck.NameOf(issuer);
         issuer.Dispose();
         throw new CertificateException(
-            $"certificate '{name}' {refusal}; 'backprop certs init' makes one in another directory");
+            $"certificate '{name}' {refusal}; 'backprop certs init' makes one in another"
+            + " directory");
     }
 
     private static X500DistinguishedName NameOf(string name)

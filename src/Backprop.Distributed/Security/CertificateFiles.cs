@@ -29,7 +29,8 @@ public static class CertificateFiles
         return certificates.Count > 0
             ? certificates
             : throw new CertificateException(
-                $"{file} has no certificate in it; it would begin with -----BEGIN CERTIFICATE-----");
+                $"{file} has no certificate in it; it would begin with"
+                + " -----BEGIN CERTIFICATE-----");
     }
 
     /// <summary>A certificate with its key.</summary>

@@ -46,8 +46,8 @@ public static class PeerCheck
         {
             NodeRoles.None => $"it shows {name}, which is for no role of a node",
             _ when (roles & wanted) == 0 =>
-                $"it shows {name}, which is for {string.Join(", ", RoleNames.OfEach(roles))}, not for"
-                + $" {string.Join(" or ", RoleNames.OfEach(wanted))}",
+                $"it shows {name}, which is for {string.Join(", ", RoleNames.OfEach(roles))}, not"
+                + $" for {string.Join(" or ", RoleNames.OfEach(wanted))}",
             _ => null,
         };
     }
@@ -97,7 +97,8 @@ public static class PeerCheck
     }
 
     /// <summary>A time, for people.</summary>
-    internal static string Written(DateTime time) => $"{time.ToUniversalTime():yyyy-MM-dd HH:mm} UTC";
+    internal static string Written(DateTime time) =>
+        $"{time.ToUniversalTime():yyyy-MM-dd HH:mm} UTC";
 
     // A stranger's words go into logs.
     private static string Plain(string name)

@@ -3,8 +3,8 @@ using Akka.Event;
 
 namespace Backprop.Distributed.Security;
 
-/// <summary>What Akka's remoting says of connections that have come to nothing, and of messages that
-/// cannot be read, in many lines each: whether that is news, and in our words.</summary>
+/// <summary>What Akka's remoting says of connections that have come to nothing, and of messages
+/// that cannot be read, in many lines each: whether that is news, and in our words.</summary>
 internal static partial class TransportNews
 {
     private const string Space = "Akka.Remote.Transport.DotNetty";

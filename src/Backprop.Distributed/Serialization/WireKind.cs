@@ -21,7 +21,8 @@ internal sealed record WireKind(
     /// </summary>
     public bool HasChecksum { get; init; }
 
-    /// <summary>Whether it is a piece in the snapshot store, which has a digest of its own.</summary>
+    /// <summary>Whether it is a piece in the snapshot store, which has a digest of its own.
+    /// </summary>
     public bool IsPiece => Type == typeof(CheckpointPiece) || Type == typeof(FilePiece);
 
     // A status may carry the sums of a part of an evaluation; everything else is far smaller.

@@ -75,8 +75,9 @@ public sealed class CertsCommandTests : IDisposable
 
         CommandRun.Fails(
             ExitCode.Mistake, message, ["certs", .. arguments, "--directory", Certs]);
-        Assert.Empty(Directory.GetFiles(_scratch.Path, "*", SearchOption.AllDirectories)
-            .Where(file => !Path.GetFileName(file).StartsWith("authority")));
+        Assert.DoesNotContain(
+            Directory.GetFiles(_scratch.Path, "*", SearchOption.AllDirectories),
+            file => !Path.GetFileName(file).StartsWith("authority"));
     }
 
     private static string[] Texts(JsonElement list) =>

@@ -39,7 +39,8 @@ public sealed class PeerCheckTests : IDisposable
     {
         using X509Certificate2 shown = _other.Certificate("node-1", NodeRoles.Worker);
         Assert.Equal(
-            "it shows certificate 'node-1', which 'another' has issued, not this cluster's authority",
+            "it shows certificate 'node-1', which 'another' has issued, not this cluster's"
+            + " authority",
             Refusal(shown));
     }
 
@@ -81,7 +82,8 @@ public sealed class PeerCheckTests : IDisposable
             "node-1", NodeRoles.Worker, life: TimeSpan.FromHours(1));
         Assert.Null(Refusal(shown, now.AddMinutes(59)));
         Assert.StartsWith(
-            "it shows certificate 'node-1', which expired at 2", Refusal(shown, now.AddMinutes(61)));
+            "it shows certificate 'node-1', which expired at 2",
+            Refusal(shown, now.AddMinutes(61)));
         Assert.StartsWith(
             "it shows certificate 'node-1', which is good only from 2",
             Refusal(shown, now.AddMinutes(-10)));

@@ -23,7 +23,7 @@ public sealed class CopyMessagesTests : IDisposable
 
     private const string Opened =
         "088080e0a78b9992ef08222c08031205613a31233722210a14082911000000000000f83f186420f4"
-        + "032a00320012090a05613a3123371803";
+        + "032a00320012090a05613a3123371803fd7ffc2b7711";
 
     private readonly ActorSystem _system =
         ActorSystem.Create("copies", SerializationConfiguration.Config);

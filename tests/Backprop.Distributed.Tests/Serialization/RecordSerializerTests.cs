@@ -84,9 +84,9 @@ public sealed class RecordSerializerTests : IDisposable
     [Fact]
     public void A_checkpoint_whose_version_was_past_is_told_from_one_that_could_not_be_saved()
     {
-        // As the golden bytes of one that could not be saved, and a third field.
+        // As the golden bytes of one that could not be saved, a third field, and the checksum.
         const string Passed =
-            "088093a9f1bbb59eef0872110819120b6e6f2064617461626173651801";
+            "088093a9f1bbb59eef0872110819120b6e6f2064617461626173651801fd7fe7e47251";
         var aborted = (CheckpointAborted)RecordSamples.All[nameof(CheckpointAborted)];
         CheckpointAborted passed = aborted with { Cause = CheckpointLoss.Passed };
 
