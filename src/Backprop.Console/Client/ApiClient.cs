@@ -305,8 +305,8 @@ internal sealed class ApiClient : IDisposable
             throw new ApiUnavailableException(
                 $"what answers at {_server} is not known to be the cluster:"
                 + $" {failure.InnerException?.Message ?? failure.Message} Its authority's"
-                + $" certificate is named by --authority, or by ${TrustedAuthority.Variable}; a cluster without"
-                + " TLS has an address that begins with http://", failure);
+                + $" certificate is named by --authority, or by ${TrustedAuthority.Variable}; a"
+                + " cluster without TLS has an address that begins with http://", failure);
         }
         catch (HttpRequestException failure)
         {

@@ -33,8 +33,8 @@ public sealed record ProtocolSupport(int Newest, int Oldest, int Arithmetic)
         if (its.Arithmetic != ours.Arithmetic)
         {
             return $"{who}, which computes by arithmetic {its.Arithmetic}, but node {node.Node}"
-                + $" runs {node.SoftwareVersion}, by {ours.Arithmetic}: a run would come to other bits;"
-                + " end the cluster, and start all of it in one version";
+                + $" runs {node.SoftwareVersion}, by {ours.Arithmetic}: a run would come to other"
+                + " bits; end the cluster, and start all of it in one version";
         }
 
         return its.Newest > ours.Newest
