@@ -16,7 +16,7 @@ internal static class Strangers
 {
     private const int Longest = 4_096;
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Sends bytes that mean nothing, half of them with the beginning of TLS before them,
     /// until it is told to stop.</summary>
@@ -71,16 +71,17 @@ internal static class Strangers
             await secure.WriteAsync(new byte[16], limit.Token);
             await secure.ReadExactlyAsync(new byte[16], limit.Token);
         }
-        catch (Exception refusal) when (refusal is IOException or AuthenticationException
-            or OperationCanceledException)
+        catch (Exception refusal) when (refusal is IOException or AuthenticationException)
         {
-            // Refused, or taken for somebody slow; the node's log is what is looked at.
+            // As it should be; the node's log is what is looked at.
         }
     }
 
     /// <summary>Sends a message of a type that the node does not know, and one that JSON has
     /// written.</summary>
-    public static async Task TellAsync(IPEndPoint door, X509Certificate2? certificate)
+    /// <returns>Whether anybody there has answered a question that came after.</returns>
+    public static async Task<bool> TellAsync(
+        IPEndPoint door, X509Certificate2? certificate, TimeSpan patience)
     {
         Config configuration = ConfigurationFactory.ParseString($$"""
             akka {
@@ -108,14 +109,19 @@ internal static class Strangers
         membership.Tell(new Unknown("who are you?", ImmutableArray.Create(1, 2, 3)));
         try
         {
-            await membership.Ask<ActorIdentity>(new Identify(1), TimeSpan.FromSeconds(2));
+            // Of an address that cannot be reached, one's own system says that nobody is there.
+            ActorIdentity answer =
+                await membership.Ask<ActorIdentity>(new Identify(1), patience);
+            return answer.Subject is not null;
         }
         catch (AskTimeoutException)
         {
-            // Nobody has answered.
+            return false;
         }
-
-        await system.Terminate();
+        finally
+        {
+            await system.Terminate();
+        }
     }
 
     private static async Task<int> KnockAsync(
