@@ -89,8 +89,8 @@ public sealed class SlowLinksTests(
         Assert.Equal("completed", ended.Standing);
         Assert.Equal(await ExpectedAsync(specification), ended.Weights);
         output.WriteLine(
-            $"{milliseconds} ms: a step takes {seconds * 1e3:0.0} ms; gradients up, sums between the"
-            + $" servers and weights down are {3 * milliseconds} ms under way");
+            $"{milliseconds} ms: a step takes {seconds * 1e3:0.0} ms; gradients up, sums between"
+            + $" the servers and weights down are {3 * milliseconds} ms under way");
     }
 
     private static async Task<string> ExpectedAsync(string specification)
