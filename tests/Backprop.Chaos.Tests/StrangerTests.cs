@@ -36,25 +36,21 @@ public sealed class StrangerTests : IDisposable
             _directory.FullName, Schedule.Calm(servers: 1, workers: 2),
             new ChaosOptions { HasProxies = false, Silence = null, Certificates = certificates });
         cluster.StartAll();
-        await UntilAsync(
-            async () => await cluster.Api.CountNodesAsync() == cluster.Nodes.Length,
-            "the cluster is not complete");
-        string specification = ChaosSpecification.For(Length);
-        string? run = null;
-        await UntilAsync(
-            async () => (run ??= await cluster.Api.SubmitAsync(specification)) is not null,
-            "nobody takes the run");
-        await SeeAsync(cluster, run!, state => state.Version > 0);
+        (string run, _) =
+            await Trial.BeginAsync(cluster, length: Length).WaitAsync(s_patience);
 
         int[] processes = [.. cluster.Nodes.Select(node => node.Process!.Id)];
         long[] memory = [.. cluster.Nodes.Select(node => node.Process!.ResidentBytes)];
         int knocks = await BesiegeAsync(cluster, certificates, others);
 
-        RunState end = await SeeAsync(cluster, run!, state => state.IsOver);
+        RunState end = await Trial.SeeAsync(
+            cluster, run, state => state.IsOver).WaitAsync(s_patience);
         Assert.Equal("completed", end.Standing);
         Assert.Equal(1, end.Generation);
         Assert.Equal(
-            ChaosSpecification.Undisturbed(specification, _directory.FullName), end.Weights);
+            ChaosSpecification.Undisturbed(
+                ChaosSpecification.For(Length), _directory.FullName),
+            end.Weights);
         Assert.Equal(processes, cluster.Nodes.Select(node => node.Process!.Id));
         Assert.True(knocks > 100, $"strangers were there {knocks} times");
         for (int i = 0; i < memory.Length; i++)
@@ -142,30 +138,5 @@ public sealed class StrangerTests : IDisposable
             told.Length >= 1 && told.Length <= 1 + (int)Math.Ceiling(Siege.TotalMinutes),
             $"node {node.Number} has told {told.Length} times of a {what}: {reason}\n"
             + string.Join('\n', node.Log()));
-    }
-
-    private static async Task<RunState> SeeAsync(
-        ChaosCluster cluster, string run, Func<RunState, bool> holds)
-    {
-        RunState? seen = null;
-        await UntilAsync(
-            async () => (seen = await cluster.Api.ShowAsync(run) ?? seen) is { } state
-                && (holds(state) || state.IsOver),
-            "the run does not get there");
-        return seen!;
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> holds, string otherwise)
-    {
-        using var limit = new CancellationTokenSource(s_patience);
-        while (!await holds())
-        {
-            if (limit.IsCancellationRequested)
-            {
-                throw new TimeoutException(otherwise);
-            }
-
-            await Task.Delay(50);
-        }
     }
 }

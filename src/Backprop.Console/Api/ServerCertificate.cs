@@ -33,8 +33,7 @@ internal sealed class ServerCertificate
             () => CertificateFiles.ReadWithChain(files.Certificate, files.Key),
             TimeProvider.System);
         var certificate = new ServerCertificate(() => read.Current);
-        read.Failed += failure => certificate.RereadFailed?.Invoke(
-            $"{failure.Message}; what was read before stays in use");
+        read.Failed += why => certificate.RereadFailed?.Invoke(why);
         return certificate;
     }
 

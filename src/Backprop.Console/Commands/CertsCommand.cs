@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Globalization;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Backprop.Console.Storage;
 using Backprop.Distributed.Configuration;
@@ -247,7 +247,7 @@ internal static class CertsCommand
                 ],
                 certificate.NotBefore, certificate.NotAfter,
                 certificate.GetCertHashString(
-                    System.Security.Cryptography.HashAlgorithmName.SHA256).ToLowerInvariant());
+                    HashAlgorithmName.SHA256).ToLowerInvariant());
         }
 
         public IEnumerable<string> Lines()
@@ -264,11 +264,9 @@ internal static class CertsCommand
                 yield return $"hosts        {string.Join(", ", Hosts)}";
             }
 
-            yield return $"good         {Written(NotBefore)} to {Written(NotAfter)}";
+            yield return $"good         {PeerCheck.Written(NotBefore.UtcDateTime)} to"
+                + $" {PeerCheck.Written(NotAfter.UtcDateTime)}";
             yield return $"sha-256      {Sha256}";
         }
-
-        private static string Written(DateTimeOffset time) => time.ToUniversalTime()
-            .ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture) + " UTC";
     }
 }

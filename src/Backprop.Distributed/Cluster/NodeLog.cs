@@ -49,19 +49,25 @@ public sealed class NodeLog : UntypedActor
             case InitializeLogger:
                 Sender.Tell(new LoggerInitialized());
                 break;
-            case LogEvent log when RefusalIn(log) is { } refusal:
-                if (_refusals.Add(refusal) is { } text)
-                {
-                    Write(new LogLine(log.Timestamp, LogLevel.WarningLevel, text)
-                    {
-                        Node = Node(),
-                    });
-                }
+            case LogEvent log:
+                Note(log);
+                break;
+        }
+    }
 
-                break;
-            case LogEvent log when IsNews(log):
-                Write(LineOf(log, Node()));
-                break;
+    private void Note(LogEvent log)
+    {
+        if (TransportNews.IsAbout(log, out Refusal? refusal)
+            || (refusal = RefusalIn(log)) is not null)
+        {
+            if (refusal is not null && _refusals.Add(refusal) is { } text)
+            {
+                Write(new LogLine(log.Timestamp, LogLevel.WarningLevel, text) { Node = Node() });
+            }
+        }
+        else if (IsNews(log))
+        {
+            Write(LineOf(log, Node()));
         }
     }
 
@@ -71,11 +77,9 @@ public sealed class NodeLog : UntypedActor
         Console.Out.Flush();
     }
 
-    private static Refusal? RefusalIn(LogEvent log) =>
-        TransportNews.IsAbout(log, out Refusal? refusal) ? refusal
-        : log.Message is LogMessage message
-            ? message.Parameters().OfType<Refusal>().FirstOrDefault()
-            : null;
+    private static Refusal? RefusalIn(LogEvent log) => log.Message is LogMessage message
+        ? message.Parameters().OfType<Refusal>().FirstOrDefault()
+        : null;
 
     /// <summary>What an event comes to.</summary>
     /// <param name="log">The event.</param>
@@ -109,11 +113,6 @@ public sealed class NodeLog : UntypedActor
     // it once.
     private bool IsNews(LogEvent log)
     {
-        if (TransportNews.IsAbout(log, out _))
-        {
-            return false;
-        }
-
         string source = log.LogClass?.Namespace ?? "";
         LogLevel least = Is(source, "Akka.Remote") || Is(source, "Akka.Cluster.Tools")
             ? LogLevel.ErrorLevel

@@ -24,8 +24,7 @@ public sealed class NodeCertificates
             () => Read(configuration, roles, time.GetUtcNow()), time);
         _files.Reread += content => Reread?.Invoke(
             $"{_configuration.Certificate} was read again: {Describe(content)}");
-        _files.Failed += failure => RereadFailed?.Invoke(
-            $"{failure.Message}; what was read before stays in use");
+        _files.Failed += why => RereadFailed?.Invoke(why);
     }
 
     /// <summary>The files were read again: a line for people. Called on any thread.</summary>

@@ -97,7 +97,7 @@ public static class PeerCheck
     }
 
     /// <summary>A time, for people.</summary>
-    internal static string Written(DateTime time) =>
+    public static string Written(DateTime time) =>
         $"{time.ToUniversalTime():yyyy-MM-dd HH:mm} UTC";
 
     // A stranger's words go into logs.

@@ -40,8 +40,8 @@ public sealed class RereadFiles<T>
     /// <summary>They have been read again. Called on the thread of whoever wanted them.</summary>
     public event Action<T>? Reread;
 
-    /// <summary>They have changed and cannot be used; told once a change.</summary>
-    public event Action<CertificateException>? Failed;
+    /// <summary>They have changed and cannot be used: why, in words; told once a change.</summary>
+    public event Action<string>? Failed;
 
     /// <summary>What they hold.</summary>
     public T Current
@@ -61,7 +61,7 @@ public sealed class RereadFiles<T>
 
             if (failure is not null)
             {
-                Failed?.Invoke(failure);
+                Failed?.Invoke($"{failure.Message}; what was read before stays in use");
             }
 
             if (changed is not null)

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Akka.Actor;
-using Backprop.Data.Sources;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Embedded;
 using Backprop.Distributed.Persistence;
@@ -98,7 +97,7 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
     // Why the run cannot be shown; null: it is shown as it was.
     private async Task<string?> TryAsync(StateFolder folder)
     {
-        await using EmbeddedCluster cluster = await StartAsync(folder);
+        await using EmbeddedCluster cluster = await StoredCluster.StartAsync(folder, each: 1);
         var told = new ConcurrentQueue<JournalUnavailable>();
         cluster.System.EventStream.Subscribe(
             cluster.System.ActorOf(Props.Create(() => new Listener(told))),
@@ -194,22 +193,6 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
     private static int SeedsOr(int usual) =>
         int.TryParse(Environment.GetEnvironmentVariable(MoreSeeds), out int more) ? more : usual;
 
-    private static async Task<EmbeddedCluster> StartAsync(StateFolder folder)
-    {
-        await StateDatabase.PrepareAsync(
-            folder.Options, StateFolder.Patience, CancellationToken.None);
-        return new EmbeddedCluster(new EmbeddedOptions
-        {
-            Workers = 1,
-            ParameterServers = 1,
-            Threads = 1,
-            Persistence = PersistenceConfiguration.ToAkka(folder.Options),
-            Data = new DataSourceOpener(),
-            MemoryLimitBytes = long.MaxValue,
-            OnHung = reason => throw new TimeoutException(reason),
-        });
-    }
-
     private sealed class Listener : ReceiveActor
     {
         public Listener(ConcurrentQueue<JournalUnavailable> told) =>
@@ -224,7 +207,7 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
 
         public async Task InitializeAsync()
         {
-            await using (EmbeddedCluster cluster = await StartAsync(_folder))
+            await using (EmbeddedCluster cluster = await StoredCluster.StartAsync(_folder, each: 1))
             {
                 await cluster.Client.AskAsync(
                     new CoordinatorRequest.Submit(

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using Backprop.Data.Sources;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Embedded;
 using Backprop.Distributed.Persistence;
@@ -36,7 +35,7 @@ public sealed class StoredJournalTests
             File.Copy(Fixture(), folder.Options.JournalFile);
         }
 
-        await using EmbeddedCluster cluster = await StartAsync(folder);
+        await using EmbeddedCluster cluster = await StoredCluster.StartAsync(folder, each: 2);
         CoordinatorAnswer answer = await cluster.Client.AskAsync(
             new CoordinatorRequest.ShowRun(new RunId("tiny-1")), CancellationToken.None);
 
@@ -53,7 +52,7 @@ public sealed class StoredJournalTests
 
     private static async Task WriteAsync(StateFolder folder)
     {
-        await using (EmbeddedCluster cluster = await StartAsync(folder))
+        await using (EmbeddedCluster cluster = await StoredCluster.StartAsync(folder, each: 2))
         {
             await cluster.Client.AskAsync(
                 new CoordinatorRequest.Submit(
@@ -79,22 +78,6 @@ public sealed class StoredJournalTests
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "PRAGMA wal_checkpoint(TRUNCATE); VACUUM";
         command.ExecuteNonQuery();
-    }
-
-    private static async Task<EmbeddedCluster> StartAsync(StateFolder folder)
-    {
-        await StateDatabase.PrepareAsync(
-            folder.Options, StateFolder.Patience, CancellationToken.None);
-        return new EmbeddedCluster(new EmbeddedOptions
-        {
-            Workers = 2,
-            ParameterServers = 2,
-            Threads = 1,
-            Persistence = PersistenceConfiguration.ToAkka(folder.Options),
-            Data = new DataSourceOpener(),
-            MemoryLimitBytes = long.MaxValue,
-            OnHung = reason => throw new TimeoutException(reason),
-        });
     }
 
     private static string Fixture([CallerFilePath] string here = "") =>
