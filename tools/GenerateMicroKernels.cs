@@ -17,6 +17,10 @@ internal static class GenerateMicroKernels
     private const int MaxRows = 14;
     private const int MaxVectors = 2;
 
+    // Of the kernels that fold: with 16 registers 6 x 2 accumulators, with 32 twice 7 x 2.
+    private const int MaxFoldedRows = 6;
+    private const int MaxPairedRows = 7;
+
     // Rows of a are reached from one base pointer in threes: base, base + stride, base + 2 strides
     // are addressing modes; a fourth would need a register of its own.
     private const int RowsPerPointer = 3;
@@ -44,42 +48,58 @@ internal static class GenerateMicroKernels
 
             namespace Backprop.Engine.Kernels;
 
-            /// <summary>One micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs
-            /// held in registers throughout. See <see cref="Tile"/> for what they do.</summary>
+            /// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs held
+            /// in registers throughout, and two for the smaller ones that fold. See
+            /// <see cref="Tile"/> and <see cref="FoldedTile"/> for what they do.</summary>
             internal static unsafe class MicroKernels<TVector, TSimd>
                 where TVector : struct
                 where TSimd : struct, ISimd<TVector>
             {
 
             """.ReplaceLineEndings("\n"));
-        Dispatcher(code);
-        for (int vectors = 1; vectors <= MaxVectors; vectors++)
-        {
-            for (int rows = 1; rows <= MaxRows; rows++)
-            {
-                code.Append('\n');
-                Kernel(code, rows, vectors);
-            }
-        }
-
+        Dispatcher(code, "Run", "Tile", MaxRows, "a tile");
+        code.Append('\n');
+        Dispatcher(code, "RunFolded", "FoldedTile", MaxFoldedRows, "all micro-batches of a tile");
+        code.Append('\n');
+        Dispatcher(
+            code, "RunPaired", "FoldedTile", MaxPairedRows, "all micro-batches of a tile by twos");
+        Kernels(code, MaxRows, Kernel);
+        Kernels(code, MaxFoldedRows, FoldedKernel);
+        Kernels(code, MaxPairedRows, PairedKernel);
         code.Append("}\n");
         return code.ToString();
     }
 
-    private static void Dispatcher(StringBuilder code)
+    private static void Kernels(
+        StringBuilder code, int maxRows, Action<StringBuilder, int, int> write)
     {
-        Line(code, 1, "/// <summary>Computes a tile of <paramref name=\"rows\"/> rows by");
-        Line(code, 1, "/// <paramref name=\"vectors\"/> vectors.</summary>");
-        Line(code, 1, "public static void Run(int rows, int vectors, Tile* tile)");
+        for (int vectors = 1; vectors <= MaxVectors; vectors++)
+        {
+            for (int rows = 1; rows <= maxRows; rows++)
+            {
+                code.Append('\n');
+                write(code, rows, vectors);
+            }
+        }
+    }
+
+    private static void Dispatcher(
+        StringBuilder code, string name, string tile, int maxRows, string what)
+    {
+        Line(code, 1, $"/// <summary>Computes {what}: <paramref name=\"rows\"/> rows, ");
+        code.Length -= 2;
+        code.Append('\n');
+        Line(code, 1, $"/// {maxRows} at most, by <paramref name=\"vectors\"/> vectors.</summary>");
+        Line(code, 1, $"public static void {name}(int rows, int vectors, {tile}* tile)");
         Line(code, 1, "{");
-        Line(code, 2, $"switch ((vectors - 1) * {MaxRows} + rows)");
+        Line(code, 2, $"switch ((vectors - 1) * {maxRows} + rows)");
         Line(code, 2, "{");
         for (int vectors = 1; vectors <= MaxVectors; vectors++)
         {
-            for (int rows = 1; rows <= MaxRows; rows++)
+            for (int rows = 1; rows <= maxRows; rows++)
             {
-                int label = (vectors - 1) * MaxRows + rows;
-                Line(code, 3, $"case {label}: Tile{rows}x{vectors}(tile); break;");
+                int label = (vectors - 1) * maxRows + rows;
+                Line(code, 3, $"case {label}: {name}{rows}x{vectors}(tile); break;");
             }
         }
 
@@ -90,17 +110,123 @@ internal static class GenerateMicroKernels
 
     private static void Kernel(StringBuilder code, int rows, int vectors)
     {
+        Signature(code, "Run", "Tile", rows, Accumulators("c", rows, vectors));
+        Start(code, rows, vectors);
+        Operands(code, rows);
+        Chain(code, 2, rows, vectors, "c", "nint steps = tile->Steps");
+        code.Append('\n');
+        AddBias(code, rows, vectors);
+        Line(code, 2, "float* finished = tile->Output;");
+        Store(code, rows, vectors);
+        Line(code, 1, "}");
+    }
+
+    // All micro-batches of a tile in one method: the stores and folds of one overlap with the chains
+    // of the next, which a call in between would keep apart.
+    private static void FoldedKernel(StringBuilder code, int rows, int vectors)
+    {
+        string[] sums = Accumulators("c", rows, vectors);
+        Signature(code, "RunFolded", "FoldedTile", rows, sums);
+        Operands(code, rows);
+        Line(code, 2, "int* starts = tile->Starts;");
+        Line(code, 2, "uint last = tile->LastMicroBatch;");
+        Line(code, 2, "for (uint m = 0; ; m++)");
+        Line(code, 2, "{");
+        MicroBatch(code, rows, vectors, "c");
+        Line(code, 3, "uint folds = m == last ? m : m & ~(m + 1);");
+        Fold(code, sums);
+        PutDown(code, sums);
+        Line(code, 2, "}");
+        code.Append('\n');
+        Finish(code, rows, vectors);
+    }
+
+    // An even micro-batch stays in registers until the odd one after it is there: half of the sums
+    // that are put down never touch memory.
+    private static void PairedKernel(StringBuilder code, int rows, int vectors)
+    {
+        string[] sums = Accumulators("c", rows, vectors);
+        string[] evens = Accumulators("e", rows, vectors);
+        Signature(code, "RunPaired", "FoldedTile", rows, [.. sums, .. evens]);
+        Operands(code, rows);
+        Line(code, 2, "int* starts = tile->Starts;");
+        Line(code, 2, "uint last = tile->LastMicroBatch;");
+        Line(code, 2, "for (uint m = 0; ; m++)");
+        Line(code, 2, "{");
+        MicroBatch(code, rows, vectors, "e");
+        Line(code, 3, "uint folds = m;");
+        Line(code, 3, "if (m == last)");
+        Line(code, 3, "{");
+        foreach ((string sum, string even) in sums.Zip(evens))
+        {
+            Line(code, 4, $"{sum} = {even};");
+        }
+
+        Line(code, 3, "}");
+        Line(code, 3, "else");
+        Line(code, 3, "{");
+        Line(code, 4, "m++;");
+        MicroBatch(code, rows, vectors, "c", 4);
+        foreach ((string sum, string even) in sums.Zip(evens))
+        {
+            Line(code, 4, $"{sum} = TSimd.Add({even}, {sum});");
+        }
+
+        code.Append('\n');
+        Line(code, 4, "folds = (m == last ? m : m & ~(m + 1)) & ~1u;");
+        Line(code, 3, "}");
+        code.Append('\n');
+        Fold(code, sums);
+        PutDown(code, sums);
+        Line(code, 2, "}");
+        code.Append('\n');
+        Finish(code, rows, vectors);
+    }
+
+    private static void MicroBatch(
+        StringBuilder code, int rows, int vectors, string name, int depth = 3)
+    {
+        foreach (string accumulator in Accumulators(name, rows, vectors))
+        {
+            Line(code, depth, $"{accumulator} = TSimd.Zero;");
+        }
+
+        Chain(code, depth, rows, vectors, name, "nint steps = starts[m + 1] - starts[m]");
+        code.Append('\n');
+    }
+
+    private static void PutDown(StringBuilder code, string[] sums)
+    {
+        Line(code, 3, "if (m == last)");
+        Line(code, 3, "{");
+        Line(code, 4, "break;");
+        Line(code, 3, "}");
+        code.Append('\n');
+        Line(code, 3, "int free = BitOperations.TrailingZeroCount(~m);");
+        Line(code, 3, "float* put = tile->Levels + free * Tile.MaxFloats;");
+        for (int i = 0; i < sums.Length; i++)
+        {
+            Line(code, 3, $"TSimd.Store({sums[i]}, {Address("put", i)});");
+        }
+    }
+
+    private static void Finish(StringBuilder code, int rows, int vectors)
+    {
+        Line(code, 2, "float* finished = tile->Output;");
+        Line(code, 2, "nint stride = tile->OutputStride;");
+        Store(code, rows, vectors);
+        Line(code, 1, "}");
+    }
+
+    private static void Signature(
+        StringBuilder code, string name, string tile, int rows, string[] accumulators)
+    {
+        int vectors = accumulators.Max(a => a[^1] - '0') + 1;
         Line(code, 1, "[MethodImpl(");
         Line(code, 2, "MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]");
-        Line(code, 1, $"private static void Tile{rows}x{vectors}(Tile* tile)");
+        Line(code, 1, $"private static void {name}{rows}x{vectors}({tile}* tile)");
         Line(code, 1, "{");
-        Line(code, 2, $"TVector {string.Join(", ", Accumulators(rows, vectors))};");
-        Start(code, rows, vectors);
-        Chain(code, rows, vectors);
-        Fold(code, rows, vectors);
-        AddBias(code, rows, vectors);
-        Finish(code, rows, vectors);
-        Line(code, 1, "}");
+        Line(code, 2, $"TVector {string.Join(", ", accumulators)};");
     }
 
     private static void Start(StringBuilder code, int rows, int vectors)
@@ -141,7 +267,7 @@ internal static class GenerateMicroKernels
         Line(code, 2, "}");
         Line(code, 2, "else");
         Line(code, 2, "{");
-        foreach (string accumulator in Accumulators(rows, vectors))
+        foreach (string accumulator in Accumulators("c", rows, vectors))
         {
             Line(code, 3, $"{accumulator} = TSimd.Zero;");
         }
@@ -150,37 +276,42 @@ internal static class GenerateMicroKernels
         code.Append('\n');
     }
 
-    private static void Chain(StringBuilder code, int rows, int vectors)
+    private static void Operands(StringBuilder code, int rows)
     {
-        int pointers = (rows + RowsPerPointer - 1) / RowsPerPointer;
         Line(code, 2, "nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;");
         Line(code, 2, "nint aAhead = tile->APrefetchBytes;");
         Line(code, 2, "float* b = tile->B;");
         Line(code, 2, "nint bStride = tile->BStride, bAhead = tile->BPrefetch;");
         Line(code, 2, "byte* a0 = tile->A;");
-        for (int pointer = 1; pointer < pointers; pointer++)
+        for (int pointer = 1; pointer < Pointers(rows); pointer++)
         {
             Line(
                 code, 2,
                 $"byte* a{pointer} = a{pointer - 1} + {RowsPerPointer} * rowBytes;");
         }
+    }
 
-        Line(code, 2, "for (nint steps = tile->Steps; steps != 0; steps--)");
-        Line(code, 2, "{");
+    private static void Chain(
+        StringBuilder code, int depth, int rows, int vectors, string name, string steps)
+    {
+        Line(code, depth, $"for ({steps}; steps != 0; steps--)");
+        Line(code, depth, "{");
         for (int vector = 0; vector < vectors; vector++)
         {
-            Line(code, 3, $"TVector b{vector} = TSimd.Load({Address("b", vector)});");
+            Line(code, depth + 1, $"TVector b{vector} = TSimd.Load({Address("b", vector)});");
         }
 
-        Line(code, 3, "TSimd.Prefetch(b + bAhead);");
+        Line(code, depth + 1, "TSimd.Prefetch(b + bAhead);");
         if (vectors > 1)
         {
-            Line(code, 3, "if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);");
+            Line(
+                code, depth + 1,
+                "if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);");
         }
 
-        Line(code, 3, "TSimd.Prefetch((float*)(a0 + aAhead));");
-        Line(code, 3, "b += bStride;");
-        Line(code, 3, "TVector a;");
+        Line(code, depth + 1, "TSimd.Prefetch((float*)(a0 + aAhead));");
+        Line(code, depth + 1, "b += bStride;");
+        Line(code, depth + 1, "TVector a;");
         for (int row = 0; row < rows; row++)
         {
             string address = (row % RowsPerPointer) switch
@@ -189,37 +320,35 @@ internal static class GenerateMicroKernels
                 1 => $"a{row / RowsPerPointer} + rowBytes",
                 _ => $"a{row / RowsPerPointer} + 2 * rowBytes",
             };
-            Line(code, 3, $"a = TSimd.Create(*(float*)({address}));");
+            Line(code, depth + 1, $"a = TSimd.Create(*(float*)({address}));");
             for (int vector = 0; vector < vectors; vector++)
             {
-                string c = $"c{row}_{vector}";
-                Line(code, 3, $"{c} = TSimd.FusedMultiplyAdd(a, b{vector}, {c});");
+                string c = $"{name}{row}_{vector}";
+                Line(code, depth + 1, $"{c} = TSimd.FusedMultiplyAdd(a, b{vector}, {c});");
             }
         }
 
-        for (int pointer = 0; pointer < pointers; pointer++)
+        for (int pointer = 0; pointer < Pointers(rows); pointer++)
         {
-            Line(code, 3, $"a{pointer} += stepBytes;");
+            Line(code, depth + 1, $"a{pointer} += stepBytes;");
         }
 
-        Line(code, 2, "}");
-        code.Append('\n');
+        Line(code, depth, "}");
     }
 
-    private static void Fold(StringBuilder code, int rows, int vectors)
+    private static void Fold(StringBuilder code, string[] sums)
     {
-        Line(code, 2, "for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)");
-        Line(code, 2, "{");
-        Line(code, 3, "int number = BitOperations.TrailingZeroCount(folds);");
-        Line(code, 3, "float* level = tile->Levels + number * Tile.MaxFloats;");
-        int index = 0;
-        foreach (string c in Accumulators(rows, vectors))
+        Line(code, 3, "for (; folds != 0; folds &= folds - 1)");
+        Line(code, 3, "{");
+        Line(code, 4, "int number = BitOperations.TrailingZeroCount(folds);");
+        Line(code, 4, "float* level = tile->Levels + number * Tile.MaxFloats;");
+        for (int i = 0; i < sums.Length; i++)
         {
-            string address = Address("level", index++);
-            Line(code, 3, $"{c} = TSimd.Add(TSimd.Load({address}), {c});");
+            string level = Address("level", i);
+            Line(code, 4, $"{sums[i]} = TSimd.Add(TSimd.Load({level}), {sums[i]});");
         }
 
-        Line(code, 2, "}");
+        Line(code, 3, "}");
         code.Append('\n');
     }
 
@@ -246,9 +375,8 @@ internal static class GenerateMicroKernels
         code.Append('\n');
     }
 
-    private static void Finish(StringBuilder code, int rows, int vectors)
+    private static void Store(StringBuilder code, int rows, int vectors)
     {
-        Line(code, 2, "float* finished = tile->Output;");
         for (int row = 0; row < rows; row++)
         {
             for (int vector = 0; vector < vectors; vector++)
@@ -264,10 +392,14 @@ internal static class GenerateMicroKernels
         }
     }
 
-    private static IEnumerable<string> Accumulators(int rows, int vectors) =>
-        from row in Enumerable.Range(0, rows)
-        from vector in Enumerable.Range(0, vectors)
-        select $"c{row}_{vector}";
+    private static int Pointers(int rows) => (rows + RowsPerPointer - 1) / RowsPerPointer;
+
+    private static string[] Accumulators(string name, int rows, int vectors) =>
+    [
+        .. from row in Enumerable.Range(0, rows)
+           from vector in Enumerable.Range(0, vectors)
+           select $"{name}{row}_{vector}",
+    ];
 
     private static string Address(string pointer, int vector) => vector switch
     {

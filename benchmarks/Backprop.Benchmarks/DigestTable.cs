@@ -22,7 +22,8 @@ internal static class DigestTable
         {
             foreach (int rows in (int[])[32, 128, 256])
             {
-                using var step = new TrainingStep(optimizer, rows, 8, pool);
+                using var step = new TrainingStep(
+                    TrainingStep.SmallWidths, optimizer, rows, 8, pool);
                 (double without, double digest) = Measure(step);
                 Console.WriteLine(
                     $"{optimizer.Name,-10}{rows,6}{without * 1e3,9:F3}{digest * 1e3,11:F4}"

@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.CommandLine;
 using System.Reflection;
 using Backprop.Engine.Threading;
 using BenchmarkDotNet.Running;
@@ -35,25 +35,42 @@ internal static class Program
 
     private static int PrintTable(string table, string[] options)
     {
-        int threads = 1;
-        if (options.Length > 1
-            || (options.Length == 1
-                && (!int.TryParse(options[0], CultureInfo.InvariantCulture, out threads)
-                    || threads is < 1 or > ComputePool.MaxThreads)))
+        var threads = new Argument<int>("threads")
         {
-            Console.Error.WriteLine($"usage: {table} [THREADS]");
-            return 2;
-        }
+            Description = "Threads of ours and of the peer.",
+            DefaultValueFactory = _ => 1,
+        };
+        threads.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > ComputePool.MaxThreads)
+            {
+                result.AddError($"threads: 1 to {ComputePool.MaxThreads}");
+            }
+        });
+        var only = new Option<string>("--only")
+        {
+            Description = "Print the lines that contain this.",
+            DefaultValueFactory = _ => "",
+        };
+        var peer = new Option<string?>("--peer")
+        {
+            Description = "A Python that has PyTorch, which is timed by turns with us.",
+        };
+        var command = new RootCommand($"Prints the table of {table}.") { threads, only, peer };
+        command.SetAction(result =>
+        {
+            int count = result.GetValue(threads);
+            using Peer? beside = result.GetValue(peer) is { } python
+                ? Peer.Start(python, count)
+                : null;
+            if (beside is not null)
+            {
+                Console.WriteLine($"peer: {beside.About}");
+            }
 
-        if (table == "products")
-        {
-            ProductTable.Print(threads);
-        }
-        else
-        {
-            StepTable.Print(threads);
-        }
-
-        return 0;
+            (table == "products" ? (Action<int, string, Peer?>)ProductTable.Print : StepTable.Print)(
+                count, result.GetValue(only)!, beside);
+        });
+        return command.Parse(options).Invoke();
     }
 }

@@ -105,8 +105,10 @@ internal static unsafe class FoldedProduct<TVector, TSimd>
         public void Run()
         {
             Workspace workspace = Workspace.OfThisThread;
-            var tile = new Tile
+            var tile = new FoldedTile
             {
+                Starts = part.Starts,
+                LastMicroBatch = (uint)part.MicroBatches - 1,
                 Levels = workspace.Take(WorkspaceSlot.Levels, MaxLevels * Tile.MaxFloats),
             };
             nint tileBytes = PlaceInput(workspace, ref tile);
@@ -128,44 +130,17 @@ internal static unsafe class FoldedProduct<TVector, TSimd>
                     byte* a = tileBytes != 0 ? input + i * tileBytes : input + row * tile.ARowBytes;
                     float* c = part.Gradient
                         + (firstInput + row) * part.GradientStride + firstOutput + output;
-                    RunTile(
-                        tile, a, b, tiles.Size(i), vectors, Math.Min(width, left), c);
+                    tile.A = a;
+                    tile.B = b;
+                    TileStore<TVector, TSimd>.RunFolded(
+                        &tile, tiles.Size(i), vectors, Math.Min(width, left), c,
+                        part.GradientStride);
                 }
             }
         }
 
-        private void RunTile(
-            Tile tile, byte* a, float* b, int rows, int vectors, int columns, float* c)
-        {
-            int first = part.Starts[0];
-            int lastMicroBatch = part.MicroBatches - 1;
-            tile.OutputStride = vectors * TSimd.Lanes;
-            for (int m = 0; m < lastMicroBatch; m++)
-            {
-                Place(ref tile, a, b, part.Starts[m] - first, part.Starts[m + 1] - first);
-                int level = BitOperations.TrailingZeroCount(~m);
-                tile.Folds = (1u << level) - 1;
-                tile.Output = tile.Levels + level * Tile.MaxFloats;
-                MicroKernels<TVector, TSimd>.Run(rows, vectors, &tile);
-            }
-
-            Place(
-                ref tile, a, b, part.Starts[lastMicroBatch] - first,
-                part.Starts[lastMicroBatch + 1] - first);
-            tile.Folds = (uint)lastMicroBatch;
-            TileStore<TVector, TSimd>.Run(
-                &tile, rows, vectors, columns, c, part.GradientStride);
-        }
-
-        private static void Place(ref Tile tile, byte* a, float* b, nint start, nint end)
-        {
-            tile.A = a + start * tile.AStepBytes;
-            tile.B = b + start * tile.BStride;
-            tile.Steps = end - start;
-        }
-
         // Returns the bytes from a tile of the input to the next where it is packed, else 0.
-        private nint PlaceInput(Workspace workspace, ref Tile tile)
+        private nint PlaceInput(Workspace workspace, ref FoldedTile tile)
         {
             StridedMatrix input = part.Input.From(firstInput, part.Starts[0]);
             tile.ARowBytes = sizeof(float);

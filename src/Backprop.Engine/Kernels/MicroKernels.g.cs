@@ -8,53 +8,100 @@ using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Kernels;
 
-/// <summary>One micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs
-/// held in registers throughout. See <see cref="Tile"/> for what they do.</summary>
+/// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs held
+/// in registers throughout, and two for the smaller ones that fold. See
+/// <see cref="Tile"/> and <see cref="FoldedTile"/> for what they do.</summary>
 internal static unsafe class MicroKernels<TVector, TSimd>
     where TVector : struct
     where TSimd : struct, ISimd<TVector>
 {
-    /// <summary>Computes a tile of <paramref name="rows"/> rows by
-    /// <paramref name="vectors"/> vectors.</summary>
+    /// <summary>Computes a tile: <paramref name="rows"/> rows,
+    /// 14 at most, by <paramref name="vectors"/> vectors.</summary>
     public static void Run(int rows, int vectors, Tile* tile)
     {
         switch ((vectors - 1) * 14 + rows)
         {
-            case 1: Tile1x1(tile); break;
-            case 2: Tile2x1(tile); break;
-            case 3: Tile3x1(tile); break;
-            case 4: Tile4x1(tile); break;
-            case 5: Tile5x1(tile); break;
-            case 6: Tile6x1(tile); break;
-            case 7: Tile7x1(tile); break;
-            case 8: Tile8x1(tile); break;
-            case 9: Tile9x1(tile); break;
-            case 10: Tile10x1(tile); break;
-            case 11: Tile11x1(tile); break;
-            case 12: Tile12x1(tile); break;
-            case 13: Tile13x1(tile); break;
-            case 14: Tile14x1(tile); break;
-            case 15: Tile1x2(tile); break;
-            case 16: Tile2x2(tile); break;
-            case 17: Tile3x2(tile); break;
-            case 18: Tile4x2(tile); break;
-            case 19: Tile5x2(tile); break;
-            case 20: Tile6x2(tile); break;
-            case 21: Tile7x2(tile); break;
-            case 22: Tile8x2(tile); break;
-            case 23: Tile9x2(tile); break;
-            case 24: Tile10x2(tile); break;
-            case 25: Tile11x2(tile); break;
-            case 26: Tile12x2(tile); break;
-            case 27: Tile13x2(tile); break;
-            case 28: Tile14x2(tile); break;
+            case 1: Run1x1(tile); break;
+            case 2: Run2x1(tile); break;
+            case 3: Run3x1(tile); break;
+            case 4: Run4x1(tile); break;
+            case 5: Run5x1(tile); break;
+            case 6: Run6x1(tile); break;
+            case 7: Run7x1(tile); break;
+            case 8: Run8x1(tile); break;
+            case 9: Run9x1(tile); break;
+            case 10: Run10x1(tile); break;
+            case 11: Run11x1(tile); break;
+            case 12: Run12x1(tile); break;
+            case 13: Run13x1(tile); break;
+            case 14: Run14x1(tile); break;
+            case 15: Run1x2(tile); break;
+            case 16: Run2x2(tile); break;
+            case 17: Run3x2(tile); break;
+            case 18: Run4x2(tile); break;
+            case 19: Run5x2(tile); break;
+            case 20: Run6x2(tile); break;
+            case 21: Run7x2(tile); break;
+            case 22: Run8x2(tile); break;
+            case 23: Run9x2(tile); break;
+            case 24: Run10x2(tile); break;
+            case 25: Run11x2(tile); break;
+            case 26: Run12x2(tile); break;
+            case 27: Run13x2(tile); break;
+            case 28: Run14x2(tile); break;
+            default: throw new ArgumentOutOfRangeException(nameof(rows));
+        }
+    }
+
+    /// <summary>Computes all micro-batches of a tile: <paramref name="rows"/> rows,
+    /// 6 at most, by <paramref name="vectors"/> vectors.</summary>
+    public static void RunFolded(int rows, int vectors, FoldedTile* tile)
+    {
+        switch ((vectors - 1) * 6 + rows)
+        {
+            case 1: RunFolded1x1(tile); break;
+            case 2: RunFolded2x1(tile); break;
+            case 3: RunFolded3x1(tile); break;
+            case 4: RunFolded4x1(tile); break;
+            case 5: RunFolded5x1(tile); break;
+            case 6: RunFolded6x1(tile); break;
+            case 7: RunFolded1x2(tile); break;
+            case 8: RunFolded2x2(tile); break;
+            case 9: RunFolded3x2(tile); break;
+            case 10: RunFolded4x2(tile); break;
+            case 11: RunFolded5x2(tile); break;
+            case 12: RunFolded6x2(tile); break;
+            default: throw new ArgumentOutOfRangeException(nameof(rows));
+        }
+    }
+
+    /// <summary>Computes all micro-batches of a tile by twos: <paramref name="rows"/> rows,
+    /// 7 at most, by <paramref name="vectors"/> vectors.</summary>
+    public static void RunPaired(int rows, int vectors, FoldedTile* tile)
+    {
+        switch ((vectors - 1) * 7 + rows)
+        {
+            case 1: RunPaired1x1(tile); break;
+            case 2: RunPaired2x1(tile); break;
+            case 3: RunPaired3x1(tile); break;
+            case 4: RunPaired4x1(tile); break;
+            case 5: RunPaired5x1(tile); break;
+            case 6: RunPaired6x1(tile); break;
+            case 7: RunPaired7x1(tile); break;
+            case 8: RunPaired1x2(tile); break;
+            case 9: RunPaired2x2(tile); break;
+            case 10: RunPaired3x2(tile); break;
+            case 11: RunPaired4x2(tile); break;
+            case 12: RunPaired5x2(tile); break;
+            case 13: RunPaired6x2(tile); break;
+            case 14: RunPaired7x2(tile); break;
             default: throw new ArgumentOutOfRangeException(nameof(rows));
         }
     }
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile1x1(Tile* tile)
+    private static void Run1x1(Tile* tile)
     {
         TVector c0_0;
         nint stride = tile->OutputStride;
@@ -87,13 +134,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a0 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -106,7 +146,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile2x1(Tile* tile)
+    private static void Run2x1(Tile* tile)
     {
         TVector c0_0, c1_0;
         nint stride = tile->OutputStride;
@@ -146,14 +186,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a0 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -169,7 +201,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile3x1(Tile* tile)
+    private static void Run3x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0;
         nint stride = tile->OutputStride;
@@ -216,15 +248,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a0 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -243,7 +266,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile4x1(Tile* tile)
+    private static void Run4x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0;
         nint stride = tile->OutputStride;
@@ -299,16 +322,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a1 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -330,7 +343,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile5x1(Tile* tile)
+    private static void Run5x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0;
         nint stride = tile->OutputStride;
@@ -393,17 +406,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a1 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -428,7 +430,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile6x1(Tile* tile)
+    private static void Run6x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0;
         nint stride = tile->OutputStride;
@@ -498,18 +500,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a1 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -537,7 +527,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile7x1(Tile* tile)
+    private static void Run7x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0;
         nint stride = tile->OutputStride;
@@ -616,19 +606,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a2 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -659,7 +636,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile8x1(Tile* tile)
+    private static void Run8x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0;
         nint stride = tile->OutputStride;
@@ -745,20 +722,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a2 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-            c7_0 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c7_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -792,7 +755,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile9x1(Tile* tile)
+    private static void Run9x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0;
         nint stride = tile->OutputStride;
@@ -885,21 +848,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a2 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-            c7_0 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c7_0);
-            c8_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c8_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -936,7 +884,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile10x1(Tile* tile)
+    private static void Run10x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0;
         nint stride = tile->OutputStride;
@@ -1038,22 +986,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a3 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-            c7_0 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c7_0);
-            c8_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c8_0);
-            c9_0 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c9_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -1093,7 +1025,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile11x1(Tile* tile)
+    private static void Run11x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0;
         nint stride = tile->OutputStride;
@@ -1202,23 +1134,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a3 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-            c7_0 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c7_0);
-            c8_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c8_0);
-            c9_0 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c9_0);
-            c10_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c10_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -1261,7 +1176,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile12x1(Tile* tile)
+    private static void Run12x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0, c11_0;
         nint stride = tile->OutputStride;
@@ -1377,24 +1292,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a3 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-            c7_0 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c7_0);
-            c8_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c8_0);
-            c9_0 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c9_0);
-            c10_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c10_0);
-            c11_0 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c11_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -1440,7 +1337,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile13x1(Tile* tile)
+    private static void Run13x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0, c11_0, c12_0;
         nint stride = tile->OutputStride;
@@ -1565,25 +1462,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a4 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-            c7_0 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c7_0);
-            c8_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c8_0);
-            c9_0 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c9_0);
-            c10_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c10_0);
-            c11_0 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c11_0);
-            c12_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c12_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -1632,7 +1510,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile14x1(Tile* tile)
+    private static void Run14x1(Tile* tile)
     {
         TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0, c11_0, c12_0, c13_0;
         nint stride = tile->OutputStride;
@@ -1764,26 +1642,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a4 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
-            c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
-            c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
-            c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
-            c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
-            c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
-            c7_0 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c7_0);
-            c8_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c8_0);
-            c9_0 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c9_0);
-            c10_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c10_0);
-            c11_0 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c11_0);
-            c12_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c12_0);
-            c13_0 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c13_0);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -1835,7 +1693,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile1x2(Tile* tile)
+    private static void Run1x2(Tile* tile)
     {
         TVector c0_0, c0_1;
         nint stride = tile->OutputStride;
@@ -1874,14 +1732,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a0 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -1897,7 +1747,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile2x2(Tile* tile)
+    private static void Run2x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1;
         nint stride = tile->OutputStride;
@@ -1947,16 +1797,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a0 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -1977,7 +1817,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile3x2(Tile* tile)
+    private static void Run3x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1;
         nint stride = tile->OutputStride;
@@ -2038,18 +1878,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a0 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -2075,7 +1903,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile4x2(Tile* tile)
+    private static void Run4x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1;
         nint stride = tile->OutputStride;
@@ -2149,20 +1977,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a1 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -2193,7 +2007,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile5x2(Tile* tile)
+    private static void Run5x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1;
         nint stride = tile->OutputStride;
@@ -2278,22 +2092,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a1 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -2329,7 +2127,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile6x2(Tile* tile)
+    private static void Run6x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1;
         nint stride = tile->OutputStride;
@@ -2425,24 +2223,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a1 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -2483,7 +2263,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile7x2(Tile* tile)
+    private static void Run7x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1;
         nint stride = tile->OutputStride;
@@ -2592,26 +2372,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a2 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -2657,7 +2417,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile8x2(Tile* tile)
+    private static void Run8x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1;
         nint stride = tile->OutputStride;
@@ -2777,28 +2537,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a2 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-            c7_0 = TSimd.Add(TSimd.Load(level + 14 * TSimd.Lanes), c7_0);
-            c7_1 = TSimd.Add(TSimd.Load(level + 15 * TSimd.Lanes), c7_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -2849,7 +2587,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile9x2(Tile* tile)
+    private static void Run9x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1;
         nint stride = tile->OutputStride;
@@ -2980,30 +2718,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a2 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-            c7_0 = TSimd.Add(TSimd.Load(level + 14 * TSimd.Lanes), c7_0);
-            c7_1 = TSimd.Add(TSimd.Load(level + 15 * TSimd.Lanes), c7_1);
-            c8_0 = TSimd.Add(TSimd.Load(level + 16 * TSimd.Lanes), c8_0);
-            c8_1 = TSimd.Add(TSimd.Load(level + 17 * TSimd.Lanes), c8_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -3059,7 +2773,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile10x2(Tile* tile)
+    private static void Run10x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1;
         nint stride = tile->OutputStride;
@@ -3203,32 +2917,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a3 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-            c7_0 = TSimd.Add(TSimd.Load(level + 14 * TSimd.Lanes), c7_0);
-            c7_1 = TSimd.Add(TSimd.Load(level + 15 * TSimd.Lanes), c7_1);
-            c8_0 = TSimd.Add(TSimd.Load(level + 16 * TSimd.Lanes), c8_0);
-            c8_1 = TSimd.Add(TSimd.Load(level + 17 * TSimd.Lanes), c8_1);
-            c9_0 = TSimd.Add(TSimd.Load(level + 18 * TSimd.Lanes), c9_0);
-            c9_1 = TSimd.Add(TSimd.Load(level + 19 * TSimd.Lanes), c9_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -3289,7 +2977,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile11x2(Tile* tile)
+    private static void Run11x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1;
         nint stride = tile->OutputStride;
@@ -3444,34 +3132,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a3 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-            c7_0 = TSimd.Add(TSimd.Load(level + 14 * TSimd.Lanes), c7_0);
-            c7_1 = TSimd.Add(TSimd.Load(level + 15 * TSimd.Lanes), c7_1);
-            c8_0 = TSimd.Add(TSimd.Load(level + 16 * TSimd.Lanes), c8_0);
-            c8_1 = TSimd.Add(TSimd.Load(level + 17 * TSimd.Lanes), c8_1);
-            c9_0 = TSimd.Add(TSimd.Load(level + 18 * TSimd.Lanes), c9_0);
-            c9_1 = TSimd.Add(TSimd.Load(level + 19 * TSimd.Lanes), c9_1);
-            c10_0 = TSimd.Add(TSimd.Load(level + 20 * TSimd.Lanes), c10_0);
-            c10_1 = TSimd.Add(TSimd.Load(level + 21 * TSimd.Lanes), c10_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -3537,7 +3197,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile12x2(Tile* tile)
+    private static void Run12x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1, c11_0, c11_1;
         nint stride = tile->OutputStride;
@@ -3703,36 +3363,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a3 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-            c7_0 = TSimd.Add(TSimd.Load(level + 14 * TSimd.Lanes), c7_0);
-            c7_1 = TSimd.Add(TSimd.Load(level + 15 * TSimd.Lanes), c7_1);
-            c8_0 = TSimd.Add(TSimd.Load(level + 16 * TSimd.Lanes), c8_0);
-            c8_1 = TSimd.Add(TSimd.Load(level + 17 * TSimd.Lanes), c8_1);
-            c9_0 = TSimd.Add(TSimd.Load(level + 18 * TSimd.Lanes), c9_0);
-            c9_1 = TSimd.Add(TSimd.Load(level + 19 * TSimd.Lanes), c9_1);
-            c10_0 = TSimd.Add(TSimd.Load(level + 20 * TSimd.Lanes), c10_0);
-            c10_1 = TSimd.Add(TSimd.Load(level + 21 * TSimd.Lanes), c10_1);
-            c11_0 = TSimd.Add(TSimd.Load(level + 22 * TSimd.Lanes), c11_0);
-            c11_1 = TSimd.Add(TSimd.Load(level + 23 * TSimd.Lanes), c11_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -3803,7 +3433,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile13x2(Tile* tile)
+    private static void Run13x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1, c11_0, c11_1, c12_0, c12_1;
         nint stride = tile->OutputStride;
@@ -3982,38 +3612,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a4 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-            c7_0 = TSimd.Add(TSimd.Load(level + 14 * TSimd.Lanes), c7_0);
-            c7_1 = TSimd.Add(TSimd.Load(level + 15 * TSimd.Lanes), c7_1);
-            c8_0 = TSimd.Add(TSimd.Load(level + 16 * TSimd.Lanes), c8_0);
-            c8_1 = TSimd.Add(TSimd.Load(level + 17 * TSimd.Lanes), c8_1);
-            c9_0 = TSimd.Add(TSimd.Load(level + 18 * TSimd.Lanes), c9_0);
-            c9_1 = TSimd.Add(TSimd.Load(level + 19 * TSimd.Lanes), c9_1);
-            c10_0 = TSimd.Add(TSimd.Load(level + 20 * TSimd.Lanes), c10_0);
-            c10_1 = TSimd.Add(TSimd.Load(level + 21 * TSimd.Lanes), c10_1);
-            c11_0 = TSimd.Add(TSimd.Load(level + 22 * TSimd.Lanes), c11_0);
-            c11_1 = TSimd.Add(TSimd.Load(level + 23 * TSimd.Lanes), c11_1);
-            c12_0 = TSimd.Add(TSimd.Load(level + 24 * TSimd.Lanes), c12_0);
-            c12_1 = TSimd.Add(TSimd.Load(level + 25 * TSimd.Lanes), c12_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -4089,7 +3687,7 @@ internal static unsafe class MicroKernels<TVector, TSimd>
 
     [MethodImpl(
         MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static void Tile14x2(Tile* tile)
+    private static void Run14x2(Tile* tile)
     {
         TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1, c11_0, c11_1, c12_0, c12_1, c13_0, c13_1;
         nint stride = tile->OutputStride;
@@ -4279,40 +3877,6 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a4 += stepBytes;
         }
 
-        for (uint folds = tile->Folds; folds != 0; folds &= folds - 1)
-        {
-            int number = BitOperations.TrailingZeroCount(folds);
-            float* level = tile->Levels + number * Tile.MaxFloats;
-            c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
-            c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
-            c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
-            c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
-            c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
-            c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
-            c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
-            c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
-            c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
-            c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
-            c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
-            c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
-            c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
-            c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
-            c7_0 = TSimd.Add(TSimd.Load(level + 14 * TSimd.Lanes), c7_0);
-            c7_1 = TSimd.Add(TSimd.Load(level + 15 * TSimd.Lanes), c7_1);
-            c8_0 = TSimd.Add(TSimd.Load(level + 16 * TSimd.Lanes), c8_0);
-            c8_1 = TSimd.Add(TSimd.Load(level + 17 * TSimd.Lanes), c8_1);
-            c9_0 = TSimd.Add(TSimd.Load(level + 18 * TSimd.Lanes), c9_0);
-            c9_1 = TSimd.Add(TSimd.Load(level + 19 * TSimd.Lanes), c9_1);
-            c10_0 = TSimd.Add(TSimd.Load(level + 20 * TSimd.Lanes), c10_0);
-            c10_1 = TSimd.Add(TSimd.Load(level + 21 * TSimd.Lanes), c10_1);
-            c11_0 = TSimd.Add(TSimd.Load(level + 22 * TSimd.Lanes), c11_0);
-            c11_1 = TSimd.Add(TSimd.Load(level + 23 * TSimd.Lanes), c11_1);
-            c12_0 = TSimd.Add(TSimd.Load(level + 24 * TSimd.Lanes), c12_0);
-            c12_1 = TSimd.Add(TSimd.Load(level + 25 * TSimd.Lanes), c12_1);
-            c13_0 = TSimd.Add(TSimd.Load(level + 26 * TSimd.Lanes), c13_0);
-            c13_1 = TSimd.Add(TSimd.Load(level + 27 * TSimd.Lanes), c13_1);
-        }
-
         if (tile->Bias is not null)
         {
             TVector bias0 = TSimd.Load(tile->Bias);
@@ -4389,5 +3953,2808 @@ internal static unsafe class MicroKernels<TVector, TSimd>
         finished += stride;
         TSimd.Store(c13_0, finished);
         TSimd.Store(c13_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded1x1(FoldedTile* tile)
+    {
+        TVector c0_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                a0 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded2x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                a0 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded3x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                a0 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded4x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                a = TSimd.Create(*(float*)(a1));
+                c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+                c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 3 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded5x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                a = TSimd.Create(*(float*)(a1));
+                c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+                c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
+                c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 3 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 4 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded6x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                a = TSimd.Create(*(float*)(a1));
+                c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+                c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
+                c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
+                c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 3 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c5_0, put + 5 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded1x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                a0 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded2x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                a0 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded3x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                a0 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded4x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                a = TSimd.Create(*(float*)(a1));
+                c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+                c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
+                c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 6 * TSimd.Lanes);
+            TSimd.Store(c3_1, put + 7 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded5x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                a = TSimd.Create(*(float*)(a1));
+                c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+                c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
+                c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
+                c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
+                c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 6 * TSimd.Lanes);
+            TSimd.Store(c3_1, put + 7 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 8 * TSimd.Lanes);
+            TSimd.Store(c4_1, put + 9 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunFolded6x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                a = TSimd.Create(*(float*)(a1));
+                c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+                a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+                c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m == last ? m : m & ~(m + 1);
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+                c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
+                c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
+                c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
+                c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
+                c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
+                c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 6 * TSimd.Lanes);
+            TSimd.Store(c3_1, put + 7 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 8 * TSimd.Lanes);
+            TSimd.Store(c4_1, put + 9 * TSimd.Lanes);
+            TSimd.Store(c5_0, put + 10 * TSimd.Lanes);
+            TSimd.Store(c5_1, put + 11 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired1x1(FoldedTile* tile)
+    {
+        TVector c0_0, e0_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                a0 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TSimd.Prefetch(b + bAhead);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    a0 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired2x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, e0_0, e1_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                a0 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c1_0 = e1_0;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TSimd.Prefetch(b + bAhead);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    a0 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired3x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, e0_0, e1_0, e2_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                a0 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c1_0 = e1_0;
+                c2_0 = e2_0;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TSimd.Prefetch(b + bAhead);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    a0 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired4x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, e0_0, e1_0, e2_0, e3_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c1_0 = e1_0;
+                c2_0 = e2_0;
+                c3_0 = e3_0;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TSimd.Prefetch(b + bAhead);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+                c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 3 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired5x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, e0_0, e1_0, e2_0, e3_0, e4_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            e4_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                e4_0 = TSimd.FusedMultiplyAdd(a, b0, e4_0);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c1_0 = e1_0;
+                c2_0 = e2_0;
+                c3_0 = e3_0;
+                c4_0 = e4_0;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                c4_0 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TSimd.Prefetch(b + bAhead);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    a = TSimd.Create(*(float*)(a1 + rowBytes));
+                    c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+                c4_0 = TSimd.Add(e4_0, c4_0);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+                c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
+                c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 3 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 4 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired6x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, e0_0, e1_0, e2_0, e3_0, e4_0, e5_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            e4_0 = TSimd.Zero;
+            e5_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                e4_0 = TSimd.FusedMultiplyAdd(a, b0, e4_0);
+                a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                e5_0 = TSimd.FusedMultiplyAdd(a, b0, e5_0);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c1_0 = e1_0;
+                c2_0 = e2_0;
+                c3_0 = e3_0;
+                c4_0 = e4_0;
+                c5_0 = e5_0;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                c4_0 = TSimd.Zero;
+                c5_0 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TSimd.Prefetch(b + bAhead);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    a = TSimd.Create(*(float*)(a1 + rowBytes));
+                    c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                    a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                    c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+                c4_0 = TSimd.Add(e4_0, c4_0);
+                c5_0 = TSimd.Add(e5_0, c5_0);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+                c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
+                c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
+                c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 3 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c5_0, put + 5 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired7x1(FoldedTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, e0_0, e1_0, e2_0, e3_0, e4_0, e5_0, e6_0;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        byte* a2 = a1 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            e4_0 = TSimd.Zero;
+            e5_0 = TSimd.Zero;
+            e6_0 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TSimd.Prefetch(b + bAhead);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                e4_0 = TSimd.FusedMultiplyAdd(a, b0, e4_0);
+                a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                e5_0 = TSimd.FusedMultiplyAdd(a, b0, e5_0);
+                a = TSimd.Create(*(float*)(a2));
+                e6_0 = TSimd.FusedMultiplyAdd(a, b0, e6_0);
+                a0 += stepBytes;
+                a1 += stepBytes;
+                a2 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c1_0 = e1_0;
+                c2_0 = e2_0;
+                c3_0 = e3_0;
+                c4_0 = e4_0;
+                c5_0 = e5_0;
+                c6_0 = e6_0;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                c4_0 = TSimd.Zero;
+                c5_0 = TSimd.Zero;
+                c6_0 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TSimd.Prefetch(b + bAhead);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    a = TSimd.Create(*(float*)(a1 + rowBytes));
+                    c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                    a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                    c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+                    a = TSimd.Create(*(float*)(a2));
+                    c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                    a2 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+                c4_0 = TSimd.Add(e4_0, c4_0);
+                c5_0 = TSimd.Add(e5_0, c5_0);
+                c6_0 = TSimd.Add(e6_0, c6_0);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c1_0 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c1_0);
+                c2_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c2_0);
+                c3_0 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c3_0);
+                c4_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c4_0);
+                c5_0 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c5_0);
+                c6_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c6_0);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c1_0, put + TSimd.Lanes);
+            TSimd.Store(c2_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 3 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c5_0, put + 5 * TSimd.Lanes);
+            TSimd.Store(c6_0, put + 6 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired1x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, e0_0, e0_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e0_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                e0_1 = TSimd.FusedMultiplyAdd(a, b1, e0_1);
+                a0 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c0_1 = e0_1;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c0_1 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                    TSimd.Prefetch(b + bAhead);
+                    if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                    a0 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c0_1 = TSimd.Add(e0_1, c0_1);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired2x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, e0_0, e0_1, e1_0, e1_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e0_1 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e1_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                e0_1 = TSimd.FusedMultiplyAdd(a, b1, e0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                e1_1 = TSimd.FusedMultiplyAdd(a, b1, e1_1);
+                a0 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c0_1 = e0_1;
+                c1_0 = e1_0;
+                c1_1 = e1_1;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c0_1 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c1_1 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                    TSimd.Prefetch(b + bAhead);
+                    if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                    a0 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c0_1 = TSimd.Add(e0_1, c0_1);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c1_1 = TSimd.Add(e1_1, c1_1);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired3x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, e0_0, e0_1, e1_0, e1_1, e2_0, e2_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e0_1 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e1_1 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e2_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                e0_1 = TSimd.FusedMultiplyAdd(a, b1, e0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                e1_1 = TSimd.FusedMultiplyAdd(a, b1, e1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                e2_1 = TSimd.FusedMultiplyAdd(a, b1, e2_1);
+                a0 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c0_1 = e0_1;
+                c1_0 = e1_0;
+                c1_1 = e1_1;
+                c2_0 = e2_0;
+                c2_1 = e2_1;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c0_1 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c1_1 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c2_1 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                    TSimd.Prefetch(b + bAhead);
+                    if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                    a0 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c0_1 = TSimd.Add(e0_1, c0_1);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c1_1 = TSimd.Add(e1_1, c1_1);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c2_1 = TSimd.Add(e2_1, c2_1);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired4x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, e0_0, e0_1, e1_0, e1_1, e2_0, e2_1, e3_0, e3_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e0_1 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e1_1 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e2_1 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            e3_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                e0_1 = TSimd.FusedMultiplyAdd(a, b1, e0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                e1_1 = TSimd.FusedMultiplyAdd(a, b1, e1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                e2_1 = TSimd.FusedMultiplyAdd(a, b1, e2_1);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                e3_1 = TSimd.FusedMultiplyAdd(a, b1, e3_1);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c0_1 = e0_1;
+                c1_0 = e1_0;
+                c1_1 = e1_1;
+                c2_0 = e2_0;
+                c2_1 = e2_1;
+                c3_0 = e3_0;
+                c3_1 = e3_1;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c0_1 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c1_1 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c2_1 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                c3_1 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                    TSimd.Prefetch(b + bAhead);
+                    if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c0_1 = TSimd.Add(e0_1, c0_1);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c1_1 = TSimd.Add(e1_1, c1_1);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c2_1 = TSimd.Add(e2_1, c2_1);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+                c3_1 = TSimd.Add(e3_1, c3_1);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+                c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
+                c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 6 * TSimd.Lanes);
+            TSimd.Store(c3_1, put + 7 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired5x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, e0_0, e0_1, e1_0, e1_1, e2_0, e2_1, e3_0, e3_1, e4_0, e4_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e0_1 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e1_1 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e2_1 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            e3_1 = TSimd.Zero;
+            e4_0 = TSimd.Zero;
+            e4_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                e0_1 = TSimd.FusedMultiplyAdd(a, b1, e0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                e1_1 = TSimd.FusedMultiplyAdd(a, b1, e1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                e2_1 = TSimd.FusedMultiplyAdd(a, b1, e2_1);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                e3_1 = TSimd.FusedMultiplyAdd(a, b1, e3_1);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                e4_0 = TSimd.FusedMultiplyAdd(a, b0, e4_0);
+                e4_1 = TSimd.FusedMultiplyAdd(a, b1, e4_1);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c0_1 = e0_1;
+                c1_0 = e1_0;
+                c1_1 = e1_1;
+                c2_0 = e2_0;
+                c2_1 = e2_1;
+                c3_0 = e3_0;
+                c3_1 = e3_1;
+                c4_0 = e4_0;
+                c4_1 = e4_1;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c0_1 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c1_1 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c2_1 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                c3_1 = TSimd.Zero;
+                c4_0 = TSimd.Zero;
+                c4_1 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                    TSimd.Prefetch(b + bAhead);
+                    if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+                    a = TSimd.Create(*(float*)(a1 + rowBytes));
+                    c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                    c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c0_1 = TSimd.Add(e0_1, c0_1);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c1_1 = TSimd.Add(e1_1, c1_1);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c2_1 = TSimd.Add(e2_1, c2_1);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+                c3_1 = TSimd.Add(e3_1, c3_1);
+                c4_0 = TSimd.Add(e4_0, c4_0);
+                c4_1 = TSimd.Add(e4_1, c4_1);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+                c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
+                c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
+                c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
+                c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 6 * TSimd.Lanes);
+            TSimd.Store(c3_1, put + 7 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 8 * TSimd.Lanes);
+            TSimd.Store(c4_1, put + 9 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired6x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, e0_0, e0_1, e1_0, e1_1, e2_0, e2_1, e3_0, e3_1, e4_0, e4_1, e5_0, e5_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e0_1 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e1_1 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e2_1 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            e3_1 = TSimd.Zero;
+            e4_0 = TSimd.Zero;
+            e4_1 = TSimd.Zero;
+            e5_0 = TSimd.Zero;
+            e5_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                e0_1 = TSimd.FusedMultiplyAdd(a, b1, e0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                e1_1 = TSimd.FusedMultiplyAdd(a, b1, e1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                e2_1 = TSimd.FusedMultiplyAdd(a, b1, e2_1);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                e3_1 = TSimd.FusedMultiplyAdd(a, b1, e3_1);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                e4_0 = TSimd.FusedMultiplyAdd(a, b0, e4_0);
+                e4_1 = TSimd.FusedMultiplyAdd(a, b1, e4_1);
+                a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                e5_0 = TSimd.FusedMultiplyAdd(a, b0, e5_0);
+                e5_1 = TSimd.FusedMultiplyAdd(a, b1, e5_1);
+                a0 += stepBytes;
+                a1 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c0_1 = e0_1;
+                c1_0 = e1_0;
+                c1_1 = e1_1;
+                c2_0 = e2_0;
+                c2_1 = e2_1;
+                c3_0 = e3_0;
+                c3_1 = e3_1;
+                c4_0 = e4_0;
+                c4_1 = e4_1;
+                c5_0 = e5_0;
+                c5_1 = e5_1;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c0_1 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c1_1 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c2_1 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                c3_1 = TSimd.Zero;
+                c4_0 = TSimd.Zero;
+                c4_1 = TSimd.Zero;
+                c5_0 = TSimd.Zero;
+                c5_1 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                    TSimd.Prefetch(b + bAhead);
+                    if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+                    a = TSimd.Create(*(float*)(a1 + rowBytes));
+                    c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                    c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+                    a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                    c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+                    c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c0_1 = TSimd.Add(e0_1, c0_1);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c1_1 = TSimd.Add(e1_1, c1_1);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c2_1 = TSimd.Add(e2_1, c2_1);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+                c3_1 = TSimd.Add(e3_1, c3_1);
+                c4_0 = TSimd.Add(e4_0, c4_0);
+                c4_1 = TSimd.Add(e4_1, c4_1);
+                c5_0 = TSimd.Add(e5_0, c5_0);
+                c5_1 = TSimd.Add(e5_1, c5_1);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+                c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
+                c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
+                c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
+                c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
+                c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
+                c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 6 * TSimd.Lanes);
+            TSimd.Store(c3_1, put + 7 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 8 * TSimd.Lanes);
+            TSimd.Store(c4_1, put + 9 * TSimd.Lanes);
+            TSimd.Store(c5_0, put + 10 * TSimd.Lanes);
+            TSimd.Store(c5_1, put + 11 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunPaired7x2(FoldedTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, e0_0, e0_1, e1_0, e1_1, e2_0, e2_1, e3_0, e3_1, e4_0, e4_1, e5_0, e5_1, e6_0, e6_1;
+        nint rowBytes = tile->ARowBytes, stepBytes = tile->AStepBytes;
+        nint aAhead = tile->APrefetchBytes;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        byte* a0 = tile->A;
+        byte* a1 = a0 + 3 * rowBytes;
+        byte* a2 = a1 + 3 * rowBytes;
+        int* starts = tile->Starts;
+        uint last = tile->LastMicroBatch;
+        for (uint m = 0; ; m++)
+        {
+            e0_0 = TSimd.Zero;
+            e0_1 = TSimd.Zero;
+            e1_0 = TSimd.Zero;
+            e1_1 = TSimd.Zero;
+            e2_0 = TSimd.Zero;
+            e2_1 = TSimd.Zero;
+            e3_0 = TSimd.Zero;
+            e3_1 = TSimd.Zero;
+            e4_0 = TSimd.Zero;
+            e4_1 = TSimd.Zero;
+            e5_0 = TSimd.Zero;
+            e5_1 = TSimd.Zero;
+            e6_0 = TSimd.Zero;
+            e6_1 = TSimd.Zero;
+            for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+            {
+                TVector b0 = TSimd.Load(b);
+                TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                TSimd.Prefetch(b + bAhead);
+                if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                TSimd.Prefetch((float*)(a0 + aAhead));
+                b += bStride;
+                TVector a;
+                a = TSimd.Create(*(float*)(a0));
+                e0_0 = TSimd.FusedMultiplyAdd(a, b0, e0_0);
+                e0_1 = TSimd.FusedMultiplyAdd(a, b1, e0_1);
+                a = TSimd.Create(*(float*)(a0 + rowBytes));
+                e1_0 = TSimd.FusedMultiplyAdd(a, b0, e1_0);
+                e1_1 = TSimd.FusedMultiplyAdd(a, b1, e1_1);
+                a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                e2_0 = TSimd.FusedMultiplyAdd(a, b0, e2_0);
+                e2_1 = TSimd.FusedMultiplyAdd(a, b1, e2_1);
+                a = TSimd.Create(*(float*)(a1));
+                e3_0 = TSimd.FusedMultiplyAdd(a, b0, e3_0);
+                e3_1 = TSimd.FusedMultiplyAdd(a, b1, e3_1);
+                a = TSimd.Create(*(float*)(a1 + rowBytes));
+                e4_0 = TSimd.FusedMultiplyAdd(a, b0, e4_0);
+                e4_1 = TSimd.FusedMultiplyAdd(a, b1, e4_1);
+                a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                e5_0 = TSimd.FusedMultiplyAdd(a, b0, e5_0);
+                e5_1 = TSimd.FusedMultiplyAdd(a, b1, e5_1);
+                a = TSimd.Create(*(float*)(a2));
+                e6_0 = TSimd.FusedMultiplyAdd(a, b0, e6_0);
+                e6_1 = TSimd.FusedMultiplyAdd(a, b1, e6_1);
+                a0 += stepBytes;
+                a1 += stepBytes;
+                a2 += stepBytes;
+            }
+
+            uint folds = m;
+            if (m == last)
+            {
+                c0_0 = e0_0;
+                c0_1 = e0_1;
+                c1_0 = e1_0;
+                c1_1 = e1_1;
+                c2_0 = e2_0;
+                c2_1 = e2_1;
+                c3_0 = e3_0;
+                c3_1 = e3_1;
+                c4_0 = e4_0;
+                c4_1 = e4_1;
+                c5_0 = e5_0;
+                c5_1 = e5_1;
+                c6_0 = e6_0;
+                c6_1 = e6_1;
+            }
+            else
+            {
+                m++;
+                c0_0 = TSimd.Zero;
+                c0_1 = TSimd.Zero;
+                c1_0 = TSimd.Zero;
+                c1_1 = TSimd.Zero;
+                c2_0 = TSimd.Zero;
+                c2_1 = TSimd.Zero;
+                c3_0 = TSimd.Zero;
+                c3_1 = TSimd.Zero;
+                c4_0 = TSimd.Zero;
+                c4_1 = TSimd.Zero;
+                c5_0 = TSimd.Zero;
+                c5_1 = TSimd.Zero;
+                c6_0 = TSimd.Zero;
+                c6_1 = TSimd.Zero;
+                for (nint steps = starts[m + 1] - starts[m]; steps != 0; steps--)
+                {
+                    TVector b0 = TSimd.Load(b);
+                    TVector b1 = TSimd.Load(b + TSimd.Lanes);
+                    TSimd.Prefetch(b + bAhead);
+                    if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+                    TSimd.Prefetch((float*)(a0 + aAhead));
+                    b += bStride;
+                    TVector a;
+                    a = TSimd.Create(*(float*)(a0));
+                    c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+                    c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+                    a = TSimd.Create(*(float*)(a0 + rowBytes));
+                    c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+                    c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+                    a = TSimd.Create(*(float*)(a0 + 2 * rowBytes));
+                    c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+                    c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+                    a = TSimd.Create(*(float*)(a1));
+                    c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+                    c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+                    a = TSimd.Create(*(float*)(a1 + rowBytes));
+                    c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+                    c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+                    a = TSimd.Create(*(float*)(a1 + 2 * rowBytes));
+                    c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+                    c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+                    a = TSimd.Create(*(float*)(a2));
+                    c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+                    c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+                    a0 += stepBytes;
+                    a1 += stepBytes;
+                    a2 += stepBytes;
+                }
+
+                c0_0 = TSimd.Add(e0_0, c0_0);
+                c0_1 = TSimd.Add(e0_1, c0_1);
+                c1_0 = TSimd.Add(e1_0, c1_0);
+                c1_1 = TSimd.Add(e1_1, c1_1);
+                c2_0 = TSimd.Add(e2_0, c2_0);
+                c2_1 = TSimd.Add(e2_1, c2_1);
+                c3_0 = TSimd.Add(e3_0, c3_0);
+                c3_1 = TSimd.Add(e3_1, c3_1);
+                c4_0 = TSimd.Add(e4_0, c4_0);
+                c4_1 = TSimd.Add(e4_1, c4_1);
+                c5_0 = TSimd.Add(e5_0, c5_0);
+                c5_1 = TSimd.Add(e5_1, c5_1);
+                c6_0 = TSimd.Add(e6_0, c6_0);
+                c6_1 = TSimd.Add(e6_1, c6_1);
+
+                folds = (m == last ? m : m & ~(m + 1)) & ~1u;
+            }
+
+            for (; folds != 0; folds &= folds - 1)
+            {
+                int number = BitOperations.TrailingZeroCount(folds);
+                float* level = tile->Levels + number * Tile.MaxFloats;
+                c0_0 = TSimd.Add(TSimd.Load(level), c0_0);
+                c0_1 = TSimd.Add(TSimd.Load(level + TSimd.Lanes), c0_1);
+                c1_0 = TSimd.Add(TSimd.Load(level + 2 * TSimd.Lanes), c1_0);
+                c1_1 = TSimd.Add(TSimd.Load(level + 3 * TSimd.Lanes), c1_1);
+                c2_0 = TSimd.Add(TSimd.Load(level + 4 * TSimd.Lanes), c2_0);
+                c2_1 = TSimd.Add(TSimd.Load(level + 5 * TSimd.Lanes), c2_1);
+                c3_0 = TSimd.Add(TSimd.Load(level + 6 * TSimd.Lanes), c3_0);
+                c3_1 = TSimd.Add(TSimd.Load(level + 7 * TSimd.Lanes), c3_1);
+                c4_0 = TSimd.Add(TSimd.Load(level + 8 * TSimd.Lanes), c4_0);
+                c4_1 = TSimd.Add(TSimd.Load(level + 9 * TSimd.Lanes), c4_1);
+                c5_0 = TSimd.Add(TSimd.Load(level + 10 * TSimd.Lanes), c5_0);
+                c5_1 = TSimd.Add(TSimd.Load(level + 11 * TSimd.Lanes), c5_1);
+                c6_0 = TSimd.Add(TSimd.Load(level + 12 * TSimd.Lanes), c6_0);
+                c6_1 = TSimd.Add(TSimd.Load(level + 13 * TSimd.Lanes), c6_1);
+            }
+
+            if (m == last)
+            {
+                break;
+            }
+
+            int free = BitOperations.TrailingZeroCount(~m);
+            float* put = tile->Levels + free * Tile.MaxFloats;
+            TSimd.Store(c0_0, put);
+            TSimd.Store(c0_1, put + TSimd.Lanes);
+            TSimd.Store(c1_0, put + 2 * TSimd.Lanes);
+            TSimd.Store(c1_1, put + 3 * TSimd.Lanes);
+            TSimd.Store(c2_0, put + 4 * TSimd.Lanes);
+            TSimd.Store(c2_1, put + 5 * TSimd.Lanes);
+            TSimd.Store(c3_0, put + 6 * TSimd.Lanes);
+            TSimd.Store(c3_1, put + 7 * TSimd.Lanes);
+            TSimd.Store(c4_0, put + 8 * TSimd.Lanes);
+            TSimd.Store(c4_1, put + 9 * TSimd.Lanes);
+            TSimd.Store(c5_0, put + 10 * TSimd.Lanes);
+            TSimd.Store(c5_1, put + 11 * TSimd.Lanes);
+            TSimd.Store(c6_0, put + 12 * TSimd.Lanes);
+            TSimd.Store(c6_1, put + 13 * TSimd.Lanes);
+        }
+
+        float* finished = tile->Output;
+        nint stride = tile->OutputStride;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
     }
 }

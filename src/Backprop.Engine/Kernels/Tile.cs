@@ -7,12 +7,11 @@ namespace Backprop.Engine.Kernels;
 /// <summary>
 /// What a micro-kernel is given: a tile of outputs, some rows by one or two vectors. It starts from
 /// +0, or takes up the chains that stand in <see cref="Output"/>; runs <see cref="Steps"/> steps of
-/// the inner dimension, ascending; folds; adds the bias; and stores.
+/// the inner dimension, ascending; adds the bias; and stores.
 /// </summary>
 internal unsafe struct Tile
 {
-    /// <summary>Floats of the largest tile at the widest vectors; a level of the fold takes this
-    /// much.</summary>
+    /// <summary>Floats of the largest tile at the widest vectors.</summary>
     public const int MaxFloats = 14 * 32;
 
     /// <summary>Steps of the inner dimension; may be none.</summary>
@@ -42,13 +41,6 @@ internal unsafe struct Tile
     /// <summary>True: the chains begin with what stands in <see cref="Output"/>.</summary>
     public bool Resume;
 
-    /// <summary>Sums of earlier micro-batches: tile after tile, <see cref="MaxFloats"/> apart, rows
-    /// without a gap; the number of a tile is its level in the gradient tree.</summary>
-    public float* Levels;
-
-    /// <summary>Which levels to add to the finished chains, a bit each, lowest first.</summary>
-    public uint Folds;
-
     /// <summary>Added to every row at the end; null for none.</summary>
     public float* Bias;
 
@@ -68,4 +60,50 @@ internal unsafe struct Tile
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
         TSimd.Lanes > 1 && (Avx512F.VL.IsSupported || AdvSimd.Arm64.IsSupported) ? 14 : 6;
+}
+
+/// <summary>
+/// What a micro-kernel that folds is given: a tile of outputs, some rows by one or two vectors. Each
+/// micro-batch's chains start from +0 and run over its steps, ascending; they are then folded up the
+/// gradient tree as a binary counter counts, and what the last one leaves is stored.
+/// </summary>
+internal unsafe struct FoldedTile
+{
+    /// <summary>First step of each micro-batch, and the end of the last.</summary>
+    public int* Starts;
+
+    /// <summary>The number of the last micro-batch, counted from 0.</summary>
+    public uint LastMicroBatch;
+
+    /// <summary>a of the first row at the first step of the first micro-batch.</summary>
+    public byte* A;
+
+    /// <summary>Bytes from a row of a to the next.</summary>
+    public nint ARowBytes;
+
+    /// <summary>Bytes from a step of a to the next.</summary>
+    public nint AStepBytes;
+
+    /// <summary>Bytes ahead of the step at hand to prefetch in a.</summary>
+    public nint APrefetchBytes;
+
+    /// <summary>b of the first column at the first step of the first micro-batch.</summary>
+    public float* B;
+
+    /// <summary>Floats from a step of b to the next.</summary>
+    public nint BStride;
+
+    /// <summary>Floats ahead of the step at hand to prefetch in b.</summary>
+    public nint BPrefetch;
+
+    /// <summary>Room for sums of earlier micro-batches: tile after tile,
+    /// <see cref="Tile.MaxFloats"/> apart, rows without a gap; the number of a tile is its level in
+    /// the gradient tree.</summary>
+    public float* Levels;
+
+    /// <summary>Where the tile goes.</summary>
+    public float* Output;
+
+    /// <summary>Floats from a row of <see cref="Output"/> to the next.</summary>
+    public nint OutputStride;
 }

@@ -10,6 +10,8 @@ internal static unsafe class TileStore<TVector, TSimd>
     where TVector : struct
     where TSimd : struct, ISimd<TVector>
 {
+    private const int PairedRows = 7;
+
     /// <summary>Computes the tile into <paramref name="c"/>; of its columns only
     /// <paramref name="columns"/> are stored.</summary>
     /// <param name="tile">What to compute; its output is set here.</param>
@@ -32,6 +34,57 @@ internal static unsafe class TileStore<TVector, TSimd>
         else
         {
             RunNarrow(tile, rows, vectors, columns, c, stride);
+        }
+    }
+
+    /// <summary>As <see cref="Run"/>, for all micro-batches of a tile.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void RunFolded(
+        FoldedTile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    {
+        int width = vectors * TSimd.Lanes;
+        if (columns == width)
+        {
+            tile->Output = c;
+            tile->OutputStride = stride;
+            RunWhole(tile, rows, vectors);
+        }
+        else
+        {
+            RunFoldedNarrow(tile, rows, vectors, columns, c, stride);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void RunFoldedNarrow(
+        FoldedTile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    {
+        float* whole = stackalloc float[Tile.MaxFloats];
+        nint width = vectors * TSimd.Lanes;
+        tile->Output = whole;
+        tile->OutputStride = width;
+        RunWhole(tile, rows, vectors);
+        Copy(whole, width, rows, columns, c, stride);
+    }
+
+    // With 32 registers the tile is taken in halves, so that two micro-batches of one are in them.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void RunWhole(FoldedTile* tile, int rows, int vectors)
+    {
+        if (Tile.MaxRows<TVector, TSimd>() < 2 * PairedRows)
+        {
+            MicroKernels<TVector, TSimd>.RunFolded(rows, vectors, tile);
+            return;
+        }
+
+        int upper = rows > PairedRows ? rows / 2 : rows;
+        MicroKernels<TVector, TSimd>.RunPaired(upper, vectors, tile);
+        if (upper < rows)
+        {
+            FoldedTile lower = *tile;
+            lower.A += upper * lower.ARowBytes;
+            lower.Output += upper * lower.OutputStride;
+            MicroKernels<TVector, TSimd>.RunPaired(rows - upper, vectors, &lower);
         }
     }
 

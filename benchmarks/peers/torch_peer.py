@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""PyTorch beside the benchmarks: prepares a piece of work and times it whenever it is told to.
+
+usage: torch_peer.py THREADS
+
+Reads lines, and answers each with one:
+
+    about                                   version, threads, BLAS
+    product KIND M N K                      "ready": the product is prepared and warm
+    step OPTIMIZER ROWS WIDTH WIDTH ...     "ready": a training step of an MLP of these widths
+    run REPEATS                             seconds of one repetition
+
+Time of one thread is the processor's, of several the clock's, as the benchmarks' own.
+"""
+import ctypes
+import sys
+import time
+
+import torch
+
+WARM_UP_SECONDS = 0.05
+
+
+def clock():
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
+def blas():
+    """Which BLAS is loaded and for which core it works: a fresh Debian has the slow reference."""
+    with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
+        paths = {line.split()[-1] for line in maps if "blas" in line or "mkl" in line}
+    for path in sorted(paths):
+        library = ctypes.CDLL(path)
+        if hasattr(library, "openblas_get_corename"):
+            library.openblas_get_corename.restype = ctypes.c_char_p
+            return "OpenBLAS for " + library.openblas_get_corename().decode()
+    return "MKL" if torch.backends.mkl.is_available() else "an unknown BLAS"
+
+
+def operand(rows, columns):
+    values = (torch.arange(rows * columns, dtype=torch.int64) * 2654435761) % 2001
+    return (values.to(torch.float32) / 1000 - 1).reshape(rows, columns)
+
+
+def product(kind, m, n, k):
+    """The product, writing to memory of its own that is there beforehand."""
+    c = torch.empty(m, n)
+    if kind == "Forward":
+        a, b = operand(m, k), operand(k, n)
+    elif kind == "InputGradient":
+        a, b = operand(m, k), operand(n, k).t()
+    else:
+        a, b = operand(k, m).t(), operand(k, n)
+    return lambda: torch.mm(a, b, out=c)
+
+
+def step(optimizer_name, rows, widths, foreach):
+    """A training step on a batch that is already there."""
+    torch.manual_seed(1)
+    layers = []
+    for inputs, outputs in zip(widths, widths[1:]):
+        layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+    model = torch.nn.Sequential(*layers[:-1])
+    optimizer = {
+        "momentum": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, foreach=foreach),
+        "adam": lambda p: torch.optim.Adam(p, lr=1e-4, foreach=foreach),
+    }[optimizer_name](model.parameters())
+    loss = torch.nn.CrossEntropyLoss()
+    features = torch.rand(rows, widths[0])
+    targets = torch.arange(rows) % widths[-1]
+
+    def run():
+        optimizer.zero_grad(set_to_none=True)
+        loss(model(features), targets).backward()
+        optimizer.step()
+
+    return run
+
+
+def seconds(work, repeats):
+    start = clock()
+    for _ in range(repeats):
+        work()
+    return (clock() - start) / repeats
+
+
+def warm(work):
+    """Runs the work for a while; the best of what it then takes."""
+    until = time.perf_counter() + WARM_UP_SECONDS
+    work()
+    while time.perf_counter() < until:
+        work()
+    return min(seconds(work, 1) for _ in range(9))
+
+
+def prepare(words):
+    match words:
+        case ["product", kind, *sizes]:
+            work = product(kind, *map(int, sizes))
+            warm(work)
+            return work
+        case ["step", optimizer, rows, *widths]:
+            # Whichever of the two ways of updating is faster for this model.
+            candidates = [
+                step(optimizer, int(rows), list(map(int, widths)), foreach)
+                for foreach in (False, True)
+            ]
+            return min(candidates, key=warm)
+    raise ValueError(f"not understood: {' '.join(words)}")
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    work = None
+    for line in sys.stdin:
+        words = line.split()
+        if words == ["about"]:
+            answer = f"PyTorch {torch.__version__}, {blas()}"
+        elif words[0] == "run":
+            answer = repr(seconds(work, int(words[1])))
+        else:
+            work = prepare(words)
+            answer = "ready"
+        print(answer, flush=True)
+
+
+main()
