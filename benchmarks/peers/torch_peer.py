@@ -8,7 +8,7 @@ Reads lines, and answers each with one:
     about                                   version, threads, BLAS
     product KIND M N K                      "ready": the product is prepared and warm
     step OPTIMIZER ROWS WIDTH WIDTH ...     "ready": a training step of an MLP of these widths
-    run REPEATS                             seconds of one repetition
+    run REPEATS                             seconds of one repetition, after one that is not timed
 
 Time of one thread is the processor's, of several the clock's, as the benchmarks' own.
 """
@@ -117,6 +117,7 @@ def main():
         if words == ["about"]:
             answer = f"PyTorch {torch.__version__}, {blas()}"
         elif words[0] == "run":
+            work()
             answer = repr(seconds(work, int(words[1])))
         else:
             work = prepare(words)

@@ -32,7 +32,7 @@ public abstract record TargetSchema
 
 /// <summary>
 /// Samples by index. Reading a sample is a pure function of its index, may be asked for in any
-/// order, and allocates nothing.
+/// order and by several threads at once, and allocates nothing.
 /// </summary>
 public interface IDataset : IDisposable
 {

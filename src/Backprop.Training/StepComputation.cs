@@ -14,6 +14,7 @@ internal sealed class StepComputation : IDisposable
 {
     private readonly TrainingPlan _plan;
     private readonly ComputePool _pool;
+    private readonly BatchPrefetcher _batches;
     private readonly NetworkExecutor _backend;
     private readonly GradientSet _gradients;
 
@@ -25,7 +26,7 @@ internal sealed class StepComputation : IDisposable
             plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
             plan.Augmentation);
         int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
-        Batch = Loader.NewBatch(rows);
+        _batches = new BatchPrefetcher(Loader, rows);
         _backend = new NetworkExecutor(
             plan.Network, plan.Loss, Math.Max(rows, MetricsAccumulator.MicroBatchRows),
             plan.MicroBatches, pool, SplitsErrors);
@@ -37,7 +38,7 @@ internal sealed class StepComputation : IDisposable
     public BatchLoader Loader { get; }
 
     /// <summary>The rows of the step.</summary>
-    public Batch Batch { get; }
+    public Batch Batch => _batches.Taken;
 
     /// <summary>What computes; between two steps it may evaluate as well.</summary>
     public IComputeBackend Backend => _backend;
@@ -60,9 +61,10 @@ internal sealed class StepComputation : IDisposable
     {
         var rows = new MicroBatches(Loader.GlobalRows(step), _plan.MicroBatches);
         Work = new StepWork(_plan.Seed, step, rows);
-        Loader.Load(step, 0, rows.GlobalRows, Batch);
+        Batch batch = _batches.Take(step, 0, rows.GlobalRows);
+        _batches.Prefetch(step + 1, 0, Loader.GlobalRows(step + 1));
         _backend.UseWeights(weights);
-        _backend.ComputeGradients(Batch, Work, _gradients, listener: null);
+        _backend.ComputeGradients(batch, Work, _gradients, listener: null);
     }
 
     /// <summary>Where the numbers of the step first went out of range; null: nowhere.</summary>
@@ -72,7 +74,7 @@ internal sealed class StepComputation : IDisposable
 
     public void Dispose()
     {
-        Batch.Dispose();
+        _batches.Dispose();
         _backend.Dispose();
         _gradients.Dispose();
     }

@@ -18,7 +18,7 @@ internal sealed class RunComputation : IDisposable
 {
     private readonly PlannedRun _planned;
     private readonly BatchLoader _loader;
-    private readonly Batch _batch;
+    private readonly BatchPrefetcher _batches;
     private readonly NetworkExecutor _executor;
     private readonly Evaluator _evaluator;
     private AlignedBuffer _replica;
@@ -32,7 +32,7 @@ internal sealed class RunComputation : IDisposable
             plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
             plan.Augmentation);
         int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
-        _batch = _loader.NewBatch(rows);
+        _batches = new BatchPrefetcher(_loader, rows);
         _executor = new NetworkExecutor(
             plan.Network, plan.Loss, Math.Max(rows, MetricsAccumulator.MicroBatchRows),
             plan.MicroBatches, pool, plan.Backward == BackwardRule.ErrorSplitting);
@@ -96,7 +96,7 @@ internal sealed class RunComputation : IDisposable
             Begin(work, set.FirstMicroBatch, set.EndMicroBatch, _replica);
         }
 
-        _executor.ComputeGradients(_batch, work, set, listener);
+        _executor.ComputeGradients(_batches.Taken, work, set, listener);
     }
 
     /// <summary>Begins a step with as much of the pending weights as are here. Other pieces of them
@@ -110,7 +110,8 @@ internal sealed class RunComputation : IDisposable
             Begin(work, range.First, range.End, Pending);
         }
 
-        _executor.ForwardAhead(_batch, work, range.First, range.End, task.EndView);
+        _executor.ForwardAhead(
+            _batches.Taken, work, range.First, range.End, task.EndView);
     }
 
     /// <summary>Evaluates the replica on evaluation micro-batches of the validation part.</summary>
@@ -124,14 +125,16 @@ internal sealed class RunComputation : IDisposable
     private void Begin(in StepWork work, int first, int end, AlignedBuffer weights)
     {
         MicroBatches rows = work.MicroBatches;
-        _loader.Load(work.Step, rows.Start(first), rows.Start(end), _batch);
+        _batches.Take(work.Step, rows.Start(first), rows.Start(end));
+        MicroBatches next = WorkOf(work.Step + 1).MicroBatches;
+        _batches.Prefetch(work.Step + 1, next.Start(first), next.Start(end));
         _executor.UseWeights(weights);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _batch.Dispose();
+        _batches.Dispose();
         _executor.Dispose();
         _replica.Dispose();
         Pending.Dispose();

@@ -9,8 +9,11 @@ public static class MemoryEstimate
     /// <summary>Weights: a version, the next, and the best.</summary>
     private const int WeightBuffers = 3;
 
+    /// <summary>The batch at hand, the next, and one to evaluate with.</summary>
+    private const int Batches = 3;
+
     /// <summary>Bytes of the large buffers of single-process training: weights, gradient,
-    /// optimizer state, activations and one batch; without the data and the program itself.
+    /// optimizer state, activations and batches; without the data and the program itself.
     /// </summary>
     public static long Bytes(TrainingPlan plan)
     {
@@ -26,6 +29,6 @@ public static class MemoryEstimate
         // Error splitting is compared with true gradients, which are computed beside it.
         int backwardPasses = plan.Backward == BackwardRule.ErrorSplitting ? 2 : 1;
         return ((WeightBuffers + plan.Optimizer.StateCount) * flat)
-            + (backwardPasses * (flat + executor)) + batch;
+            + (backwardPasses * (flat + executor)) + (Batches * batch);
     }
 }
