@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Net.Http.Json;
-using System.Text.Json;
 
 namespace Backprop.Benchmarks;
 
@@ -14,7 +12,6 @@ internal static class ClusterTable
     private const int Servers = 2;
     private const string Run = "hocon/runs/fashion-mnist-mlp.conf";
     private static readonly int[] s_workers = [1, 2, 4];
-    private static readonly TimeSpan s_deadline = TimeSpan.FromMinutes(10);
 
     /// <summary>Prints the table. To be run at the root of the checkout, with the data fetched.
     /// </summary>
@@ -44,7 +41,8 @@ internal static class ClusterTable
         {
             foreach (Arrangement arrangement in arrangements)
             {
-                (double milliseconds, string weights) = arrangement.Measure();
+                MeasuredRun run = arrangement.Measure();
+                string weights = run.Weights;
                 expected ??= weights;
                 if (weights != expected)
                 {
@@ -52,7 +50,7 @@ internal static class ClusterTable
                         $"{arrangement.Name} ends in {weights}, not {expected}");
                 }
 
-                arrangement.Samples.Add(milliseconds);
+                arrangement.Samples.Add(run.Milliseconds / run.Steps);
             }
         }
 
@@ -74,71 +72,27 @@ internal static class ClusterTable
     {
         var arrangements = new List<Arrangement>
         {
-            new("one process, 1 thread", () => Train(specification, scratch, "--threads", "1")),
-            new("one process, 2 threads", () => Train(specification, scratch, "--threads", "2")),
+            new("one process, 1 thread", () => MeasuredRun.Train(
+                specification, scratch, "--threads", "1")),
+            new("one process, 2 threads", () => MeasuredRun.Train(
+                specification, scratch, "--threads", "2")),
         };
         foreach (int workers in s_workers)
         {
             string size = $"{workers} worker(s), {Servers} parameter servers";
-            arrangements.Add(new($"{size}, actors", () => Train(
+            arrangements.Add(new($"{size}, actors", () => MeasuredRun.Train(
                 specification, scratch, "--threads", "1", "--workers", $"{workers}",
                 "--parameter-servers", $"{Servers}")));
             arrangements.Add(new(
-                $"{size}, processes", () => Cluster(specification, scratch, workers)));
+                $"{size}, processes", () => MeasuredRun.Cluster(
+                    specification, scratch, workers, Servers)));
         }
 
         return arrangements;
     }
 
-    private static (double Milliseconds, string Weights) Train(
-        string specification, string scratch, params string[] options)
-    {
-        string output = Path.Combine(scratch, $"{Guid.NewGuid()}");
-        BackpropProgram.Run(scratch, ["train", specification, "--output", output, .. options]);
-        using JsonDocument summary = JsonDocument.Parse(
-            File.ReadAllText(Path.Combine(output, "summary.json")));
-        JsonElement root = summary.RootElement;
-        return (
-            root.GetProperty("seconds").GetDouble() * 1e3 / root.GetProperty("steps").GetInt64(),
-            root.GetProperty("weights-sha256").GetString()!);
-    }
-
-    private static (double Milliseconds, string Weights) Cluster(
-        string specification, string scratch, int workers)
-    {
-        string state = Path.Combine(scratch, $"{Guid.NewGuid()}");
-        BackpropProgram.Run(scratch,
-        [
-            "cluster", "up", "--workers", $"{workers}", "--parameter-servers", $"{Servers}",
-            "--state", state,
-        ]);
-        try
-        {
-            using JsonDocument record = JsonDocument.Parse(
-                File.ReadAllText(Path.Combine(state, "cluster.json")));
-            string api = record.RootElement.GetProperty("Api").GetString()!;
-            string submitted =
-                BackpropProgram.Run(scratch, ["submit", specification, "--server", api]);
-            string run = submitted.Split('\n')[0]["submitted: ".Length..].Trim();
-            BackpropProgram.Run(scratch, ["watch", run, "--server", api]);
-            using var client = new HttpClient { Timeout = s_deadline };
-            JsonElement result = client
-                .GetFromJsonAsync<JsonElement>($"{api.TrimEnd('/')}/api/v1/runs/{run}")
-                .GetAwaiter().GetResult().GetProperty("result");
-            var elapsed = TimeSpan.Parse(
-                result.GetProperty("elapsed").GetString()!, CultureInfo.InvariantCulture);
-            return (
-                elapsed.TotalMilliseconds / result.GetProperty("steps").GetInt64(),
-                result.GetProperty("weightsSha256").GetString()!);
-        }
-        finally
-        {
-            BackpropProgram.Run(scratch, ["cluster", "down", "--state", state]);
-        }
-    }
-
     private sealed record Arrangement(
-        string Name, Func<(double Milliseconds, string Weights)> Measure)
+        string Name, Func<MeasuredRun> Measure)
     {
         public List<double> Samples { get; } = [];
 

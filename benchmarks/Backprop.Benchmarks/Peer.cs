@@ -33,14 +33,19 @@ internal sealed class Peer : IDisposable
             ArgumentList = { ScriptPath(), threads.ToString(CultureInfo.InvariantCulture) },
         };
 
-        // OpenBLAS takes some processors with AVX-512 for ones without.
+        ChooseBlas(start);
+        return new Peer(
+            Process.Start(start) ?? throw new InvalidOperationException($"{python} did not start"));
+    }
+
+    /// <summary>Has PyTorch multiply as fast as it can: OpenBLAS takes some processors with AVX-512
+    /// for ones without.</summary>
+    public static void ChooseBlas(ProcessStartInfo start)
+    {
         if (Avx512F.IsSupported)
         {
             start.Environment.TryAdd("OPENBLAS_CORETYPE", "SkylakeX");
         }
-
-        return new Peer(
-            Process.Start(start) ?? throw new InvalidOperationException($"{python} did not start"));
     }
 
     /// <summary>Has it prepare a piece of work and run it until it is warm.</summary>

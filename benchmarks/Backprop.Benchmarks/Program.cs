@@ -24,6 +24,8 @@ internal static class Program
                 return 0;
             case ["dashboards", .. string[] options]:
                 return DashboardTable.Print(options);
+            case ["scaling", .. string[] options]:
+                return ScalingTable.Print(options);
             case ["scale"]:
                 ScaleTable.Print();
                 return 0;
