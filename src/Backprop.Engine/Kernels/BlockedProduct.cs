@@ -68,6 +68,12 @@ internal static unsafe class BlockedProduct<TVector, TSimd>
             return;
         }
 
+        if (part.Rows == 1 && part.B.ColumnStride == 1)
+        {
+            RowProduct<TVector, TSimd>.Run(part);
+            return;
+        }
+
         if (part.B.ColumnStride != 1 && part.Bias is null && TransposingPays(part))
         {
             RunTransposed(part);
