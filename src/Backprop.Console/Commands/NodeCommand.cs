@@ -139,7 +139,8 @@ internal static class NodeCommand
         CancellationToken interrupted)
     {
         var ended = new TaskCompletionSource();
-        await using NodeHost host = await NodeHost.StartAsync(node, interrupted);
+        await using NodeHost host = await NodeHost.StartAsync(
+            node, interrupted, line => Write(environment, node, line));
         foreach (string line in host.Description)
         {
             Write(environment, node, line);

@@ -100,6 +100,9 @@ internal sealed class NodeHost : IAsyncDisposable
     }
 
     /// <summary>Starts a node; it has not joined yet.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="cancellation">Before it has started.</param>
+    /// <param name="waits">Told what it waits for, if it has to.</param>
     /// <exception cref="IOException">A port is taken, or an address is not this machine's.
     /// </exception>
     /// <exception cref="StateDatabaseException">The database cannot be used.</exception>
@@ -107,7 +110,7 @@ internal sealed class NodeHost : IAsyncDisposable
     /// <exception cref="MistakeException">It would found a cluster without a coordinator, or be
     /// reached without TLS and nobody has said that this is meant.</exception>
     public static async Task<NodeHost> StartAsync(
-        NodeConfiguration node, CancellationToken cancellation)
+        NodeConfiguration node, CancellationToken cancellation, Action<string>? waits = null)
     {
         if (node.Cluster.Join.IsEmpty && !node.Member.Roles.HasFlag(NodeRoles.Coordinator))
         {
@@ -126,7 +129,7 @@ internal sealed class NodeHost : IAsyncDisposable
             ? NodeCertificates.Load(tls, node.Member.Roles, TimeProvider.System)
             : null;
         await StateDatabase.PrepareAsync(
-            node.State.Options, node.State.OpeningPatience, cancellation);
+            node.State.Options, node.State.OpeningPatience, cancellation, waits);
         // With several coordinators the cluster itself sees to it that one works at a time.
         StateOwnership? ownership =
             node.Member.Roles.HasFlag(NodeRoles.Coordinator) && node.Cluster.Coordinators == 1

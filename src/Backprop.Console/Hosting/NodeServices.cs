@@ -14,6 +14,7 @@ using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.Tcp;
+using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Security;
@@ -98,6 +99,7 @@ internal static class NodeServices
         if (certificates is not null)
         {
             services.AddSingleton(certificates);
+            services.AddSingleton<CertificateMeter>();
         }
 
         services.AddSingleton<IHostLifetime, NoSignals>();
@@ -126,13 +128,14 @@ internal static class NodeServices
                 .WithActors((system, registry) => OfferSeat(system, registry, provider)));
     }
 
-    // The certificates outlive no stay, since each stay reads them.
+    // The certificates outlive no stay, since each stay reads them; the host ends their meter.
     private static void ReportCertificates(ActorSystem system, IServiceProvider provider)
     {
         if (provider.GetService<NodeCertificates>() is { } node)
         {
             node.Reread += line => system.Log.Info("{0}", line);
             node.RereadFailed += line => system.Log.Error("{0}", line);
+            provider.GetRequiredService<CertificateMeter>();
         }
 
         if (provider.GetService<ServerCertificate>() is { } server)
@@ -165,6 +168,8 @@ internal static class NodeServices
                 BindPort = node.Member.BindPort,
                 Roles = node.Member.Roles,
                 Coordinators = node.Cluster.Coordinators,
+                MayFound = node.Cluster.Join.IsEmpty
+                    || node.Cluster.Join[0] == new NodeAddress(address, node.Member.Port),
                 AcceptablePause = node.Cluster.AcceptablePause,
                 StableAfter = node.Cluster.StableAfter,
                 LeavingDeadline = node.Member.ShutdownGrace,

@@ -79,7 +79,8 @@ internal sealed class EmbeddedSession : ITrainingSession
         if (_specification.Workers.Min > _size.Workers)
         {
             throw new MistakeException(
-                $"the run waits for {_specification.Workers.Min} workers (workers.min), and"
+                $"the run waits for {Counted.Of(_specification.Workers.Min, "worker")}"
+                + " (workers.min), and"
                 + $" --workers says {_size.Workers}");
         }
 

@@ -30,7 +30,6 @@ public static class ClusterActorConfiguration
             ", ", RoleNames.OfEach(options.Roles).Select(role => $"\"{role}\""));
         // With one coordinator, the oldest node decides, whatever its role; with more, the majority
         // of coordinators does, so that losing workers cannot take them down.
-        bool isCoordinator = options.Roles.HasFlag(NodeRoles.Coordinator);
         string strategy = options.Coordinators == 1 ? "keep-oldest" : "keep-majority";
         return ConfigurationFactory.ParseString($$"""
             akka {
@@ -73,9 +72,10 @@ public static class ClusterActorConfiguration
                 periodic-tasks-initial-delay = 250ms
                 # A process that was started again waits until the one before is taken out, which is
                 # a matter of one gossip: the defaults would be most of what a restart takes. Who
-                # may found a cluster waits longer for the others.
+                # may found a cluster waits longer for the others; everybody else only asks again
+                # after this, whether somebody has founded it.
                 retry-unsuccessful-join-after = 1s
-                seed-node-timeout = {{(isCoordinator ? 5 : 2)}}s
+                seed-node-timeout = {{(options.MayFound ? 5 : 1)}}s
                 split-brain-resolver {
                   active-strategy = {{strategy}}
                   stable-after = {{Milliseconds(options.StableAfter)}}

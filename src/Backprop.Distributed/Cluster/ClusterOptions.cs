@@ -25,6 +25,10 @@ public sealed record ClusterOptions
     /// </summary>
     public int Coordinators { get; init; } = 1;
 
+    /// <summary>Whether it founds the cluster where it finds nobody to join: the first of those
+    /// that nodes are told to join, or who is told to join nobody.</summary>
+    public bool MayFound { get; init; }
+
     /// <summary>A node may be silent for so long before it is suspected.</summary>
     public TimeSpan AcceptablePause { get; init; } = TimeSpan.FromSeconds(5);
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Data.Common;
 using System.Globalization;
 using System.Net;
 using Akka.Event;
@@ -341,9 +342,16 @@ internal static class NodeConfigurationBinder
                 settings.Mistake(key, $"names no host; {right}");
             }
 
+            // Kerberos, which hardly any database is reached by, would be looked for first: where
+            // the machine has no library for it, that says so at every start.
+            if (!Names(text, "gssencryptionmode"))
+            {
+                connection.GssEncryptionMode = GssEncryptionMode.Disable;
+            }
+
             if (password.Length == 0)
             {
-                return text;
+                return connection.ConnectionString;
             }
 
             if (!string.IsNullOrEmpty(connection.Password))
@@ -362,6 +370,11 @@ internal static class NodeConfigurationBinder
             return text;
         }
     }
+
+    // Names of connection strings may be written with blanks, and in any case.
+    private static bool Names(string connection, string name) =>
+        new DbConnectionStringBuilder { ConnectionString = connection }.Keys!.Cast<string>()
+            .Any(key => key.Replace(" ", "").Equals(name, StringComparison.OrdinalIgnoreCase));
 
     private static string Schema(SettingReader settings)
     {

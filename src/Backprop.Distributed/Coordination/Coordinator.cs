@@ -387,7 +387,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             if (errand is { Asked: null, LastFailure: { } failure }
                 && errand.Attempts >= _context.Patience.Attempts)
             {
-                End(run, $"{errand.Attempts} workers could not look at its data; the last:"
+                End(run, $"{Counted.Of(errand.Attempts, "worker")} could not look at its data; the last:"
                     + $" {failure}");
                 continue;
             }

@@ -17,11 +17,11 @@ internal static class HappeningText
         GenerationOpened { Copies: { } copies } opened =>
             $"{opened.Number} goes on from version {copies.Version}, held in memory by"
             + $" {Nodes(copies.Keepers)}, on"
-            + $" {Count(opened.Servers.Length, "parameter server")}",
+            + $" {Counted.Of(opened.Servers.Length, "parameter server")}",
         GenerationOpened opened => opened.From is { } version
             ? $"{opened.Number} goes on from the checkpoint of version {version}, on"
-                + $" {Count(opened.Servers.Length, "parameter server")}"
-            : $"{opened.Number} starts on {Count(opened.Servers.Length, "parameter server")}",
+                + $" {Counted.Of(opened.Servers.Length, "parameter server")}"
+            : $"{opened.Number} starts on {Counted.Of(opened.Servers.Length, "parameter server")}",
         GenerationEnded ended => ended.Reason,
         WorkersAssigned assigned => assigned.Reason,
         LeaseShortened shortened => $"training stands at version {shortened.EndVersion}",
@@ -35,6 +35,9 @@ internal static class HappeningText
             $"the checkpoint of version {aborted.Version} is lost: {aborted.Reason}",
         CheckpointCommitted committed =>
             $"the checkpoint of version {committed.Manifest.Version} is committed",
+        CheckpointRetired { Damage: { } damage } retired =>
+            $"the checkpoint of version {retired.Version} is damaged, and the run goes back to the"
+            + $" one before it: {damage}",
         WorkersDisputed disputed => $"{disputed.Dispute}",
         WorkerQuarantined quarantined => quarantined.Reason,
         PauseRequested => "the user wants it to pause",
@@ -48,7 +51,4 @@ internal static class HappeningText
 
     private static string Nodes(ImmutableArray<CopyKeeper> keepers) =>
         string.Join(" and ", keepers.Select(keeper => keeper.Node).Distinct());
-
-    private static string Count(int count, string what) =>
-        count == 1 ? $"1 {what}" : $"{count} {what}s";
 }

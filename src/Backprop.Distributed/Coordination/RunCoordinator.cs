@@ -366,7 +366,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         {
             Take(new CoordinatorInput.ExaminationFailed(
                 concluding.Checkpoint,
-                $"{_examination.Attempts} workers could not examine them; the last: {failure}"));
+                $"{Counted.Of(_examination.Attempts, "worker")} could not examine them; the last:"
+                    + $" {failure}"));
             return;
         }
 

@@ -139,14 +139,20 @@ public sealed class CheckpointPieces
         object found = await _store
             .LoadAsync(what, PlaceOf(run, version), NumberOf(part), cancellation)
             .ConfigureAwait(false)
-            ?? throw new CheckpointException($"{what} is missing in the database");
+            ?? throw new CheckpointException($"{what} is missing in the database")
+            {
+                IsDamage = true,
+            };
         if (found is not CheckpointPiece piece || piece.Part != part
             || (cut is not null
                 && piece.Content.Length != cut.BytesOf(part.FirstBlock, part.EndBlock))
             || CheckpointPiece.DigestOf(piece.Content.Span) != part.Sha256)
         {
             throw new CheckpointException(
-                $"{what} is damaged: its content does not match its SHA-256 and its size");
+                $"{what} is damaged: its content does not match its SHA-256 and its size")
+            {
+                IsDamage = true,
+            };
         }
 
         return piece;

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 
@@ -26,6 +27,8 @@ public static class StateDatabase
     // "BKPD": says whose a SQLite file is, and names our lock in PostgreSQL.
     private const int ApplicationMark = 0x424B5044;
 
+    private static readonly TimeSpan s_retry = TimeSpan.FromMilliseconds(250);
+
     // SQLite's result codes.
     private const int SqliteBusy = 5;
     private const int SqliteLocked = 6;
@@ -33,11 +36,14 @@ public static class StateDatabase
     /// <summary>Makes what is missing, and checks that the database can be written and is of a
     /// format that this program reads.</summary>
     /// <param name="options">Which database.</param>
-    /// <param name="patience">How long a lock or a connection is waited for.</param>
+    /// <param name="patience">How long a lock or a connection is waited for, and a server that is
+    /// not up yet, or whose name nobody knows yet.</param>
     /// <param name="cancellation">Before the next statement.</param>
+    /// <param name="waits">Told once, in words, if the server is not up and is waited for.</param>
     /// <exception cref="StateDatabaseException">It cannot be used.</exception>
     public static async Task PrepareAsync(
-        PersistenceOptions options, TimeSpan patience, CancellationToken cancellation)
+        PersistenceOptions options, TimeSpan patience, CancellationToken cancellation,
+        Action<string>? waits = null)
     {
         switch (options)
         {
@@ -48,7 +54,7 @@ public static class StateDatabase
                 PrepareFile(sqlite.SnapshotFile, "delete", patience);
                 break;
             case PersistenceOptions.PostgreSql postgres:
-                await PrepareAsync(postgres, patience, cancellation).ConfigureAwait(false);
+                await PrepareAsync(postgres, patience, waits, cancellation).ConfigureAwait(false);
                 break;
             default:
                 throw new ArgumentException($"unknown options {options}");
@@ -171,28 +177,62 @@ public static class StateDatabase
     }
 
     private static async Task PrepareAsync(
-        PersistenceOptions.PostgreSql options, TimeSpan patience, CancellationToken cancellation)
+        PersistenceOptions.PostgreSql options, TimeSpan patience, Action<string>? waits,
+        CancellationToken cancellation)
     {
         NpgsqlConnectionStringBuilder builder = Parse(options.Connection, patience);
         string where = $"the database {builder.Database} on {builder.Host}:{builder.Port}";
-        try
+        long began = TimeProvider.System.GetTimestamp();
+        bool isTold = false;
+        while (true)
         {
-            await using var connection = new NpgsqlConnection(builder.ToString());
-            await connection.OpenAsync(cancellation).ConfigureAwait(false);
-            await PrepareSchemaAsync(connection, options.Schema, where, cancellation)
-                .ConfigureAwait(false);
-        }
-        catch (PostgresException refusal)
-        {
-            throw new StateDatabaseException(
-                $"{where} cannot be used: {refusal.MessageText} ({refusal.SqlState})", refusal);
-        }
-        catch (NpgsqlException failure)
-        {
-            throw new StateDatabaseException(
-                $"{where} cannot be reached: {failure.Message}", failure);
+            try
+            {
+                TimeSpan left = patience - TimeProvider.System.GetElapsedTime(began);
+                builder.Timeout = (int)Math.Max(1, Math.Ceiling(left.TotalSeconds));
+                await using var connection = new NpgsqlConnection(builder.ToString());
+                await connection.OpenAsync(cancellation).ConfigureAwait(false);
+                await PrepareSchemaAsync(connection, options.Schema, where, cancellation)
+                    .ConfigureAwait(false);
+                return;
+            }
+            catch (Exception failure) when (IsNotUpYet(failure)
+                && TimeProvider.System.GetElapsedTime(began) < patience)
+            {
+                if (!isTold)
+                {
+                    isTold = true;
+                    waits?.Invoke(
+                        $"waiting up to {patience.TotalSeconds:0.#} s for {where}:"
+                        + $" {failure.Message}");
+                }
+
+                await Task.Delay(s_retry, cancellation).ConfigureAwait(false);
+            }
+            catch (PostgresException refusal)
+            {
+                throw new StateDatabaseException(
+                    $"{where} cannot be used: {refusal.MessageText} ({refusal.SqlState})", refusal);
+            }
+            catch (Exception failure) when (failure is NpgsqlException or SocketException)
+            {
+                throw new StateDatabaseException(
+                    $"{where} cannot be reached: {failure.Message}", failure);
+            }
         }
     }
+
+    // A server that starts beside the node, or is just being moved: nobody listens there, its name
+    // is not known, or it says that it has only begun.
+    private static bool IsNotUpYet(Exception failure) =>
+        failure is PostgresException refusal
+            ? refusal.SqlState == PostgresErrorCodes.CannotConnectNow
+            : (failure as SocketException ?? failure.InnerException as SocketException) is
+            {
+                SocketErrorCode: SocketError.ConnectionRefused or SocketError.HostNotFound
+                    or SocketError.TryAgain or SocketError.NoData or SocketError.HostUnreachable
+                    or SocketError.NetworkUnreachable,
+            };
 
     private static NpgsqlConnectionStringBuilder Parse(string connection, TimeSpan patience)
     {

@@ -139,6 +139,11 @@ internal static class EventMessages
             case CheckpointRetired retired:
                 message.CheckpointRetired =
                     new Wire.CheckpointRetired { Version = retired.Version };
+                if (retired.Damage is { } damage)
+                {
+                    message.CheckpointRetired.Damage = WireChecks.ToReason(damage);
+                }
+
                 break;
             case WorkersDisputed disputed:
                 message.WorkersDisputed = DigestMessages.ToWire(disputed);
@@ -195,7 +200,12 @@ internal static class EventMessages
             Wire.RunEvent.HappenedOneofCase.CheckpointCommitted => new CheckpointCommitted(
                 at, ResultMessages.FromWire(message.CheckpointCommitted.Manifest)),
             Wire.RunEvent.HappenedOneofCase.CheckpointRetired =>
-                new CheckpointRetired(at, message.CheckpointRetired.Version),
+                new CheckpointRetired(at, message.CheckpointRetired.Version)
+                {
+                    Damage = message.CheckpointRetired.HasDamage
+                        ? WireChecks.FromReason(message.CheckpointRetired.Damage)
+                        : null,
+                },
             Wire.RunEvent.HappenedOneofCase.WorkersDisputed =>
                 DigestMessages.FromWire(at, message.WorkersDisputed),
             Wire.RunEvent.HappenedOneofCase.WorkerQuarantined => new WorkerQuarantined(

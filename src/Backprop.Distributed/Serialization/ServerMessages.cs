@@ -93,6 +93,11 @@ internal static class ServerMessages
             message.BestVersion = best;
         }
 
+        if (status.DamagedCheckpoint is { } damaged)
+        {
+            message.DamagedCheckpoint = damaged;
+        }
+
         if (status.CopiesOff is { } off)
         {
             message.CopiesOff = WireChecks.ToReason(off);
@@ -113,6 +118,7 @@ internal static class ServerMessages
         Version = message.Version,
         Wait = message.Wait is { } wait ? FromWire(wait) : null,
         Saved = message.Saved is { } saved ? FromWire(saved) : null,
+        DamagedCheckpoint = message.HasDamagedCheckpoint ? message.DamagedCheckpoint : null,
         BestVersion = message.HasBestVersion ? message.BestVersion : null,
         Lease = message.Lease is { } lease ? FromWire(lease) : null,
         NonFinite = message.NonFinite is { } stop ? FromWire(stop) : null,

@@ -413,7 +413,10 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         _isRead = false;
         if (restored.Failure is { } failure)
         {
-            throw new CheckpointException(failure.Message, failure);
+            throw new CheckpointException(failure.Message, failure)
+            {
+                IsDamage = failure.GetBaseException() is CheckpointException { IsDamage: true },
+            };
         }
 
         restored.Slice.Opened();
@@ -490,7 +493,9 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
         if (_slice is { } slice && slice.State.Phase is not SlicePhase.Closed)
         {
             Retire(slice);
-            slice.State.Failed($"{_context.Node}: {failure.Message}");
+            slice.State.Failed(
+                $"{_context.Node}: {failure.Message}",
+                isOriginDamaged: failure is CheckpointException { IsDamage: true });
         }
     }
 

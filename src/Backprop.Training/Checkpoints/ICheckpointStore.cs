@@ -34,6 +34,10 @@ public sealed record CheckpointPolicy(
 /// would do.</summary>
 public sealed class CheckpointException : Exception
 {
+    /// <summary>Whether what is stored of it is not what was saved, or not there any more; else it
+    /// could not be reached, and may be whole.</summary>
+    public bool IsDamage { get; init; }
+
     /// <summary>With a message for the user.</summary>
     public CheckpointException(string message)
         : base(message)

@@ -67,8 +67,10 @@ public static class AssignmentPlanner
 
         return new AssignmentPlan(
             ranges.MoveToImmutable(), makespan, nodes,
-            $"{microBatches} micro-batches over {workers.Count} workers: the slowest takes "
-            + $"{makespan / ideal:0.00} of an even share, {nodes} nodes are pushed");
+            $"{Counted.Of(microBatches, "micro-batch", "micro-batches")} over"
+            + $" {Counted.Of(workers.Count, "worker")}: the slowest takes"
+            + $" {makespan / ideal:0.00} of an even share,"
+            + $" {(nodes == 1 ? "1 node is" : $"{nodes} nodes are")} pushed");
     }
 
     /// <summary>Seconds that the slowest takes at least, however micro-batches are shared out: what

@@ -136,6 +136,11 @@ public sealed record ServerStatus
     /// <summary>The last checkpoint that could not be saved; null: none.</summary>
     public LostCheckpoint? Lost { get; init; }
 
+    /// <summary>The version of the checkpoint that the slice could not be opened from, since what
+    /// is stored of it is damaged: why, stands in <see cref="SlicePhase.Failed"/>. Null: that was
+    /// not so.</summary>
+    public long? DamagedCheckpoint { get; init; }
+
     /// <summary>The version kept as best; null: none.</summary>
     public long? BestVersion { get; init; }
 

@@ -107,6 +107,7 @@ public sealed class SliceState
     private double _ownLossSum;
     private double _gradientNorm;
     private LostCheckpoint? _lost;
+    private long? _damagedCheckpoint;
     private bool _hasPrevious;
     private bool _isUndone;
     private long? _checkedVersion;
@@ -446,10 +447,15 @@ public sealed class SliceState
 
     /// <summary>The slice cannot take part any more, or never could.</summary>
     /// <param name="reason">Why, in words.</param>
-    public void Failed(string reason)
+    /// <param name="isOriginDamaged">Whether what is stored of the checkpoint that it was to open
+    /// from is not what was saved.</param>
+    public void Failed(string reason, bool isOriginDamaged = false)
     {
         _underWay = SliceWork.None;
         _phase = new SlicePhase.Failed(reason);
+        _damagedCheckpoint = isOriginDamaged && _directive.Origin is SliceOrigin.Checkpoint from
+            ? from.Saved
+            : null;
         _statusChanged = true;
     }
 
@@ -659,6 +665,7 @@ public sealed class SliceState
             Wait = _wait,
             Saved = _saved,
             Lost = _lost,
+            DamagedCheckpoint = _damagedCheckpoint,
             BestVersion = _bestVersion,
             Lease = _leaseSummary,
             NonFinite = _nonFinite,

@@ -207,6 +207,21 @@ public sealed class ClusterConfigurationTests
     }
 
     [Theory]
+    [InlineData("Host=db", GssEncryptionMode.Disable)]
+    [InlineData("Host=db;GssEncryptionMode=Require", GssEncryptionMode.Require)]
+    [InlineData("Host=db;gss encryption mode=Prefer", GssEncryptionMode.Prefer)]
+    public void Kerberos_is_not_looked_for_unless_it_is_asked_for(
+        string connection, GssEncryptionMode expected)
+    {
+        NodeConfiguration node = Read(
+            $"persistence {{ provider = postgresql, connection-string = \"{connection}\" }}");
+
+        var options = Assert.IsType<PersistenceOptions.PostgreSql>(node.State.Options);
+        var read = new NpgsqlConnectionStringBuilder(options.Connection);
+        Assert.Equal(("db", expected), (read.Host, read.GssEncryptionMode));
+    }
+
+    [Theory]
     [InlineData("postgresql", "Host=db;Password=p", Secret, "one of them would be right")]
     [InlineData("sqlite", "", Secret, "is given, but persistence.provider is sqlite")]
     [InlineData("postgresql", "Host=db", "\n", "is empty; it would hold the secret")]

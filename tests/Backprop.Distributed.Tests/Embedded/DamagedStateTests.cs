@@ -20,6 +20,9 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
     private const string MoreSeeds = "BACKPROP_FUZZ_SEEDS";
     private const int MostGrowth = 64 << 20;
 
+    private static readonly string s_longRun =
+        TestRun.Specification.Replace("epochs = 4", "epochs = 100", StringComparison.Ordinal);
+
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(2);
     private static readonly RunId s_run = new("tiny-1");
@@ -92,6 +95,67 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
         await pieces.RestoreAsync(s_run, 1, parts, mended.Content, default);
         mended.AssertFilled();
         await system.Terminate();
+    }
+
+    [Fact]
+    public async Task A_run_whose_newest_checkpoint_is_damaged_goes_on_from_the_one_before()
+    {
+        using var folder = new StateFolder();
+        await using EmbeddedCluster cluster = await StoredCluster.StartAsync(folder, each: 1);
+        await SubmitAsync(cluster, s_longRun);
+        await UntilAsync(cluster, view => view.Checkpoints.Length >= 2);
+        await ControlAsync(cluster, RunControl.Pause);
+        RunView paused = await UntilAsync(
+            cluster, view => view.Summary.Standing is RunStanding.Paused);
+        Assert.Null(paused.Result);
+        long newest = paused.Checkpoints.Max(kept => kept.Version);
+        using (SqliteConnection connection = Open(folder.Options.SnapshotFile))
+        {
+            Assert.True(0 < (long)Execute(
+                connection,
+                "UPDATE snapshot SET snapshot = zeroblob(100) WHERE persistence_id = @place;"
+                    + " SELECT changes()", ("place", $"checkpoint/{s_run}/{newest}"))!);
+        }
+
+        await ControlAsync(cluster, RunControl.Resume);
+        RunView ended = await UntilAsync(cluster, view => view.Result is not null);
+        string said = Assert.Single(
+            ended.Happenings, happening => happening.Text.Contains("goes back")).Text;
+        Assert.StartsWith($"the checkpoint of version {newest} is damaged", said);
+        Assert.Contains($"checkpoint {newest} of run {s_run}: the piece of blocks 0 to", said);
+
+        using var other = new StateFolder();
+        await using EmbeddedCluster undisturbed = await StoredCluster.StartAsync(other, each: 1);
+        await SubmitAsync(undisturbed, s_longRun);
+        RunView same = await UntilAsync(undisturbed, view => view.Result is not null);
+        Assert.Equal(same.Result!.WeightsSha256, ended.Result!.WeightsSha256);
+        Assert.Equal(same.Result.Steps, ended.Result.Steps);
+    }
+
+    private static Task SubmitAsync(EmbeddedCluster cluster, string specification) =>
+        cluster.Client.AskAsync(
+            new CoordinatorRequest.Submit(Guid.NewGuid(), specification, "tiny.conf", 0),
+            CancellationToken.None);
+
+    private static async Task ControlAsync(EmbeddedCluster cluster, RunControl control) =>
+        Assert.IsType<CoordinatorAnswer.Done>(await cluster.Client.AskAsync(
+            new CoordinatorRequest.ControlRun(s_run, control), CancellationToken.None));
+
+    private static async Task<RunView> UntilAsync(
+        EmbeddedCluster cluster, Func<RunView, bool> isSo)
+    {
+        using var limit = new CancellationTokenSource(s_patience);
+        while (true)
+        {
+            CoordinatorAnswer answer = await cluster.Client.AskAsync(
+                new CoordinatorRequest.ShowRun(s_run), limit.Token);
+            if (answer is CoordinatorAnswer.Run { View: var view } && isSo(view))
+            {
+                return view;
+            }
+
+            await Task.Delay(10, limit.Token);
+        }
     }
 
     // Why the run cannot be shown; null: it is shown as it was.

@@ -1,7 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Metering;
+using Backprop.Distributed.Nodes;
+using Backprop.Distributed.Security;
+using Backprop.Distributed.Tests.Security;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Tests.Metering;
@@ -38,6 +42,36 @@ public sealed class MeterTests
                 "backprop.worker.microbatches 4 purpose=speculation",
             ],
             heard.Lines.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void A_node_tells_when_the_certificates_expire_that_it_shows()
+    {
+        using var authority = new TestAuthority();
+        DateTimeOffset now = DateTimeOffset.UtcNow;
+        TlsConfiguration files = authority.Issue(
+            "worker", NodeRoles.Worker, now, TimeSpan.FromHours(2));
+        var certificates = NodeCertificates.Load(files, NodeRoles.Worker, TimeProvider.System);
+        using var meter = new CertificateMeter(certificates);
+        var told = new ConcurrentDictionary<string, long>();
+        using var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, self) =>
+            {
+                if (instrument.Name == "backprop.certificate.expiry.timestamp")
+                {
+                    self.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>(
+            (_, value, tags, _) => told[$"{tags[0].Value}"] = value);
+        listener.Start();
+        listener.RecordObservableInstruments();
+
+        long expected = now.AddHours(2).ToUnixTimeSeconds();
+        Assert.Equal(["control", "links"], told.Keys.Order());
+        Assert.All(told.Values, value => Assert.InRange(value, expected - 1, expected + 1));
     }
 
     [Fact]

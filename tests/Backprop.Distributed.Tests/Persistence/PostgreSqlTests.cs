@@ -161,6 +161,43 @@ public sealed class PostgreSqlTests(PostgreSqlServer server) : IClassFixture<Pos
         Assert.Contains("does not exist", refusal.Message);
     }
 
+    [SkippableFact]
+    public async Task A_server_that_is_not_up_yet_is_waited_for()
+    {
+        PersistenceOptions options = Options("late");
+        server.Stop();
+        var waits = new List<string>();
+        Task prepared;
+        try
+        {
+            prepared = StateDatabase.PrepareAsync(
+                options, TimeSpan.FromSeconds(30), CancellationToken.None, waits.Add);
+            await Task.Delay(TimeSpan.FromSeconds(1));
+            Assert.False(prepared.IsCompleted);
+        }
+        finally
+        {
+            server.Start();
+        }
+
+        await prepared;
+        Assert.StartsWith("waiting up to 30 s for the database ", Assert.Single(waits));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("nobody.invalid")]
+    public async Task A_server_that_does_not_come_is_waited_for_within_bounds(string host)
+    {
+        var waits = new List<string>();
+        var refusal = await Assert.ThrowsAsync<StateDatabaseException>(() =>
+            StateDatabase.PrepareAsync(
+                new PersistenceOptions.PostgreSql($"Host={host};Port=1;Database=runs"),
+                TimeSpan.FromSeconds(1), CancellationToken.None, waits.Add));
+        Assert.Contains($"the database runs on {host}:1 cannot be reached", refusal.Message);
+        Assert.Contains($"for the database runs on {host}:1: ", Assert.Single(waits));
+    }
+
     [Fact]
     public async Task A_server_that_is_not_there_is_told_by_its_address()
     {

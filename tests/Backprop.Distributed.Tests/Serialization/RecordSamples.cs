@@ -135,6 +135,7 @@ internal static class RecordSamples
 
     private static string NameOf(object sample) => sample switch
     {
+        CheckpointRetired { Damage: not null } => "CheckpointRetiredAsDamaged",
         QueueChanged changed => changed.Happened.GetType().Name,
         OutlineAnswer { Outline: null } => "OutlineRefused",
         OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
@@ -167,6 +168,7 @@ internal static class RecordSamples
         new CheckpointAborted(s_at, 25, "no database"),
         new CheckpointCommitted(s_at, Manifest),
         new CheckpointRetired(s_at, 10),
+        new CheckpointRetired(s_at, 10) { Damage = "a piece is missing" },
         new WorkersDisputed(
             s_at, new Generation(2),
             new Dispute(17, new MicroBatchRange(4, 8), s_worker, s_server, new VersionDigest(9))),

@@ -64,6 +64,9 @@ public sealed class WireSerializerTests : IDisposable
         AssertSame(WireSamples.Status.Lease!.Layers, status.Lease!.Layers);
         Assert.Equal(WireSamples.Status.NonFinite, status.NonFinite);
 
+        status = (ServerStatus)Travelled(WireSamples.Status with { DamagedCheckpoint = 0 });
+        Assert.Equal(0, status.DamagedCheckpoint);
+
         WorkerDirective asks = WireSamples.WorkerDirective with
         {
             Verifies = new MicroBatchRange(0, 4),
@@ -107,6 +110,7 @@ public sealed class WireSerializerTests : IDisposable
         Assert.Null(status.Lease);
         Assert.Null(status.NonFinite);
         Assert.Null(status.BestVersion);
+        Assert.Null(status.DamagedCheckpoint);
     }
 
     [Theory]

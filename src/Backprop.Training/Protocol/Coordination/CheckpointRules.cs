@@ -135,6 +135,24 @@ internal static class CheckpointRules
             ? new CheckpointRetired(now, newest.Version)
             : null;
 
+    /// <summary>Lets go of one that a slice could not be opened from, since what is stored of it
+    /// is damaged, so that the run goes back to the one before: the same run gives the same bits
+    /// from any. The first time it is tried again, in case it was the way there; and the last one
+    /// is kept, since it may be mended from a backup. Null: nothing is to be let go of.</summary>
+    public static CheckpointRetired? RetireDamaged(
+        RunCoordination run, ServerStatus status, SlicePhase.Failed failed, DateTimeOffset now) =>
+        status.DamagedCheckpoint is { } version && run.State.Newest?.Version == version
+        && run.State.Checkpoints.Length > 1 && run.State.FailedGenerations > 0
+            ? new CheckpointRetired(now, version) { Damage = failed.Reason }
+            : null;
+
+    /// <summary>Whether the checkpoint that a slice found damaged has been let go of: the run goes
+    /// back to another one, and has not failed at that yet.</summary>
+    public static bool HasBeenRetired(CoordinatorState state, ServerStatus status) =>
+        status.DamagedCheckpoint is { } version
+        && state.Open?.Origin is SliceOrigin.Checkpoint from && from.Saved == version
+        && state.Checkpoints.All(kept => kept.Version != version);
+
     /// <summary>Where the run stands at a version.</summary>
     public static TrainingPosition PositionAt(
         RunCoordination run, long version, StopDecision? ended, DateTimeOffset now)

@@ -326,6 +326,8 @@ public sealed record CoordinatorState
         CheckpointRetired retired => this with
         {
             Checkpoints = Checkpoints.RemoveAll(kept => kept.Version == retired.Version),
+            // From another one it may well open.
+            FailedGenerations = retired.Damage is null ? FailedGenerations : 0,
         },
         _ => throw new InvalidOperationException($"unknown event {happened}"),
     };

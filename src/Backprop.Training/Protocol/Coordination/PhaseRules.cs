@@ -94,8 +94,10 @@ internal sealed class PhaseRules
             ServerStatus? status = _observed.Servers.GetValueOrDefault(server);
             if (status?.Phase is SlicePhase.Failed failed)
             {
-                return new GenerationEnded(
-                    _now, $"{server} has failed: {failed.Reason}", IsFailure: true);
+                return CheckpointRules.RetireDamaged(_run, status, failed, _now) as RunEvent
+                    ?? new GenerationEnded(
+                        _now, $"{server} has failed: {failed.Reason}",
+                        IsFailure: !CheckpointRules.HasBeenRetired(_state, status));
             }
 
             if (status?.Phase is SlicePhase.Opening or SlicePhase.Closed
@@ -370,7 +372,7 @@ internal sealed class PhaseRules
             // Training that is being brought to a stand comes to it without any worker.
             return _state.IsPauseRequested || IsAnyLeaving ? null : new RunPaused(
                 _now, PauseCause.TooFewWorkers,
-                $"{workers.Length} of at least {MinWorkers} workers are there");
+                $"{workers.Length} of at least {Counted.Of(MinWorkers, "worker")} are there");
         }
 
         NodeId[] assigned = [.. open.Assigned.Select(entry => entry.Worker).Order()];
@@ -403,7 +405,9 @@ internal sealed class PhaseRules
     private RunResumed? Resume() =>
         _state.IsPauseRequested || IsAnyLeaving
         || Computing(_state.Open!).Length >= MinWorkers
-            ? new RunResumed(_now, $"{Computing(_state.Open!).Length} workers are there")
+            ? new RunResumed(
+                _now, $"{Counted.Of(
+                    Computing(_state.Open!).Length, "worker is", "workers are")} there")
             : null;
 
     private WorkersAssigned Assign(

@@ -132,7 +132,12 @@ public sealed record CheckpointCommitted(DateTimeOffset At, CheckpointManifest M
 /// <summary>A checkpoint is needed no longer: whoever stores it may let go of its parts.</summary>
 /// <param name="At">When.</param>
 /// <param name="Version">Its version.</param>
-public sealed record CheckpointRetired(DateTimeOffset At, long Version) : RunEvent(At);
+public sealed record CheckpointRetired(DateTimeOffset At, long Version) : RunEvent(At)
+{
+    /// <summary>That what is stored of it is not what was saved, in words, so that the run goes
+    /// back to one before; null: it is needed no longer.</summary>
+    public string? Damage { get; init; }
+}
 
 /// <summary>Two workers came to other bits: neither computes until a third one has voted, and the
 /// run goes back to before the step.</summary>

@@ -179,10 +179,10 @@ public sealed record RunQueue
         return run?.Standing switch
         {
             null => null,
-            QueueStanding.Running => $"it has {run.Workers.Length} workers",
+            QueueStanding.Running => $"it has {Counted.Of(run.Workers.Length, "worker")}",
             QueueStanding.Paused => "it is paused",
-            _ => $"it needs {run.MinWorkers} workers of {Workers.Length}, behind"
-                + $" {Runs.IndexOf(run)} runs in the queue",
+            _ => $"it needs {Counted.Of(run.MinWorkers, "worker")} of {Workers.Length}, behind"
+                + $" {Counted.Of(Runs.IndexOf(run), "run")} in the queue",
         };
     }
 
@@ -256,8 +256,8 @@ public sealed record RunQueue
             {
                 grants.Add(new WorkersGranted(
                     now, Runs[i].Run, workers,
-                    $"{workers.Length} of {Workers.Length} workers, of the {Runs[i].MinWorkers} to"
-                    + $" {Runs[i].MaxWorkers} that it wants"));
+                    $"{workers.Length} of {Counted.Of(Workers.Length, "worker")}, of the"
+                    + $" {Runs[i].MinWorkers} to {Runs[i].MaxWorkers} that it wants"));
             }
         }
 

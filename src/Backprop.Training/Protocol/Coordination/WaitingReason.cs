@@ -52,7 +52,7 @@ internal static class WaitingReason
         int servers = nodes.Count(one => one.IsServer);
         int workers = run.Observed.PresentWorkers().Length;
         return $"{queued.Reason}; waiting for nodes: {servers} of at least 1 parameter server,"
-            + $" {workers} of at least {run.Plan.Options.MinWorkers} workers";
+            + $" {workers} of at least {Counted.Of(run.Plan.Options.MinWorkers, "worker")}";
     }
 
     private static string OpeningReason(RunCoordination run, RunGeneration open)
@@ -99,8 +99,9 @@ internal static class WaitingReason
         }
 
         int workers = open.Assigned.Count(entry => entry.Range.Count > 0);
-        return $"training to version {training.Lease.EndVersion} in {open.Number}: {workers}"
-            + $" workers, {open.Servers.Length} parameter servers";
+        return $"training to version {training.Lease.EndVersion} in {open.Number}:"
+            + $" {Counted.Of(workers, "worker")},"
+            + $" {Counted.Of(open.Servers.Length, "parameter server")}";
     }
 
     private static string Late(RunGeneration open, SliceWait wait)

@@ -138,6 +138,56 @@ public sealed class CheckpointCoordinationTests
     }
 
     [Fact]
+    public void A_damaged_checkpoint_is_tried_once_more_and_then_the_one_before_it()
+    {
+        ScriptedCluster cluster = InTraining();
+        cluster.Epoch();
+        cluster.Epoch();
+        cluster.Nodes(0, 2);
+        cluster.Nodes(2, 2);
+        cluster.Server(0, status => Damaged(status, 6));
+        Assert.Equal([3, 6], cluster.State.Checkpoints.Select(kept => kept.Version));
+        cluster.Tick(20);
+        Assert.Equal(6, cluster.State.Open!.Origin.Version);
+        cluster.Server(1, status => Damaged(status, 6));
+
+        CheckpointRetired retired = Assert.Single(cluster.Journal.OfType<CheckpointRetired>());
+        Assert.Equal((6, "a piece of 6 is damaged"), (retired.Version, retired.Damage));
+        Assert.Equal(3, cluster.State.Open!.Origin.Version);
+        cluster.OpenAll();
+        Assert.IsType<RunPhase.Training>(cluster.Phase);
+        Assert.Equal(3, Assert.Single(cluster.State.Position.History).StepsDone);
+        cluster.AssertReplays();
+    }
+
+    [Fact]
+    public void A_run_whose_every_checkpoint_is_damaged_fails_and_keeps_the_last()
+    {
+        ScriptedCluster cluster = InTraining();
+        cluster.Epoch();
+        cluster.Epoch();
+        cluster.Nodes(0, 2);
+        cluster.Nodes(2, 2);
+        for (int attempt = 0; attempt < 10 && !cluster.Phase.IsFinal; attempt++)
+        {
+            long newest = cluster.State.Newest!.Version;
+            cluster.Server(0, status => Damaged(status, newest));
+            cluster.Tick(20);
+        }
+
+        Assert.Contains(
+            "a piece of 3 is damaged", Assert.IsType<RunPhase.Failed>(cluster.Phase).Reason);
+        Assert.Equal(3, Assert.Single(cluster.State.Checkpoints).Version);
+        cluster.AssertReplays();
+    }
+
+    private static ServerStatus Damaged(ServerStatus status, long version) => status with
+    {
+        Phase = new SlicePhase.Failed($"a piece of {version} is damaged"),
+        DamagedCheckpoint = version,
+    };
+
+    [Fact]
     public void A_pause_stands_at_the_newest_version_saves_it_and_lets_go_of_the_nodes()
     {
         ScriptedCluster cluster = InTraining();

@@ -14,7 +14,7 @@ public sealed class RunCoordinationTests
         var cluster = new ScriptedCluster();
         Assert.Contains("waiting to hear", cluster.Last.Reason);
         cluster.Nodes(2, 0);
-        Assert.Contains("0 of at least 1 workers", cluster.Last.Reason);
+        Assert.Contains("0 of at least 1 worker", cluster.Last.Reason);
 
         cluster.Nodes(2, 2);
         Assert.IsType<RunPhase.Opening>(cluster.Phase);

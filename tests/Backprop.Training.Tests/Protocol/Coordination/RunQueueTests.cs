@@ -50,7 +50,7 @@ public sealed class RunQueueTests
         Assert.Subset(before.ToHashSet(), Find("a").Workers.ToHashSet());
         Submit("c", priority: 99, min: 1, max: 1);
         Assert.Equal((2, 2, 0), (CountOf("a"), CountOf("b"), CountOf("c")));
-        Assert.Contains("needs 1 workers", _queue.ReasonOf(new RunId("c")));
+        Assert.Contains("needs 1 worker of", _queue.ReasonOf(new RunId("c")));
         AssertReplays();
     }
 
