@@ -4,11 +4,13 @@
 #
 #   sh tools/arm64.sh [SPECIFICATION]
 #
-# It takes a C library for arm64, as of Debian's libc6-arm64-cross, libstdc++6-arm64-cross and
-# libgcc-s1-arm64-cross; elsewhere, set ARM64_LIBRARIES to the folder that holds lib/.
+# It takes libraries for arm64: C's and C++'s, as of Debian's libc6-arm64-cross,
+# libstdc++6-arm64-cross and libgcc-s1-arm64-cross (elsewhere, ARM64_LIBRARIES is the folder that
+# holds lib/), and OpenSSL's, as of libssl3:arm64, whose folder ARM64_OPENSSL names.
 set -eu
 specification=${1:-hocon/runs/xor.conf}
 libraries=${ARM64_LIBRARIES:-/usr/aarch64-linux-gnu}
+openssl=${ARM64_OPENSSL:?"the folder with libssl.so.3 for arm64 is missing"}
 cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -21,8 +23,10 @@ done
 weights() {
     sed -n 's/.*"weights-sha256": *"\([0-9a-f]*\)".*/\1/p' "$1"
 }
-"$folder/x64/backprop" train "$specification" --summary "$folder/x64.json" >/dev/null
-qemu-aarch64-static -L "$libraries" "$folder/arm64/backprop" train "$specification" \
+"$folder/x64/backprop" train "$specification" --output "$folder/runs" \
+    --summary "$folder/x64.json" >/dev/null
+qemu-aarch64-static -L "$libraries" -E LD_LIBRARY_PATH="$openssl" \
+    "$folder/arm64/backprop" train "$specification" --output "$folder/runs" \
     --summary "$folder/arm64.json" >/dev/null
 echo "x64   $(weights "$folder/x64.json")"
 echo "arm64 $(weights "$folder/arm64.json")"
