@@ -387,8 +387,8 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             if (errand is { Asked: null, LastFailure: { } failure }
                 && errand.Attempts >= _context.Patience.Attempts)
             {
-                End(run, $"{Counted.Of(errand.Attempts, "worker")} could not look at its data; the last:"
-                    + $" {failure}");
+                End(run, $"{Counted.Of(errand.Attempts, "worker")} could not look at its data;"
+                    + $" the last: {failure}");
                 continue;
             }
 

@@ -79,7 +79,8 @@ public sealed class ClusterConfigurationTests
         Assert.Equal(4, node.Links.Options.BulkWindow);
         Assert.Equal(TimeSpan.FromSeconds(3), node.Links.Options.SilenceDeadline);
         Assert.Equal(
-            new PersistenceOptions.PostgreSql("Host=db;Username=u;Password=p;GSS Encryption Mode=Disable", "lab")
+            new PersistenceOptions.PostgreSql(
+                "Host=db;Username=u;Password=p;GSS Encryption Mode=Disable", "lab")
             {
                 CallTimeout = TimeSpan.FromSeconds(7),
             },
