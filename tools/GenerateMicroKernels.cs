@@ -48,8 +48,8 @@ internal static class GenerateMicroKernels
 
             namespace Backprop.Engine.Kernels;
 
-            /// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs held
-            /// in registers throughout, and two for the smaller ones that fold. See
+            /// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs
+            /// held in registers throughout, and two for the smaller ones that fold. See
             /// <see cref="Tile"/> and <see cref="FoldedTile"/> for what they do.</summary>
             internal static unsafe class MicroKernels<TVector, TSimd>
                 where TVector : struct
@@ -121,8 +121,8 @@ internal static class GenerateMicroKernels
         Line(code, 1, "}");
     }
 
-    // All micro-batches of a tile in one method: the stores and folds of one overlap with the chains
-    // of the next, which a call in between would keep apart.
+    // All micro-batches of a tile in one method: the stores and folds of one overlap with the
+    // chains of the next, which a call in between would keep apart.
     private static void FoldedKernel(StringBuilder code, int rows, int vectors)
     {
         string[] sums = Accumulators("c", rows, vectors);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A training job of DistributedDataParallel over gloo on this machine: a process a rank, one thread
-each, an MLP with ReLU and SGD with momentum on batches that are already there. Prints milliseconds a
-step.
+each, an MLP with ReLU and SGD with momentum on batches that are already there. Prints the
+milliseconds that a step takes.
 
 usage: ddp.py RANKS ROWS STEPS WIDTH WIDTH ...
 """

@@ -55,8 +55,8 @@ public sealed class BatchPrefetcher : IDisposable
     /// <summary>How many batches were there when they were taken, since the beginning.</summary>
     internal long Prefetched { get; private set; }
 
-    /// <summary>Rows [<paramref name="firstRow"/>, <paramref name="endRow"/>) of the global batch of
-    /// a step: those that were asked for ahead, or loaded now. Good until the next is taken.
+    /// <summary>Rows [<paramref name="firstRow"/>, <paramref name="endRow"/>) of the global batch
+    /// of a step: those that were asked for ahead, or loaded now. Good until the next is taken.
     /// </summary>
     public Batch Take(long step, int firstRow, int endRow)
     {

@@ -8,8 +8,8 @@ using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Kernels;
 
-/// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs held
-/// in registers throughout, and two for the smaller ones that fold. See
+/// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs
+/// held in registers throughout, and two for the smaller ones that fold. See
 /// <see cref="Tile"/> and <see cref="FoldedTile"/> for what they do.</summary>
 internal static unsafe class MicroKernels<TVector, TSimd>
     where TVector : struct

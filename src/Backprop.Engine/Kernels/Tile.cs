@@ -63,9 +63,9 @@ internal unsafe struct Tile
 }
 
 /// <summary>
-/// What a micro-kernel that folds is given: a tile of outputs, some rows by one or two vectors. Each
-/// micro-batch's chains start from +0 and run over its steps, ascending; they are then folded up the
-/// gradient tree as a binary counter counts, and what the last one leaves is stored.
+/// What a micro-kernel that folds is given: a tile of outputs, some rows by one or two vectors.
+/// Each micro-batch's chains start from +0 and run over its steps, ascending; they are then folded
+/// up the gradient tree as a binary counter counts, and what the last one leaves is stored.
 /// </summary>
 internal unsafe struct FoldedTile
 {
