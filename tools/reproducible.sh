@@ -1,7 +1,7 @@
 #!/bin/sh
-# Publishes the program from this commit twice, from a clone and, as the image does, from files alone
-# in a directory of another name, and compares every byte: an image can be held against its source
-# only where they are the same.
+# Publishes the program from this commit twice, from a clone and, as the image does, from files
+# alone in a directory of another name, and compares every byte: an image can be held against its
+# source only where they are the same.
 #
 #   sh tools/reproducible.sh [RUNTIME]
 set -eu
