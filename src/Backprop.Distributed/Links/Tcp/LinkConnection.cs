@@ -20,7 +20,16 @@ internal sealed class LinkConnection : IDisposable
     public LinkConnection(Socket socket, string remote)
     {
         _socket = socket;
-        _socket.NoDelay = true;
+        if (socket.AddressFamily == AddressFamily.Unix)
+        {
+            // Between processes the system has room for a fifth of a piece otherwise.
+            socket.SendBufferSize = FrameHeader.MaxPieceBytes;
+        }
+        else
+        {
+            socket.NoDelay = true;
+        }
+
         _stream = new NetworkStream(socket, ownsSocket: true);
         Remote = remote;
     }

@@ -6,7 +6,7 @@ using Backprop.Engine;
 namespace Backprop.Distributed.Links.Tcp;
 
 /// <summary>
-/// A link over TCP: one thread receives and, at the end, ends the link; one sends. Payloads go from
+/// A link over a socket: one thread receives and, at the end, ends the link; one sends. Payloads go from
 /// the sender's buffer to the socket and from the socket to the receiver's buffer; nothing is
 /// allocated for a frame.
 /// </summary>
