@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Backprop.Distributed.Nodes;
@@ -12,8 +13,11 @@ namespace Backprop.Distributed.Links.Tcp;
 /// Everything blocks: a thread that waits in the kernel was measured to be twice as fast as the
 /// completions of asynchronous sockets.
 /// </summary>
-internal sealed class LinkConnection : IDisposable
+internal sealed partial class LinkConnection : IDisposable
 {
+    // MSG_DONTWAIT and MSG_NOSIGNAL of Linux.
+    private const int AtOnce = 0x40 | 0x4000;
+
     private readonly Socket _socket;
     private Stream _stream;
 
@@ -36,6 +40,10 @@ internal sealed class LinkConnection : IDisposable
 
     /// <summary>Where the other end is.</summary>
     public string Remote { get; }
+
+    /// <summary>Whether <see cref="WriteAtOnce"/> may be called: not in TLS, whose records are
+    /// written whole.</summary>
+    public bool CanWriteAtOnce => OperatingSystem.IsLinux() && _stream is NetworkStream;
 
     /// <summary>What the other end may be by its certificate; null: there is none, since the
     /// connection is without TLS.</summary>
@@ -154,6 +162,21 @@ internal sealed class LinkConnection : IDisposable
     /// <exception cref="IOException">The connection failed, or the peer takes nothing.</exception>
     public void Write(ReadOnlySpan<byte> bytes) => _stream.Write(bytes);
 
+    /// <summary>Sends as much as the socket takes without waiting. A failure is nothing sent: the
+    /// next <see cref="Write"/> tells it.</summary>
+    /// <returns>Bytes that were sent.</returns>
+    public int WriteAtOnce(ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            return (int)Math.Max(0, Send(_socket.SafeHandle, bytes, bytes.Length, AtOnce));
+        }
+        catch (ObjectDisposedException)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>Reads and forgets until the peer closes: closing a socket with unread bytes resets
     /// the connection, and the peer might lose the last frame.</summary>
     public void Drain(Span<byte> scratch, Deadline deadline)
@@ -217,6 +240,10 @@ internal sealed class LinkConnection : IDisposable
             ? read
             : throw new EndOfStreamException("the peer closed the connection");
     }
+
+    [LibraryImport("libc", EntryPoint = "send")]
+    private static partial nint Send(
+        SafeSocketHandle socket, ReadOnlySpan<byte> bytes, nint length, int flags);
 
     private void Shutdown(SocketShutdown how)
     {
