@@ -392,7 +392,7 @@ internal sealed class TcpLink : ITensorLink
         }
 
         LinkMeter.Sent(used + piece.Length);
-        connection.Write(_staging.AsSpan(0, used));
+        connection.Write(_staging.AsSpan(0, used), more: !piece.IsEmpty);
         if (!piece.IsEmpty)
         {
             connection.Write(piece);
