@@ -52,7 +52,7 @@ internal static class LinkTable
         using var tcp = new LinkSockets(LinkKind.Tcp);
         for (int i = 0; i < Rounds; i++)
         {
-            ours.Add(OneWay(tcp, streams));
+            ours.Add(OneWay(tcp, streams, out _));
             if (Iperf(streams) is { } rate)
             {
                 theirs.Add(rate);
@@ -75,11 +75,13 @@ internal static class LinkTable
         LinkKind[] kinds = Enum.GetValues<LinkKind>();
         LinkSockets[] sockets = [.. kinds.Select(kind => new LinkSockets(kind))];
         List<double>[] rates = [.. kinds.Select(_ => new List<double>())];
+        List<double>[] costs = [.. kinds.Select(_ => new List<double>())];
         for (int i = 0; i < Rounds; i++)
         {
             for (int kind = 0; kind < kinds.Length; kind++)
             {
-                rates[kind].Add(OneWay(sockets[kind], streams: 1));
+                rates[kind].Add(OneWay(sockets[kind], streams: 1, out double cost));
+                costs[kind].Add(cost);
             }
         }
 
@@ -88,7 +90,8 @@ internal static class LinkTable
         Console.WriteLine("one way, 1 stream, 64 MiB, by turns: " + string.Join(
             ", ", kinds.Select((kind, i) => string.Create(
                 CultureInfo.InvariantCulture,
-                $"{kind} {Median(rates[i]):0.00} GB/s ({Median(rates[i]) / tcp:0.00} of Tcp)"))));
+                $"{kind} {Median(rates[i]):0.00} GB/s ({Median(rates[i]) / tcp:0.00} of Tcp,"
+                + $" {Median(costs[i]):0.00} CPU-s/GB of both ends)"))));
     }
 
     private static void PrintBesideAllReduce()
@@ -132,14 +135,17 @@ internal static class LinkTable
         return Median(seconds);
     }
 
-    private static double OneWay(LinkSockets sockets, int streams)
+    private static double OneWay(LinkSockets sockets, int streams, out double cpuSecondsPerGb)
     {
         using var round = new LinkRound(LinkPattern.Push, sockets, streams, LargeBytes);
         var seconds = new List<double>(1 << 16);
         Repeat(round, WarmUpSeconds, seconds);
         seconds.Clear();
+        TimeSpan cpu = Environment.CpuUsage.TotalTime;
         Repeat(round, Seconds, seconds);
-        return 1e-9 * LargeBytes * seconds.Count / seconds.Sum();
+        double gigabytes = 1e-9 * LargeBytes * seconds.Count;
+        cpuSecondsPerGb = (Environment.CpuUsage.TotalTime - cpu).TotalSeconds / gigabytes;
+        return gigabytes / seconds.Sum();
     }
 
     private static double Median(List<double> values)
