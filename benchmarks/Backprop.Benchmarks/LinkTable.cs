@@ -28,7 +28,8 @@ internal static class LinkTable
         Console.WriteLine();
         Console.WriteLine("push, fold and return over loopback, both ends in this process");
         Console.WriteLine(
-            "sockets  streams    MiB   median GB/s  (best)   ms/round  CPU-s/GB  allocated B/round");
+            "sockets  streams    MiB   median GB/s  (best)   ms/round  CPU-s/GB"
+            + "  allocated B/round");
         foreach (LinkKind kind in (LinkKind[])[LinkKind.Tcp, LinkKind.Unix])
         {
             using var sockets = new LinkSockets(kind);

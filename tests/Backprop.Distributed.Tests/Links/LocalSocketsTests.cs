@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.Tcp;
 using Backprop.Distributed.Nodes;
@@ -191,6 +192,7 @@ public sealed class LocalSocketsTests : IDisposable
     }
 
     [Theory]
+    [UnsupportedOSPlatform("windows")]
     [InlineData(UnixFileMode.GroupExecute)]
     [InlineData(UnixFileMode.OtherRead | UnixFileMode.OtherExecute)]
     public void A_directory_that_others_may_enter_is_not_used(UnixFileMode more)
