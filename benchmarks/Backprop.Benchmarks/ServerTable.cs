@@ -26,8 +26,9 @@ internal static class ServerTable
     {
         Console.WriteLine(
             $"a slice of {Side}x{Side} weights, 64 MiB a vector; bytes that have to be read and"
-            + $" written, by the time; medians of {Turns}; memory: c[i] = a[i] + b[i] over as much");
-        Console.WriteLine("threads  work                     bytes/weight     GB/s   memory  share");
+            + $" written, by the time; medians of {Turns}; memory: c[i] = a[i] + b[i] as long");
+        Console.WriteLine(
+            "threads  work                     bytes/weight     GB/s   memory  share");
         foreach (int threads in (int[])[1, ComputePool.DefaultThreads])
         {
             using var pool = new ComputePool(threads);

@@ -50,7 +50,7 @@ internal sealed class SendQueue(LinkOptions options)
     private int _smallToGrant;
     private bool _closed;
 
-    // Who may write: the sending thread, from one look for work to the next; or for a moment another
+    // Who may write: the sending thread, from one look for work to the next; or, shortly, another
     // one, while there is nothing else to send.
     private bool _isSending;
     private bool _isSentAtOnce;

@@ -120,7 +120,7 @@ public sealed partial class LocalSockets
         }
     }
 
-    // A datagram never gets through to a socket of streams, so that nobody who listens is disturbed:
+    // A datagram never gets through to a socket of streams, so nobody who listens is disturbed:
     // where somebody does, the kind of socket is refused, and where nobody does, the connection.
     private static bool IsAbandoned(string path)
     {

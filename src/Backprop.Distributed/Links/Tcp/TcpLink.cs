@@ -6,8 +6,8 @@ using Backprop.Engine;
 namespace Backprop.Distributed.Links.Tcp;
 
 /// <summary>
-/// A link over a socket: one thread receives and, at the end, ends the link; one sends. Payloads go from
-/// the sender's buffer to the socket and from the socket to the receiver's buffer; nothing is
+/// A link over a socket: one thread receives and, at the end, ends the link; one sends. Payloads go
+/// from the sender's buffer to the socket and from the socket to the receiver's buffer; nothing is
 /// allocated for a frame. What is short, while nothing else is sent, goes into the socket on the
 /// thread that wants it sent, as far as the socket takes it at once.
 /// </summary>
