@@ -75,8 +75,9 @@ internal static class Program
                 Console.WriteLine($"peer: {beside.About}");
             }
 
-            (table == "products" ? (Action<int, string, Peer?>)ProductTable.Print : StepTable.Print)(
-                count, result.GetValue(only)!, beside);
+            Action<int, string, Peer?> print =
+                table == "products" ? ProductTable.Print : StepTable.Print;
+            print(count, result.GetValue(only)!, beside);
         });
         return command.Parse(options).Invoke();
     }
