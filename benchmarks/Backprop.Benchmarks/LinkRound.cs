@@ -23,16 +23,18 @@ internal sealed class LinkRound : IDisposable
     private static readonly RunHash Hash = RunHash.Of("benchmark");
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
-    private readonly TcpTransport _worker = new(Identity("worker"), new LinkOptions());
-    private readonly TcpTransport _server = new(Identity("server"), new LinkOptions());
+    private readonly TcpTransport _worker;
+    private readonly TcpTransport _server;
     private readonly ITensorLink[] _links;
     private readonly AlignedBuffer _gradient;
     private readonly AlignedBuffer _sum;
     private readonly WorkerEnd _workerEnd;
     private readonly int _pieceLength;
 
-    public LinkRound(LinkPattern pattern, int streams, int bytes)
+    public LinkRound(LinkPattern pattern, LinkSockets sockets, int streams, int bytes)
     {
+        _worker = sockets.TransportOf("worker");
+        _server = sockets.TransportOf("server");
         int length = bytes / sizeof(float);
         _gradient = new AlignedBuffer(length);
         _sum = new AlignedBuffer(length);
@@ -75,8 +77,6 @@ internal sealed class LinkRound : IDisposable
         _sum.Dispose();
         _workerEnd.Dispose();
     }
-
-    private static LinkIdentity Identity(string node) => new("benchmark", node, "0");
 
     private sealed class ServerEnd(LinkPattern pattern, AlignedBuffer sum, WorkerEnd worker)
         : ILinkAcceptor, ILinkOwner, IFrameGuard, ISendCompletion

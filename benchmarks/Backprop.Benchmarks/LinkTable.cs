@@ -23,16 +23,24 @@ internal static class LinkTable
             PrintBesideIperf(streams);
         }
 
+        PrintKinds();
+        PrintBesideAllReduce();
         Console.WriteLine();
         Console.WriteLine("push, fold and return over loopback, both ends in this process");
         Console.WriteLine(
-            "streams    MiB   median GB/s  (best)   ms/round  CPU-s/GB  allocated B/round");
-        foreach (int streams in (int[])[1, 4])
+            "sockets  streams    MiB   median GB/s  (best)   ms/round  CPU-s/GB"
+            + "  allocated B/round");
+        foreach (LinkKind kind in (LinkKind[])[LinkKind.Tcp, LinkKind.Unix])
         {
-            foreach (int bytes in Sizes)
+            using var sockets = new LinkSockets(kind);
+            foreach (int streams in (int[])[1, 4])
             {
-                using var round = new LinkRound(LinkPattern.PushAndReturn, streams, bytes);
-                Console.WriteLine(Line(round, streams, bytes));
+                foreach (int bytes in Sizes)
+                {
+                    using var round =
+                        new LinkRound(LinkPattern.PushAndReturn, sockets, streams, bytes);
+                    Console.WriteLine($"{kind,-7}  {Line(round, streams, bytes)}");
+                }
             }
         }
     }
@@ -42,9 +50,10 @@ internal static class LinkTable
     {
         var ours = new List<double>();
         var theirs = new List<double>();
+        using var tcp = new LinkSockets(LinkKind.Tcp);
         for (int i = 0; i < Rounds; i++)
         {
-            ours.Add(OneWay(streams));
+            ours.Add(OneWay(tcp, streams, out _));
             if (Iperf(streams) is { } rate)
             {
                 theirs.Add(rate);
@@ -62,14 +71,82 @@ internal static class LinkTable
                 + $" ratio {Median(ours) / Median(theirs):0.00} (medians of {Rounds})"));
     }
 
-    private static double OneWay(int streams)
+    private static void PrintKinds()
     {
-        using var round = new LinkRound(LinkPattern.Push, streams, LargeBytes);
+        LinkKind[] kinds = Enum.GetValues<LinkKind>();
+        LinkSockets[] sockets = [.. kinds.Select(kind => new LinkSockets(kind))];
+        List<double>[] rates = [.. kinds.Select(_ => new List<double>())];
+        List<double>[] costs = [.. kinds.Select(_ => new List<double>())];
+        for (int i = 0; i < Rounds; i++)
+        {
+            for (int kind = 0; kind < kinds.Length; kind++)
+            {
+                rates[kind].Add(OneWay(sockets[kind], streams: 1, out double cost));
+                costs[kind].Add(cost);
+            }
+        }
+
+        Array.ForEach(sockets, one => one.Dispose());
+        double tcp = Median(rates[0]);
+        Console.WriteLine("one way, 1 stream, 64 MiB, by turns: " + string.Join(
+            ", ", kinds.Select((kind, i) => string.Create(
+                CultureInfo.InvariantCulture,
+                $"{kind} {Median(rates[i]):0.00} GB/s ({Median(rates[i]) / tcp:0.00} of Tcp,"
+                + $" {Median(costs[i]):0.00} CPU-s/GB of both ends)"))));
+    }
+
+    private static void PrintBesideAllReduce()
+    {
+        using AllReduce? gloo = AllReduce.Start();
+        if (gloo is null)
+        {
+            Console.WriteLine("PyTorch is not installed for python3: no all_reduce beside this");
+            return;
+        }
+
+        foreach (LinkKind kind in (LinkKind[])[LinkKind.Tcp, LinkKind.Unix])
+        {
+            using var sockets = new LinkSockets(kind);
+            foreach (int bytes in Sizes[1..])
+            {
+                using var round = new LinkRound(LinkPattern.PushAndReturn, sockets, 1, bytes);
+                var ours = new List<double>();
+                var theirs = new List<double>();
+                for (int i = 0; i < Rounds; i++)
+                {
+                    ours.Add(MedianOf(round));
+                    theirs.Add(gloo.Measure(bytes, Seconds));
+                }
+
+                Console.WriteLine(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"push and return, {kind}, {bytes >> 20} MiB: {Median(ours) * 1e3:0.00} ms;"
+                    + $" gloo all_reduce {Median(theirs) * 1e3:0.00} ms; ratio"
+                    + $" {Median(theirs) / Median(ours):0.00} (medians of {Rounds})"));
+            }
+        }
+    }
+
+    private static double MedianOf(LinkRound round)
+    {
         var seconds = new List<double>(1 << 16);
         Repeat(round, WarmUpSeconds, seconds);
         seconds.Clear();
         Repeat(round, Seconds, seconds);
-        return 1e-9 * LargeBytes * seconds.Count / seconds.Sum();
+        return Median(seconds);
+    }
+
+    private static double OneWay(LinkSockets sockets, int streams, out double cpuSecondsPerGb)
+    {
+        using var round = new LinkRound(LinkPattern.Push, sockets, streams, LargeBytes);
+        var seconds = new List<double>(1 << 16);
+        Repeat(round, WarmUpSeconds, seconds);
+        seconds.Clear();
+        TimeSpan cpu = Environment.CpuUsage.TotalTime;
+        Repeat(round, Seconds, seconds);
+        double gigabytes = 1e-9 * LargeBytes * seconds.Count;
+        cpuSecondsPerGb = (Environment.CpuUsage.TotalTime - cpu).TotalSeconds / gigabytes;
+        return gigabytes / seconds.Sum();
     }
 
     private static double Median(List<double> values)

@@ -34,10 +34,8 @@ internal static class ProductTable
             bestPeak = Math.Max(bestPeak, sampling.Peak);
             double median = shape.Operations / sampling.MedianSeconds / 1e9;
             double best = shape.Operations / sampling.BestSeconds / 1e9;
-            string beside = peer is null
-                ? ""
-                : $"{shape.Operations / sampling.PeerMedianSeconds / 1e9,9:F1}"
-                    + $"{sampling.Ratio,7:F2}";
+            double peerMedian = shape.Operations / sampling.PeerMedianSeconds / 1e9;
+            string beside = peer is null ? "" : $"{peerMedian,9:F1}{sampling.Ratio,7:F2}";
             Console.WriteLine(
                 $"{label}{median,9:F1} ({best,5:F1}){median / (sampling.Peak * threads),9:P0}"
                 + beside);

@@ -26,6 +26,11 @@ internal static class Program
                 return DashboardTable.Print(options);
             case ["scaling", .. string[] options]:
                 return ScalingTable.Print(options);
+            case ["latency", .. string[] options]:
+                return LatencyTable.Print(options);
+            case ["server"]:
+                ServerTable.Print();
+                return 0;
             case ["scale"]:
                 ScaleTable.Print();
                 return 0;

@@ -52,7 +52,8 @@ internal static class StepTable
         from microBatches in (int[])[1, 8]
         select (widths, optimizer, rows, microBatches);
 
-    // Operations a row: three products a layer, two of the first, whose input needs no gradient.
+    // Operations a row: three products a layer, but two of the first, whose input needs no
+    // gradient.
     private static double Operations(int[] widths)
     {
         double operations = -2.0 * widths[0] * widths[1];

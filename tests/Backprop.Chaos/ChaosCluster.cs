@@ -133,7 +133,8 @@ internal sealed class ChaosCluster : IDisposable
                 host = "{{LoopbackProxy.AddressOf(node.Number)}}", port = {{node.Port}}
                 bind-host = "{{bindHost}}", roles = [{{role}}], shutdown-grace = 15s
               }
-              links { port = {{node.LinksPort}} }
+              # Unix sockets would pass by the proxies, which cut and delay.
+              links { port = {{node.LinksPort}}, local = off }
               persistence { {{options.Persistence
                 ?? $"directory = \"{Path.Combine(directory, "state")}\""}} }
               api { port = {{(node.Part == NodePart.Coordinator ? api : 0)}} }

@@ -210,12 +210,15 @@ internal static class NodeServices
         LinksConfiguration links = node.Links;
         string host = node.Member.BindHost.Length > 0 ? node.Member.BindHost : address;
         NodeId id = IdOf(provider.GetRequiredService<ActorSystem>());
+        string? unused = null;
+        LocalSockets? local = links.AreLocal
+            ? LocalSockets.Open(links.LocalDirectory, out unused)
+            : null;
+        var transport = new TcpTransport(
+            new LinkIdentity(node.Cluster.Name, id.Value, VersionOf(node).Release),
+            links.Options, provider.GetService<NodeCertificates>(), local);
         var hub = new LinkHub(
-            id,
-            new TcpTransport(
-                new LinkIdentity(node.Cluster.Name, id.Value, VersionOf(node).Release),
-                links.Options, provider.GetService<NodeCertificates>()),
-            provider.GetRequiredService<NodeDirectory>(), TimeProvider.System);
+            id, transport, provider.GetRequiredService<NodeDirectory>(), TimeProvider.System);
         ILoggingAdapter log = provider.GetRequiredService<ActorSystem>().Log;
         hub.Refused += (remote, reason) =>
             log.Warning("{0}", new Refusal("tensor link", remote, reason));
@@ -223,6 +226,12 @@ internal static class NodeServices
         {
             LinkAddress bound = hub.Listen(
                 new LinkAddress(host, links.BindPort > 0 ? links.BindPort : links.Port));
+            unused = transport.LocalRefusal ?? unused;
+            if (!string.IsNullOrEmpty(unused))
+            {
+                log.Info("Nodes of this machine are linked over TCP: {0}", unused);
+            }
+
             return new NodeLinks(
                 hub, new LinkAddress(address, links.BindPort > 0 ? links.Port : bound.Port));
         }

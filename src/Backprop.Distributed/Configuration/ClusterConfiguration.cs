@@ -59,7 +59,14 @@ public sealed record MemberConfiguration(
 /// <param name="Port">Where they are taken; 0: any free one.</param>
 /// <param name="Options">Their limits and times.</param>
 /// <param name="BindPort">The port that is listened on; 0: <paramref name="Port"/>.</param>
-public sealed record LinksConfiguration(int Port, LinkOptions Options, int BindPort = 0);
+public sealed record LinksConfiguration(int Port, LinkOptions Options, int BindPort = 0)
+{
+    /// <summary>Whether nodes of this user on this machine are linked by Unix sockets.</summary>
+    public bool AreLocal { get; init; } = true;
+
+    /// <summary>The directory of these sockets; empty: the user's usual one.</summary>
+    public string LocalDirectory { get; init; } = "";
+}
 
 /// <summary>The files, in PEM, of a node that speaks TLS with others and with users.</summary>
 /// <param name="Authority">Certificates of the authorities whose certificates are believed.</param>

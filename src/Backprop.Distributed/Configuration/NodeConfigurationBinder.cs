@@ -194,7 +194,11 @@ internal static class NodeConfigurationBinder
             ClosingDeadline = settings.Duration("links.closing-deadline", s_instant, s_hour),
         };
         return new LinksConfiguration(
-            settings.Port("links.port"), options, settings.Port("links.bind-port"));
+            settings.Port("links.port"), options, settings.Port("links.bind-port"))
+        {
+            AreLocal = settings.Choice("links.local", "auto", "off") == "auto",
+            LocalDirectory = settings.FileOrNone("links.local-directory"),
+        };
     }
 
     private static ApiConfiguration Api(SettingReader settings)

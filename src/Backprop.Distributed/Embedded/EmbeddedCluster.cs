@@ -45,6 +45,10 @@ public sealed record EmbeddedOptions
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>Makes a node's links, over sockets of the loopback address; null: links are in
+    /// memory.</summary>
+    public Func<LinkIdentity, LinkOptions, ITensorTransport>? Links { get; init; }
+
     /// <summary>The most of either role. A worker has a thread that computes, and four for its
     /// links with each parameter server.</summary>
     public const int MaxNodes = 256;
@@ -57,6 +61,7 @@ public sealed record EmbeddedOptions
 public sealed class EmbeddedCluster : IAsyncDisposable
 {
     private const string ClusterName = "embedded";
+    private const string Loopback = "127.0.0.1";
     private const int AskAttempts = 60;
 
     private static readonly TimeSpan AskDeadline = TimeSpan.FromSeconds(5);
@@ -186,9 +191,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             var directory = new NodeDirectory();
             var hub = new LinkHub(
                 id,
-                new InMemoryTransport(
-                    new LinkIdentity(ClusterName, name, Version), _links, _network),
-                directory, options.Time);
+                LinksOf(new LinkIdentity(ClusterName, name, Version)), directory, options.Time);
             Hubs.Add(hub);
             Directories.Add(directory);
             int nodes = role == NodeRoles.Worker ? options.Workers : options.ParameterServers;
@@ -207,7 +210,9 @@ public sealed class EmbeddedCluster : IAsyncDisposable
             };
             context.Hung += options.OnHung;
             var description = new NodeDescription(
-                id, role, hub.Listen(new LinkAddress(name, 0)), Version, context.Threads, "");
+                id, role,
+                hub.Listen(new LinkAddress(options.Links is null ? name : Loopback, 0)), Version,
+                context.Threads, "");
             return new AvailableNode(
                 description, name, "up", IsUsable: true,
                 role == NodeRoles.ParameterServer
@@ -217,6 +222,10 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                     ? system.ActorOf(Working.Worker.Props(context), name)
                     : null);
         }
+
+        private ITensorTransport LinksOf(LinkIdentity identity) =>
+            options.Links?.Invoke(identity, _links)
+            ?? new InMemoryTransport(identity, _links, _network);
     }
 
     /// <summary>The nodes are these, always.</summary>

@@ -1,6 +1,7 @@
 namespace Backprop.Distributed.Links;
 
-/// <summary>Makes a node's links: over TCP between processes, in memory within one.</summary>
+/// <summary>Makes a node's links: over sockets between processes, in memory within
+/// one.</summary>
 public interface ITensorTransport : IDisposable
 {
     /// <summary>Begins to accept links.</summary>

@@ -5,6 +5,10 @@ namespace Backprop.Distributed.Links;
 /// <param name="Port">0 to 65535; where 0 is listened on, the system chooses.</param>
 public readonly record struct LinkAddress(string Host, int Port)
 {
+    /// <summary>The node that is expected there, by which its socket is found if it is on this
+    /// machine; null: it is dialled over the network alone.</summary>
+    public string? Node { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Host}:{Port}";
 }

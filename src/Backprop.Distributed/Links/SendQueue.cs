@@ -10,6 +10,9 @@ internal enum SendWorkKind
     /// <summary>Send a frame, and before it the credits, if any.</summary>
     Frame,
 
+    /// <summary>Finish a frame that another thread has begun to send.</summary>
+    Rest,
+
     /// <summary>Send credits alone.</summary>
     Credit,
 
@@ -46,6 +49,12 @@ internal sealed class SendQueue(LinkOptions options)
     private int _bulkToGrant;
     private int _smallToGrant;
     private bool _closed;
+
+    // Who may write: the sending thread, from one look for work to the next; or, shortly, another
+    // one, while there is nothing else to send.
+    private bool _isSending;
+    private bool _isSentAtOnce;
+    private QueuedFrame? _begun;
     private long _lastSent;
     private long? _starvedSince;
 
@@ -143,7 +152,56 @@ internal sealed class SendQueue(LinkOptions options)
         }
     }
 
-    /// <summary>The peer may have another frame of this lane.</summary>
+    /// <summary>Lets the calling thread send a frame itself, without waiting: if nothing is being
+    /// sent, nothing else is to be, and there is credit, which is taken. Then
+    /// <see cref="EndAtOnce"/> follows.</summary>
+    /// <param name="lane">The frame's.</param>
+    /// <param name="work">The credits to send before it.</param>
+    public bool TryBeginAtOnce(FrameLane lane, out SendWork work)
+    {
+        lock (_gate)
+        {
+            int credits = lane == FrameLane.Bulk ? _bulkCredits : _smallCredits;
+            if (_closed || _isSending || _isSentAtOnce || _begun is not null || credits == 0
+                || _bulk.Count + _small.Count > 0)
+            {
+                work = default;
+                return false;
+            }
+
+            _isSentAtOnce = true;
+            if (lane == FrameLane.Bulk)
+            {
+                _bulkCredits--;
+            }
+            else
+            {
+                _smallCredits--;
+            }
+
+            work = TakeGrants(SendWorkKind.Frame);
+            return true;
+        }
+    }
+
+    /// <summary>The calling thread has sent what could be sent without waiting.</summary>
+    /// <param name="begun">The frame, if the sending thread is to finish it; null: it is sent.
+    /// </param>
+    public void EndAtOnce(in QueuedFrame? begun)
+    {
+        lock (_gate)
+        {
+            _isSentAtOnce = false;
+            _begun = begun;
+            if (_closed || begun is not null || _bulk.Count + _small.Count > 0 || IsGrantDue)
+            {
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
+    /// <summary>The peer may have another frame of this lane. It is told at once only when several
+    /// have come together; before, with the next frame that goes its way.</summary>
     public void Grant(FrameLane lane)
     {
         lock (_gate)
@@ -157,7 +215,10 @@ internal sealed class SendQueue(LinkOptions options)
                 _smallToGrant++;
             }
 
-            Monitor.PulseAll(_gate);
+            if (IsGrantDue)
+            {
+                Monitor.PulseAll(_gate);
+            }
         }
     }
 
@@ -196,22 +257,14 @@ internal sealed class SendQueue(LinkOptions options)
         frame = default;
         lock (_gate)
         {
+            _isSending = false;
             while (true)
             {
-                if (_closed)
-                {
-                    return new SendWork(SendWorkKind.Close, 0, 0);
-                }
-
-                if (TryTake(ref frame) is { } work)
-                {
-                    return work;
-                }
-
                 TimeSpan wait = heartbeat;
-                if (TimeIsUp(heartbeat, ref wait) is { } late)
+                if (!_isSentAtOnce && TryTake(heartbeat, ref frame, ref wait) is { } work)
                 {
-                    return new SendWork(late, 0, 0);
+                    _isSending = true;
+                    return work;
                 }
 
                 Monitor.Wait(_gate, wait);
@@ -239,6 +292,31 @@ internal sealed class SendQueue(LinkOptions options)
         }
     }
 
+    // Credits cost both ends a wake-up, and a peer does not miss them that has half of its window.
+    private bool IsGrantDue =>
+        _bulkToGrant >= Math.Max(1, options.BulkWindow / 2)
+        || _smallToGrant >= Math.Max(1, options.SmallWindow / 2);
+
+    // Null: there is nothing to do for some time to come.
+    private SendWork? TryTake(TimeSpan heartbeat, ref QueuedFrame frame, ref TimeSpan wait)
+    {
+        if (_begun is { } begun)
+        {
+            frame = begun;
+            _begun = null;
+            return new SendWork(SendWorkKind.Rest, 0, 0);
+        }
+
+        if (_closed)
+        {
+            return new SendWork(SendWorkKind.Close, 0, 0);
+        }
+
+        return TryTake(ref frame) is { } work
+            ? work
+            : TimeIsUp(heartbeat, ref wait) is { } late ? new SendWork(late, 0, 0) : null;
+    }
+
     private SendWork? TryTake(ref QueuedFrame frame)
     {
         SendWorkKind kind;
@@ -254,7 +332,7 @@ internal sealed class SendQueue(LinkOptions options)
             frame = _bulk.Take();
             _bulkCredits--;
         }
-        else if (_bulkToGrant + _smallToGrant > 0)
+        else if (IsGrantDue)
         {
             kind = SendWorkKind.Credit;
         }
@@ -269,6 +347,11 @@ internal sealed class SendQueue(LinkOptions options)
             _starvedSince = null;
         }
 
+        return TakeGrants(kind);
+    }
+
+    private SendWork TakeGrants(SendWorkKind kind)
+    {
         var work = new SendWork(kind, _bulkToGrant, _smallToGrant);
         _bulkToGrant = 0;
         _smallToGrant = 0;

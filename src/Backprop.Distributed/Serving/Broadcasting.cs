@@ -14,7 +14,7 @@ internal sealed class Broadcasting
     private readonly RunHash _run;
     private readonly Generation _generation;
     private readonly WeightsRing _ring;
-    private readonly Action _released;
+    private readonly AwaitedRelease _released;
     private readonly Dictionary<NodeId, Receiver> _receivers = [];
 
     // Those whose links had no room. Going on is asked for with everything that arrives, and does
@@ -29,10 +29,10 @@ internal sealed class Broadcasting
     /// <param name="run">The run.</param>
     /// <param name="generation">The generation.</param>
     /// <param name="ring">The slice's weights.</param>
-    /// <param name="released">Called, on a thread of a link, when a link has sent a piece.</param>
+    /// <param name="released">Told, on a thread of a link, when a link has sent a piece.</param>
     public Broadcasting(
         LinkHub links, SlicePlan plan, int slice, RunHash run, Generation generation,
-        WeightsRing ring, Action released)
+        WeightsRing ring, AwaitedRelease released)
     {
         _links = links;
         _plan = plan;
@@ -138,8 +138,11 @@ internal sealed class Broadcasting
                 case SendResult.Queued:
                     receiver.NextPiece++;
                     break;
-                case SendResult.QueueFull:
+                case SendResult.QueueFull when _released.IsAwaited:
                     return false;
+                case SendResult.QueueFull:
+                    _released.Await();
+                    break;
                 default:
                     receiver.NextPiece = EndPiece; // It asks, when it misses them.
                     return true;
@@ -177,7 +180,7 @@ internal sealed class Broadcasting
         // One for each buffer that was ever sent to it.
         public List<SentWeights> Sent { get; } = [];
 
-        public SentWeights Of(SharedWeights weights, Action released)
+        public SentWeights Of(SharedWeights weights, AwaitedRelease released)
         {
             foreach (SentWeights sent in Sent)
             {

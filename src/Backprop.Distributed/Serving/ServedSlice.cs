@@ -32,6 +32,7 @@ internal sealed class ServedSlice
     private readonly SliceTimeline _timeline;
     private readonly byte[] _payload = new byte[FrameHeader.MaxSmallBytes];
     private readonly float[] _widened;
+    private readonly AwaitedRelease _released;
     private SliceMemory? _memory;
     private Broadcasting? _broadcasting;
     private TimeSpan? _wholeAt;
@@ -74,6 +75,7 @@ internal sealed class ServedSlice
             ? []
             : new float[SlicePlan.MaxPieceLength];
         Inbox = context.Links.Register(RunPart.Slice, _hash, _guard, wake);
+        _released = new AwaitedRelease(Inbox.Wake);
         Meter = new SliceMeter(
             run.Setup.Run, State.Slice, context.Time, context.TraceOf(run.Setup.Run));
     }
@@ -123,7 +125,7 @@ internal sealed class ServedSlice
         _memory = new SliceMemory(State.Plan, State.Slice, _run.Plan.Rules, left, pool);
         _broadcasting = new Broadcasting(
             _context.Links, State.Plan, State.Slice, _hash, State.Directive.Generation,
-            _memory.Weights, Inbox.Wake);
+            _memory.Weights, _released);
     }
 
     /// <summary>Fills the slice with the run's first weights.</summary>
@@ -222,7 +224,7 @@ internal sealed class ServedSlice
     /// </summary>
     public void TryApply()
     {
-        if (!WaitsForLinks || !Memory.Weights.TryFindFree(out SharedWeights next))
+        if (!WaitsForLinks || !TryFindFree(out SharedWeights next))
         {
             return;
         }
@@ -236,7 +238,7 @@ internal sealed class ServedSlice
         State.Applied(now);
         _timeline.Applied(step, now);
         SendVersion();
-        _timeline.EndBroadcast(_broadcasting!.IsQueued);
+        EndBroadcast(_broadcasting!);
         TellVersion();
         RecordStep();
         if (_digest is not null)
@@ -254,7 +256,7 @@ internal sealed class ServedSlice
         if (_broadcasting is { } broadcasting)
         {
             broadcasting.Continue();
-            _timeline.EndBroadcast(broadcasting.IsQueued);
+            EndBroadcast(broadcasting);
         }
     }
 
@@ -301,6 +303,26 @@ internal sealed class ServedSlice
         _memory = null;
         _broadcasting = null;
         WaitsForLinks = false;
+    }
+
+    private bool TryFindFree(out SharedWeights free)
+    {
+        if (Memory.Weights.TryFindFree(out free))
+        {
+            return true;
+        }
+
+        _released.Await();
+        return Memory.Weights.TryFindFree(out free);
+    }
+
+    private void EndBroadcast(Broadcasting broadcasting)
+    {
+        _timeline.EndBroadcast(broadcasting.IsQueued);
+        if (broadcasting.IsQueued && !WaitsForLinks)
+        {
+            _released.Forget();
+        }
     }
 
     // Gradients need room to wait in, at least so much.

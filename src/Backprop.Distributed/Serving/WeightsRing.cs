@@ -95,8 +95,8 @@ internal sealed class WeightsRing
 
 /// <summary>Counts the frames of one buffer that a link to one receiver has.</summary>
 /// <param name="weights">The buffer.</param>
-/// <param name="released">Called, on a thread of a link, when it has one less.</param>
-internal sealed class SentWeights(SharedWeights weights, Action released) : ISendCompletion
+/// <param name="released">Told, on a thread of a link, when it has one less.</param>
+internal sealed class SentWeights(SharedWeights weights, AwaitedRelease released) : ISendCompletion
 {
     private int _queued;
 
@@ -124,6 +124,35 @@ internal sealed class SentWeights(SharedWeights weights, Action released) : ISen
     public void OnReleased(in FrameHeader header, bool sent)
     {
         Release();
-        released();
+        released.Tell();
+    }
+}
+
+/// <summary>Wakes a slice when a link has sent something, if the slice waits for that: most of the
+/// time it does not, and to be woken for each piece would cost more than to send it.</summary>
+/// <param name="wake">Called on a thread of a link.</param>
+internal sealed class AwaitedRelease(Action wake)
+{
+    private int _isAwaited;
+
+    /// <summary>Whether the slice waits.</summary>
+    public bool IsAwaited => Volatile.Read(ref _isAwaited) != 0;
+
+    /// <summary>From now on the slice is woken. What it waits for may have come just before: it
+    /// looks once more after this.</summary>
+    public void Await() => Interlocked.Exchange(ref _isAwaited, 1);
+
+    /// <summary>It no longer waits.</summary>
+    public void Forget() => Volatile.Write(ref _isAwaited, 0);
+
+    /// <summary>A link has sent a piece, and has let go of it before.</summary>
+    public void Tell()
+    {
+        // Both sides write before they look, with a fence between: one of them sees the other.
+        Interlocked.MemoryBarrier();
+        if (IsAwaited)
+        {
+            wake();
+        }
     }
 }

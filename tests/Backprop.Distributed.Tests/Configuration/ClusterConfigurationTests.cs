@@ -47,6 +47,22 @@ public sealed class ClusterConfigurationTests
     }
 
     [Fact]
+    public void Sockets_of_the_machine_are_used_unless_they_are_left_out()
+    {
+        LinksConfiguration usual = Read("").Links;
+        Assert.True(usual.AreLocal);
+        Assert.Equal("", usual.LocalDirectory);
+
+        LinksConfiguration other =
+            Read("""links { local = off, local-directory = "/run/backprop" }""").Links;
+        Assert.False(other.AreLocal);
+        Assert.Equal("/run/backprop", other.LocalDirectory);
+
+        var failure = Assert.Throws<NodeConfigurationException>(() => Read("links.local = on"));
+        Assert.Contains("'on' is not auto or off", Assert.Single(failure.Mistakes));
+    }
+
+    [Fact]
     public void A_file_sets_every_section()
     {
         NodeConfiguration node = Read("""

@@ -94,6 +94,8 @@ internal sealed class RecordingAcceptor(RecordingOwner owner) : ILinkAcceptor
     /// <summary>Why nobody is admitted.</summary>
     public string? Refusal { get; set; }
 
+    public int RefusalCount => _refusals.Count;
+
     public LinkAdmission Admit(LinkIdentity peer) => Refusal is null
         ? LinkAdmission.To(owner, owner)
         : LinkAdmission.Refuse(Refusal);

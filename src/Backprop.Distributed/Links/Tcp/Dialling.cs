@@ -44,12 +44,17 @@ internal sealed class Dialling(
 
     private (LinkConnection Connection, LinkIdentity Peer, LinkTerms Terms) TryRepeatedly()
     {
+        if (TryLocally() is { } local)
+        {
+            return local;
+        }
+
         TimeSpan backoff = _options.DialBackoff;
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                return Try();
+                return ShakeHands(ConnectSocket());
             }
             catch (Exception failure) when (failure is IOException or SocketException
                 or ObjectDisposedException)
@@ -70,9 +75,67 @@ internal sealed class Dialling(
         }
     }
 
-    private (LinkConnection Connection, LinkIdentity Peer, LinkTerms Terms) Try()
+    // Null: the peer has no socket on this machine, or it did not work. Then the network is next,
+    // without a wait, and what fails there is what is told.
+    private (LinkConnection Connection, LinkIdentity Peer, LinkTerms Terms)? TryLocally()
     {
-        var connection = new LinkConnection(ConnectSocket(), address.ToString());
+        if (transport.Local is not { } local || address.Node is not { } node)
+        {
+            return null;
+        }
+
+        string path = local.PathOf(transport.Identity.Cluster, node);
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            return ConnectLocally(path) is { } socket ? ShakeHands(socket) : null;
+        }
+        catch (Exception failure) when (failure is IOException or SocketException
+            or ObjectDisposedException)
+        {
+            return null;
+        }
+    }
+
+    private Socket? ConnectLocally(string path)
+    {
+        Socket socket = LocalSockets.NewSocket();
+        bool isKept = false;
+        try
+        {
+            socket.SendTimeout = (int)_options.OpeningDeadline.TotalMilliseconds;
+            Watch(socket);
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            isKept = LocalSockets.RefusalOf(socket, LocalSockets.OwnUser) is null;
+            return isKept ? socket : null;
+        }
+        finally
+        {
+            if (!isKept)
+            {
+                socket.Dispose();
+            }
+        }
+    }
+
+    // From now on the socket is closed when dialling is given up.
+    private void Watch(Socket socket)
+    {
+        Volatile.Write(ref _socket, socket);
+        if (cancellation.IsCancellationRequested)
+        {
+            throw NotOpened($"dialling {address} was given up");
+        }
+    }
+
+    private (LinkConnection Connection, LinkIdentity Peer, LinkTerms Terms) ShakeHands(
+        Socket socket)
+    {
+        var connection = new LinkConnection(socket, address.ToString());
         bool welcome = false;
         try
         {
@@ -114,14 +177,9 @@ internal sealed class Dialling(
                 // The system bounds connecting by the timeout of sending.
                 SendTimeout = (int)_options.OpeningDeadline.TotalMilliseconds,
             };
-            Volatile.Write(ref _socket, socket);
             try
             {
-                if (cancellation.IsCancellationRequested)
-                {
-                    throw NotOpened($"dialling {address} was given up");
-                }
-
+                Watch(socket);
                 socket.Connect(host, address.Port);
                 return socket;
             }

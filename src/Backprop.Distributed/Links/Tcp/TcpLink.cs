@@ -6,13 +6,17 @@ using Backprop.Engine;
 namespace Backprop.Distributed.Links.Tcp;
 
 /// <summary>
-/// A link over TCP: one thread receives and, at the end, ends the link; one sends. Payloads go from
-/// the sender's buffer to the socket and from the socket to the receiver's buffer; nothing is
-/// allocated for a frame.
+/// A link over a socket: one thread receives and, at the end, ends the link; one sends. Payloads go
+/// from the sender's buffer to the socket and from the socket to the receiver's buffer; nothing is
+/// allocated for a frame. What is short, while nothing else is sent, goes into the socket on the
+/// thread that wants it sent, as far as the socket takes it at once.
 /// </summary>
 internal sealed class TcpLink : ITensorLink
 {
     private const int ScratchBytes = 1 << 16;
+
+    // To copy more takes longer than to wake the sending thread.
+    private const int MaxBytesAtOnce = 1 << 14;
 
     private readonly TcpTransport _transport;
     private readonly LinkOptions _options;
@@ -25,7 +29,11 @@ internal sealed class TcpLink : ITensorLink
         GC.AllocateUninitializedArray<byte>(ScratchBytes + (2 * FrameHeader.Bytes), pinned: true);
     private Thread? _receiver;
     private Thread? _sender;
+    private LinkConnection? _connection;
     private LinkEnd? _end;
+
+    // What is left in the staging memory of a frame that the sending thread is to finish.
+    private Range _rest;
 
     /// <summary>A link that has not begun.</summary>
     /// <param name="transport">The node's links.</param>
@@ -51,14 +59,19 @@ internal sealed class TcpLink : ITensorLink
         in FrameHeader header, AlignedBuffer buffer, int start, ISendCompletion completion)
     {
         SendChecks.Piece(header, buffer, start);
-        return _queue.TryAdd(header, buffer, start, completion);
+        return TrySendAtOnce(
+            header, MemoryMarshal.AsBytes(buffer.Span[start..])[..header.PayloadBytes], completion)
+            ? SendResult.Queued
+            : _queue.TryAdd(header, buffer, start, completion);
     }
 
     /// <inheritdoc/>
     public SendResult TrySend(in FrameHeader header, ReadOnlySpan<byte> payload)
     {
         SendChecks.Small(header, payload);
-        return _queue.TryAdd(header, payload);
+        return TrySendAtOnce(header, payload, completion: null)
+            ? SendResult.Queued
+            : _queue.TryAdd(header, payload);
     }
 
     /// <inheritdoc/>
@@ -90,6 +103,7 @@ internal sealed class TcpLink : ITensorLink
     public void Run(LinkConnection connection, LinkIdentity peer, LinkTerms terms)
     {
         Peer = peer;
+        Volatile.Write(ref _connection, connection);
         _queue.Open(terms.BulkWindow, terms.SmallWindow);
         connection.SetSilenceDeadline(_options.SilenceDeadline);
         _sender = new Thread(() => Send(connection, terms.Silence / 3))
@@ -251,6 +265,39 @@ internal sealed class TcpLink : ITensorLink
         }
     }
 
+    private bool TrySendAtOnce(
+        in FrameHeader header, ReadOnlySpan<byte> payload, ISendCompletion? completion)
+    {
+        if (payload.Length > MaxBytesAtOnce
+            || Volatile.Read(ref _connection) is not { CanWriteAtOnce: true } connection
+            || !_queue.TryBeginAtOnce(header.Lane, out SendWork work))
+        {
+            return false;
+        }
+
+        bool isSent = false;
+        try
+        {
+            int used = Stage(header, payload, StageControl(work));
+            LinkMeter.Sent(used);
+            int sent = connection.WriteAtOnce(_staging.AsSpan(0, used));
+            _rest = sent..used;
+            isSent = sent == used;
+        }
+        finally
+        {
+            _queue.EndAtOnce(
+                isSent ? null : new QueuedFrame(header, null, 0, completion, null));
+        }
+
+        if (isSent)
+        {
+            completion?.OnReleased(header, sent: true);
+        }
+
+        return true;
+    }
+
     private void Send(LinkConnection connection, TimeSpan heartbeat)
     {
         QueuedFrame frame = default;
@@ -269,6 +316,10 @@ internal sealed class TcpLink : ITensorLink
                             LinkEndKind.Failed,
                             $"the peer granted no credit for {_options.FrameDeadline}"));
                         break;
+                    case SendWorkKind.Rest:
+                        connection.Write(_staging.AsSpan(_rest));
+                        Release(ref frame, sent: true);
+                        break;
                     default:
                         SendFrame(connection, work, frame);
                         Release(ref frame, sent: true);
@@ -284,7 +335,8 @@ internal sealed class TcpLink : ITensorLink
         }
     }
 
-    private void SendFrame(LinkConnection connection, in SendWork work, in QueuedFrame frame)
+    // Credits, or a heartbeat, at the front of the staging memory.
+    private int StageControl(in SendWork work)
     {
         int used = 0;
         if (work.BulkCredits + work.SmallCredits > 0)
@@ -305,25 +357,46 @@ internal sealed class TcpLink : ITensorLink
             used = FrameHeader.Bytes;
         }
 
+        return used;
+    }
+
+    private int Stage(in FrameHeader header, ReadOnlySpan<byte> payload, int used)
+    {
+        header.Write(Crc32C.Of(payload), _staging.AsSpan(used));
+        payload.CopyTo(_staging.AsSpan(used + FrameHeader.Bytes));
+        return used + FrameHeader.Bytes + payload.Length;
+    }
+
+    private void SendFrame(LinkConnection connection, in SendWork work, in QueuedFrame frame)
+    {
+        int used = StageControl(work);
         ReadOnlySpan<byte> piece = default;
         if (frame.Bytes is { } small)
         {
-            ReadOnlySpan<byte> payload = small.AsSpan(0, frame.Header.PayloadBytes);
-            frame.Header.Write(Crc32C.Of(payload), _staging.AsSpan(used));
-            used += FrameHeader.Bytes;
-            payload.CopyTo(_staging.AsSpan(used));
-            used += payload.Length;
+            used = Stage(frame.Header, small.AsSpan(0, frame.Header.PayloadBytes), used);
         }
         else if (frame.Buffer is { } buffer)
         {
             piece = MemoryMarshal.AsBytes(buffer.Span[frame.Start..])[..frame.Header.PayloadBytes];
-            frame.Header.Write(Crc32C.Of(piece), _staging.AsSpan(used));
-            used += FrameHeader.Bytes;
+            if (piece.Length <= MaxBytesAtOnce)
+            {
+                // Another call of the system would take longer, and would wake the peer twice.
+                used = Stage(frame.Header, piece, used);
+                piece = default;
+            }
+            else
+            {
+                frame.Header.Write(Crc32C.Of(piece), _staging.AsSpan(used));
+                used += FrameHeader.Bytes;
+            }
         }
 
-        connection.Write(_staging.AsSpan(0, used));
-        connection.Write(piece);
         LinkMeter.Sent(used + piece.Length);
+        connection.Write(_staging.AsSpan(0, used), more: !piece.IsEmpty);
+        if (!piece.IsEmpty)
+        {
+            connection.Write(piece);
+        }
     }
 
     private void SayGoodbye(LinkConnection connection)

@@ -9,10 +9,11 @@ internal sealed class TcpListening : ITensorListener
     // Enough not to spin where the process has no descriptors left.
     private static readonly TimeSpan AfterFailure = TimeSpan.FromMilliseconds(100);
 
+    private const string ThisMachine = "a process of this machine";
+
     private readonly TcpTransport _transport;
-    private readonly Socket _socket;
     private readonly ILinkAcceptor _acceptor;
-    private readonly Thread _thread;
+    private readonly List<(Socket Socket, Thread Thread)> _sockets = [];
     private readonly ManualResetEventSlim _stopping = new();
     private readonly Lock _gate = new();
     private readonly HashSet<Thread> _connections = [];
@@ -20,28 +21,32 @@ internal sealed class TcpListening : ITensorListener
     private readonly Dictionary<string, int> _byNode = new(StringComparer.Ordinal);
 
     public TcpListening(
-        TcpTransport transport, Socket socket, LinkAddress address, ILinkAcceptor acceptor)
+        TcpTransport transport, Socket socket, Socket? local, LinkAddress address,
+        ILinkAcceptor acceptor)
     {
         _transport = transport;
-        _socket = socket;
         _acceptor = acceptor;
         Address = address;
-        _thread = new Thread(Accept) { IsBackground = true, Name = $"links at {address}" };
+        Add(socket, $"links at {address}");
+        if (local is not null)
+        {
+            Add(local, "links of this machine");
+        }
     }
 
     /// <inheritdoc/>
     public LinkAddress Address { get; }
 
     /// <summary>Begins to accept.</summary>
-    public void Start() => _thread.Start();
+    public void Start() => _sockets.ForEach(one => one.Thread.Start());
 
     /// <summary>Stops accepting and gives up handshakes; links that have opened go on.</summary>
     public void Dispose()
     {
         LinkConnection[] shakingHands;
         _stopping.Set();
-        _socket.Dispose();
-        _thread.Join();
+        _sockets.ForEach(one => one.Socket.Dispose());
+        _sockets.ForEach(one => one.Thread.Join());
         lock (_gate)
         {
             shakingHands = [.. _shakingHands];
@@ -55,13 +60,16 @@ internal sealed class TcpListening : ITensorListener
         _transport.Forget(this);
     }
 
-    private void Accept()
+    private void Add(Socket socket, string name) => _sockets.Add((
+        socket, new Thread(() => Accept(socket)) { IsBackground = true, Name = name }));
+
+    private void Accept(Socket listening)
     {
         while (!_stopping.IsSet)
         {
             try
             {
-                Begin(_socket.Accept());
+                Begin(listening.Accept());
             }
             catch (ObjectDisposedException)
             {
@@ -80,10 +88,22 @@ internal sealed class TcpListening : ITensorListener
 
     private void Begin(Socket socket)
     {
+        bool isLocal = socket.AddressFamily == AddressFamily.Unix;
         LinkConnection connection;
         try
         {
-            connection = new LinkConnection(socket, socket.RemoteEndPoint?.ToString() ?? "nowhere");
+            // Whose process it is has nothing to do with what it sends: it is not even read.
+            if (isLocal
+                && LocalSockets.RefusalOf(socket, LocalSockets.OwnUser) is { } stranger)
+            {
+                socket.Dispose();
+                _acceptor.OnRefused(ThisMachine, stranger);
+                return;
+            }
+
+            connection = new LinkConnection(
+                socket,
+                isLocal ? ThisMachine : socket.RemoteEndPoint?.ToString() ?? "nowhere");
         }
         catch (Exception failure) when (failure is SocketException or IOException)
         {

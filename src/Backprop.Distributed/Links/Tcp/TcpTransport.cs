@@ -4,7 +4,8 @@ using Backprop.Distributed.Security;
 
 namespace Backprop.Distributed.Links.Tcp;
 
-/// <summary>A node's links over TCP.</summary>
+/// <summary>A node's links over sockets: Unix sockets to the user's nodes on the same machine, TCP
+/// to all others, and to those as well where Unix sockets do not work.</summary>
 public sealed class TcpTransport : ITensorTransport
 {
     private readonly Lock _gate = new();
@@ -15,11 +16,14 @@ public sealed class TcpTransport : ITensorTransport
     /// <param name="identity">The node.</param>
     /// <param name="options">Limits and times.</param>
     /// <param name="certificates">What it shows; null: links are without TLS.</param>
+    /// <param name="local">Where nodes of this machine are found; null: everybody is dialled over
+    /// TCP.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
     /// <exception cref="PlatformNotSupportedException">The processor is big-endian: buffers are
     /// sent as they lie in memory.</exception>
     public TcpTransport(
-        LinkIdentity identity, LinkOptions options, NodeCertificates? certificates = null)
+        LinkIdentity identity, LinkOptions options, NodeCertificates? certificates = null,
+        LocalSockets? local = null)
     {
         options.Validate();
         if (!BitConverter.IsLittleEndian)
@@ -30,6 +34,7 @@ public sealed class TcpTransport : ITensorTransport
         Identity = identity;
         Options = options;
         Certificates = certificates;
+        Local = local;
         BulkPool = new ReceiveBufferPool(FrameHeader.MaxPieceBytes, options.BulkBuffers);
         SmallPool = new ReceiveBufferPool(FrameHeader.MaxSmallBytes, options.SmallBuffers);
     }
@@ -40,9 +45,15 @@ public sealed class TcpTransport : ITensorTransport
 
     internal NodeCertificates? Certificates { get; }
 
+    internal LocalSockets? Local { get; }
+
     internal ReceiveBufferPool BulkPool { get; }
 
     internal ReceiveBufferPool SmallPool { get; }
+
+    /// <summary>Why no Unix socket is listened on, though there should be; null: one is, or none
+    /// should be.</summary>
+    public string? LocalRefusal { get; private set; }
 
     /// <inheritdoc/>
     public ITensorListener Listen(LinkAddress address, ILinkAcceptor acceptor)
@@ -62,7 +73,10 @@ public sealed class TcpTransport : ITensorTransport
         }
 
         int port = ((IPEndPoint)socket.LocalEndPoint!).Port;
-        var listener = new TcpListening(this, socket, address with { Port = port }, acceptor);
+        Socket? local = ListenLocally();
+        var listener = new TcpListening(
+            this, socket, local,
+            address with { Port = port, Node = local is null ? null : Identity.Node }, acceptor);
         lock (_gate)
         {
             Register(listener);
@@ -171,6 +185,29 @@ public sealed class TcpTransport : ITensorTransport
     {
         BulkPool.Release(Options.BulkWindow);
         SmallPool.Release(Options.SmallWindow);
+    }
+
+    private Socket? ListenLocally()
+    {
+        if (Local is null)
+        {
+            return null;
+        }
+
+        Socket socket = LocalSockets.NewSocket();
+        try
+        {
+            socket.Bind(new UnixDomainSocketEndPoint(
+                Local.PathOf(Identity.Cluster, Identity.Node)));
+            socket.Listen(Options.MaxAccepted);
+            return socket;
+        }
+        catch (SocketException failure)
+        {
+            socket.Dispose();
+            LocalRefusal = failure.Message;
+            return null;
+        }
     }
 
     private void Register(IDisposable part)
