@@ -1,7 +1,9 @@
 #!/bin/sh
 # Publishes the program from this commit twice, from a clone and, as the image does, from files
 # alone in a directory of another name, and compares every byte: an image can be held against its
-# source only where they are the same.
+# source only where they are the same. Both are made by one SDK: another version's compiler, or .NET
+# itself as it brings it along, has other bytes. An image's layers, and its bill of materials, have
+# times in them, and are not compared.
 #
 #   sh tools/reproducible.sh [RUNTIME]
 set -eu
