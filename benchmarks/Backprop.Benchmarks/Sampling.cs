@@ -14,9 +14,7 @@ internal readonly record struct Sampling(
 {
     private const int Samples = 51;
     private const double SampleSeconds = 0.0005;
-
-    // Methods are compiled again, optimized, some 0.1 s after the last new one was first called.
-    private const double WarmUpSeconds = 0.4;
+    private const double WarmUpSeconds = 0.1;
 
     /// <summary>How many times as long the peer takes.</summary>
     public double Ratio => PeerMedianSeconds / MedianSeconds;
