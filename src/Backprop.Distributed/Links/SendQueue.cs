@@ -48,6 +48,10 @@ internal sealed class SendQueue(LinkOptions options)
     private int _smallWindow;
     private int _bulkToGrant;
     private int _smallToGrant;
+
+    // What the peer may still send, as far as it has been told.
+    private int _bulkOfPeer = options.BulkWindow;
+    private int _smallOfPeer = options.SmallWindow;
     private bool _closed;
 
     // Who may write: the sending thread, from one look for work to the next; or, shortly, another
@@ -200,8 +204,31 @@ internal sealed class SendQueue(LinkOptions options)
         }
     }
 
+    /// <summary>The peer has sent a frame of this lane. Once it has none left it is told at once of
+    /// those that it may have again.</summary>
+    public void Received(FrameLane lane)
+    {
+        lock (_gate)
+        {
+            if (lane == FrameLane.Bulk)
+            {
+                _bulkOfPeer--;
+            }
+            else
+            {
+                _smallOfPeer--;
+            }
+
+            if (IsGrantDue)
+            {
+                Monitor.PulseAll(_gate);
+            }
+        }
+    }
+
     /// <summary>The peer may have another frame of this lane. It is told at once only when several
-    /// have come together; before, with the next frame that goes its way.</summary>
+    /// have come together, or when it has none left; else with the next frame that goes its way.
+    /// </summary>
     public void Grant(FrameLane lane)
     {
         lock (_gate)
@@ -292,10 +319,14 @@ internal sealed class SendQueue(LinkOptions options)
         }
     }
 
-    // Credits cost both ends a wake-up, and a peer does not miss them that has half of its window.
+    // Credits cost both ends a wake-up, and a peer does not miss them that has others left. One that
+    // has none waits: what this end holds may be held until the peer's next frame is here.
     private bool IsGrantDue =>
-        _bulkToGrant >= Math.Max(1, options.BulkWindow / 2)
-        || _smallToGrant >= Math.Max(1, options.SmallWindow / 2);
+        IsDue(_bulkToGrant, _bulkOfPeer, options.BulkWindow)
+        || IsDue(_smallToGrant, _smallOfPeer, options.SmallWindow);
+
+    private static bool IsDue(int toGrant, int ofPeer, int window) =>
+        toGrant > 0 && (ofPeer == 0 || toGrant >= window / 2);
 
     // Null: there is nothing to do for some time to come.
     private SendWork? TryTake(TimeSpan heartbeat, ref QueuedFrame frame, ref TimeSpan wait)
@@ -353,6 +384,8 @@ internal sealed class SendQueue(LinkOptions options)
     private SendWork TakeGrants(SendWorkKind kind)
     {
         var work = new SendWork(kind, _bulkToGrant, _smallToGrant);
+        _bulkOfPeer += _bulkToGrant;
+        _smallOfPeer += _smallToGrant;
         _bulkToGrant = 0;
         _smallToGrant = 0;
         _lastSent = Stopwatch.GetTimestamp();

@@ -176,6 +176,33 @@ public abstract class TransportContractTests
         }
     }
 
+    // What a node holds it may hold until it has the next frame.
+    [Fact]
+    public void A_peer_that_has_no_credit_left_gets_every_single_one_at_once()
+    {
+        LinkOptions wide = Quick with { BulkWindow = 8, BulkQueue = 16 };
+        using LinkPair pair = LinkPair.Joined(
+            Transport(LinkPair.Identity("a"), wide), Transport(LinkPair.Identity("b"), wide));
+        AlignedBuffer numbers = pair.Numbers(64);
+        var held = new Queue<Arrival>();
+        for (int piece = 0; piece < 2 * wide.BulkWindow; piece++)
+        {
+            pair.Send(pair.Dialled, LinkPair.PushOf(64, piece: piece), numbers);
+            if (held.Count == wide.BulkWindow)
+            {
+                held.Dequeue().Dispose();
+            }
+
+            held.Enqueue(pair.ListenerOwner.WaitArrival());
+        }
+
+        Assert.Equal(2 * wide.BulkWindow - 1, held.Last().Header.Piece);
+        foreach (Arrival arrival in held)
+        {
+            arrival.Dispose();
+        }
+    }
+
     [Fact]
     public void A_full_queue_says_so()
     {

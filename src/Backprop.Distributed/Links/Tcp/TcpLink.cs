@@ -194,6 +194,7 @@ internal sealed class TcpLink : ITensorLink
             throw Refused($"a {header.Type} frame without credit");
         }
 
+        _queue.Received(header.Lane);
         FrameVerdict verdict = _guard.Check(header);
         switch (verdict.Kind)
         {
