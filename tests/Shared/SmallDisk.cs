@@ -30,14 +30,22 @@ internal sealed class SmallDisk : IDisposable
         Skip.If(exitCode != 0, $"it cannot be made read-only: {error}");
     }
 
-    /// <summary>Fills it up, but for so many bytes.</summary>
+    private long FreeBytes => new DriveInfo(Path).AvailableFreeSpace;
+
+    /// <summary>Fills it up, but for so many bytes. Others may write to it meanwhile.</summary>
     public void FillBut(int bytes)
     {
         using var filler = new FileStream(Filler, FileMode.Create, FileAccess.Write, default, 1);
-        long free = new DriveInfo(Path).AvailableFreeSpace - bytes;
-        for (long written = 0; written < free; written += BlockBytes)
+        try
         {
-            filler.Write(new byte[BlockBytes]);
+            while (FreeBytes > bytes)
+            {
+                filler.Write(new byte[BlockBytes]);
+            }
+        }
+        catch (IOException) when (FreeBytes < BlockBytes)
+        {
+            // Somebody else has taken the last block.
         }
     }
 
