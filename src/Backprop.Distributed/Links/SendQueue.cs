@@ -319,8 +319,8 @@ internal sealed class SendQueue(LinkOptions options)
         }
     }
 
-    // Credits cost both ends a wake-up, and a peer does not miss them that has others left. One that
-    // has none waits: what this end holds may be held until the peer's next frame is here.
+    // Credits cost both ends a wake-up, and a peer does not miss them that has others left. One
+    // that has none waits: what this end holds may be held until the peer's next frame is here.
     private bool IsGrantDue =>
         IsDue(_bulkToGrant, _bulkOfPeer, options.BulkWindow)
         || IsDue(_smallToGrant, _smallOfPeer, options.SmallWindow);

@@ -5,8 +5,8 @@ namespace Backprop.Console.Api.Feeds;
 /// <param name="time">The clock.</param>
 internal sealed class ChangeSignal(TimeProvider time)
 {
-    // As many as are served in some milliseconds, so that who asks for something else in between does
-    // not stand behind all the others.
+    // As many as are served in some milliseconds, so that who asks for something else in between
+    // does not stand behind all the others.
     private const int AtOnce = 16;
     private static readonly TimeSpan s_between = TimeSpan.FromMilliseconds(5);
 
