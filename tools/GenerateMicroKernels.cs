@@ -86,9 +86,7 @@ internal static class GenerateMicroKernels
     private static void Dispatcher(
         StringBuilder code, string name, string tile, int maxRows, string what)
     {
-        Line(code, 1, $"/// <summary>Computes {what}: <paramref name=\"rows\"/> rows, ");
-        code.Length -= 2;
-        code.Append('\n');
+        Line(code, 1, $"/// <summary>Computes {what}: <paramref name=\"rows\"/> rows,");
         Line(code, 1, $"/// {maxRows} at most, by <paramref name=\"vectors\"/> vectors.</summary>");
         Line(code, 1, $"public static void {name}(int rows, int vectors, {tile}* tile)");
         Line(code, 1, "{");
@@ -110,7 +108,7 @@ internal static class GenerateMicroKernels
 
     private static void Kernel(StringBuilder code, int rows, int vectors)
     {
-        Signature(code, "Run", "Tile", rows, Accumulators("c", rows, vectors));
+        Signature(code, "Run", "Tile", rows, vectors, Accumulators("c", rows, vectors));
         Start(code, rows, vectors);
         Operands(code, rows);
         Chain(code, 2, rows, vectors, "c", "nint steps = tile->Steps");
@@ -126,7 +124,7 @@ internal static class GenerateMicroKernels
     private static void FoldedKernel(StringBuilder code, int rows, int vectors)
     {
         string[] sums = Accumulators("c", rows, vectors);
-        Signature(code, "RunFolded", "FoldedTile", rows, sums);
+        Signature(code, "RunFolded", "FoldedTile", rows, vectors, sums);
         Operands(code, rows);
         Line(code, 2, "int* starts = tile->Starts;");
         Line(code, 2, "uint last = tile->LastMicroBatch;");
@@ -147,7 +145,7 @@ internal static class GenerateMicroKernels
     {
         string[] sums = Accumulators("c", rows, vectors);
         string[] evens = Accumulators("e", rows, vectors);
-        Signature(code, "RunPaired", "FoldedTile", rows, [.. sums, .. evens]);
+        Signature(code, "RunPaired", "FoldedTile", rows, vectors, [.. sums, .. evens]);
         Operands(code, rows);
         Line(code, 2, "int* starts = tile->Starts;");
         Line(code, 2, "uint last = tile->LastMicroBatch;");
@@ -219,9 +217,9 @@ internal static class GenerateMicroKernels
     }
 
     private static void Signature(
-        StringBuilder code, string name, string tile, int rows, string[] accumulators)
+        StringBuilder code, string name, string tile, int rows, int vectors,
+        string[] accumulators)
     {
-        int vectors = accumulators.Max(a => a[^1] - '0') + 1;
         Line(code, 1, "[MethodImpl(");
         Line(code, 2, "MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]");
         Line(code, 1, $"private static void {name}{rows}x{vectors}({tile}* tile)");

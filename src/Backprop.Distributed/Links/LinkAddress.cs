@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Backprop.Distributed.Links;
 
 /// <summary>Where a node listens for links.</summary>
@@ -6,7 +8,8 @@ namespace Backprop.Distributed.Links;
 public readonly record struct LinkAddress(string Host, int Port)
 {
     /// <summary>The node that is expected there, by which its socket is found if it is on this
-    /// machine; null: it is dialled over the network alone.</summary>
+    /// machine; null: it is dialled over the network alone. Nobody is told of it.</summary>
+    [JsonIgnore]
     public string? Node { get; init; }
 
     /// <inheritdoc/>
