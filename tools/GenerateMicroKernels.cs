@@ -49,8 +49,9 @@ internal static class GenerateMicroKernels
             namespace Backprop.Engine.Kernels;
 
             /// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs
-            /// held in registers throughout, and two for the smaller ones that fold. See
-            /// <see cref="Tile"/> and <see cref="FoldedTile"/> for what they do.</summary>
+            /// held in registers throughout, in two kinds, and two for the smaller ones that fold.
+            /// See <see cref="Tile"/>, <see cref="GatheredTile"/> and <see cref="FoldedTile"/> for
+            /// what they do.</summary>
             internal static unsafe class MicroKernels<TVector, TSimd>
                 where TVector : struct
                 where TSimd : struct, ISimd<TVector>
@@ -59,11 +60,15 @@ internal static class GenerateMicroKernels
             """.ReplaceLineEndings("\n"));
         Dispatcher(code, "Run", "Tile", MaxRows, "a tile");
         code.Append('\n');
+        Dispatcher(
+            code, "RunGathered", "GatheredTile", MaxRows, "a tile whose steps are gathered");
+        code.Append('\n');
         Dispatcher(code, "RunFolded", "FoldedTile", MaxFoldedRows, "all micro-batches of a tile");
         code.Append('\n');
         Dispatcher(
             code, "RunPaired", "FoldedTile", MaxPairedRows, "all micro-batches of a tile by twos");
         Kernels(code, MaxRows, Kernel);
+        Kernels(code, MaxRows, GatheredKernel);
         Kernels(code, MaxFoldedRows, FoldedKernel);
         Kernels(code, MaxPairedRows, PairedKernel);
         code.Append("}\n");
@@ -117,6 +122,69 @@ internal static class GenerateMicroKernels
         Line(code, 2, "float* finished = tile->Output;");
         Store(code, rows, vectors);
         Line(code, 1, "}");
+    }
+
+    private static void GatheredKernel(StringBuilder code, int rows, int vectors)
+    {
+        Signature(
+            code, "RunGathered", "GatheredTile", rows, vectors,
+            Accumulators("c", rows, vectors));
+        Start(code, rows, vectors, prefetches: false);
+        GatheredChain(code, rows, vectors);
+        code.Append('\n');
+        AddBias(code, rows, vectors);
+        Line(code, 2, "float* finished = tile->Output;");
+        Store(code, rows, vectors);
+        Line(code, 1, "}");
+    }
+
+    // One pointer walks over the rows' groups: where a step lies is read from a table, so that
+    // pointers that move on with every step would be of no use.
+    private static void GatheredChain(StringBuilder code, int rows, int vectors)
+    {
+        Line(code, 2, "nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;");
+        Line(code, 2, "float* a0 = tile->A;");
+        Line(code, 2, "int* offset = tile->Offsets, end = offset + tile->Steps;");
+        Line(code, 2, "float* b = tile->B;");
+        Line(code, 2, "nint bStride = tile->BStride, bAhead = tile->BPrefetch;");
+        Line(code, 2, "for (; offset != end; offset++)");
+        Line(code, 2, "{");
+        for (int vector = 0; vector < vectors; vector++)
+        {
+            Line(code, 3, $"TVector b{vector} = TSimd.Load({Address("b", vector)});");
+        }
+
+        Line(code, 3, "TSimd.Prefetch(b + bAhead);");
+        if (vectors > 1)
+        {
+            Line(code, 3, "if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);");
+        }
+
+        Line(code, 3, "b += bStride;");
+        Line(code, 3, "byte* at = (byte*)(a0 + *offset);");
+        Line(code, 3, "TVector a;");
+        for (int row = 0; row < rows; row++)
+        {
+            if (row > 0 && row % RowsPerPointer == 0)
+            {
+                Line(code, 3, "at += groupBytes;");
+            }
+
+            string address = (row % RowsPerPointer) switch
+            {
+                0 => "at",
+                1 => "at + rowBytes",
+                _ => "at + 2 * rowBytes",
+            };
+            Line(code, 3, $"a = TSimd.Create(*(float*)({address}));");
+            for (int vector = 0; vector < vectors; vector++)
+            {
+                string c = $"c{row}_{vector}";
+                Line(code, 3, $"{c} = TSimd.FusedMultiplyAdd(a, b{vector}, {c});");
+            }
+        }
+
+        Line(code, 2, "}");
     }
 
     // All micro-batches of a tile in one method: the stores and folds of one overlap with the
@@ -227,7 +295,8 @@ internal static class GenerateMicroKernels
         Line(code, 2, $"TVector {string.Join(", ", accumulators)};");
     }
 
-    private static void Start(StringBuilder code, int rows, int vectors)
+    private static void Start(
+        StringBuilder code, int rows, int vectors, bool prefetches = true)
     {
         Line(code, 2, "nint stride = tile->OutputStride;");
         Line(code, 2, "if (tile->Resume)");
@@ -247,6 +316,25 @@ internal static class GenerateMicroKernels
             }
         }
 
+        if (prefetches)
+        {
+            PrefetchOutput(code, rows, vectors);
+        }
+
+        Line(code, 2, "}");
+        Line(code, 2, "else");
+        Line(code, 2, "{");
+        foreach (string accumulator in Accumulators("c", rows, vectors))
+        {
+            Line(code, 3, $"{accumulator} = TSimd.Zero;");
+        }
+
+        Line(code, 2, "}");
+        code.Append('\n');
+    }
+
+    private static void PrefetchOutput(StringBuilder code, int rows, int vectors)
+    {
         Line(code, 3, "output = tile->Output + tile->OutputPrefetch;");
         for (int row = 0; row < rows; row++)
         {
@@ -262,16 +350,6 @@ internal static class GenerateMicroKernels
             }
         }
 
-        Line(code, 2, "}");
-        Line(code, 2, "else");
-        Line(code, 2, "{");
-        foreach (string accumulator in Accumulators("c", rows, vectors))
-        {
-            Line(code, 3, $"{accumulator} = TSimd.Zero;");
-        }
-
-        Line(code, 2, "}");
-        code.Append('\n');
     }
 
     private static void Operands(StringBuilder code, int rows)

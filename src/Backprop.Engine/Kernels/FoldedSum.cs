@@ -18,26 +18,30 @@ internal static unsafe class FoldedSum<TVector, TSimd>
     /// <param name="stride">Floats from a row to the next.</param>
     /// <param name="starts">First row of each micro-batch, and the end of the last.</param>
     /// <param name="microBatches">Micro-batches, one at least.</param>
+    /// <param name="positions">Rows of the matrix in a row of the batch: they are summed one after
+    /// the other.</param>
     /// <param name="columns">Columns.</param>
     /// <param name="sums">[columns], overwritten.</param>
     public static void Run(
-        float* rows, nint stride, int* starts, int microBatches, int columns, float* sums)
+        float* rows, nint stride, int* starts, int microBatches, int positions, int columns,
+        float* sums)
     {
         int column = 0;
         for (; column + 4 * TSimd.Lanes <= columns; column += 4 * TSimd.Lanes)
         {
-            FourVectors(rows + column, stride, starts, microBatches, sums + column);
+            FourVectors(rows + column, stride, starts, microBatches, positions, sums + column);
         }
 
         for (; column + TSimd.Lanes <= columns; column += TSimd.Lanes)
         {
-            OneVector<TVector, TSimd>(rows + column, stride, starts, microBatches, sums + column);
+            OneVector<TVector, TSimd>(
+                rows + column, stride, starts, microBatches, positions, sums + column);
         }
 
         for (; column < columns; column++)
         {
             OneVector<float, SimdScalar>(
-                rows + column, stride, starts, microBatches, sums + column);
+                rows + column, stride, starts, microBatches, positions, sums + column);
         }
     }
 
@@ -45,15 +49,15 @@ internal static unsafe class FoldedSum<TVector, TSimd>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FourVectors(
-        float* rows, nint stride, int* starts, int microBatches, float* sums)
+        float* rows, nint stride, int* starts, int microBatches, int positions, float* sums)
     {
         float* levels = stackalloc float[MaxLevels * MaxWidth];
         int lanes = TSimd.Lanes;
         for (int m = 0; ; m++)
         {
             TVector sum0 = TSimd.Zero, sum1 = TSimd.Zero, sum2 = TSimd.Zero, sum3 = TSimd.Zero;
-            float* row = rows + starts[m] * stride;
-            for (int i = starts[m]; i < starts[m + 1]; i++)
+            float* row = rows + starts[m] * positions * stride;
+            for (int i = starts[m] * positions; i < starts[m + 1] * positions; i++)
             {
                 sum0 = TSimd.Add(sum0, TSimd.Load(row));
                 sum1 = TSimd.Add(sum1, TSimd.Load(row + lanes));
@@ -89,7 +93,7 @@ internal static unsafe class FoldedSum<TVector, TSimd>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void OneVector<TOne, TOneSimd>(
-        float* rows, nint stride, int* starts, int microBatches, float* sums)
+        float* rows, nint stride, int* starts, int microBatches, int positions, float* sums)
         where TOne : struct
         where TOneSimd : struct, ISimd<TOne>
     {
@@ -97,8 +101,8 @@ internal static unsafe class FoldedSum<TVector, TSimd>
         for (int m = 0; ; m++)
         {
             TOne sum = TOneSimd.Zero;
-            float* row = rows + starts[m] * stride;
-            for (int i = starts[m]; i < starts[m + 1]; i++)
+            float* row = rows + starts[m] * positions * stride;
+            for (int i = starts[m] * positions; i < starts[m + 1] * positions; i++)
             {
                 sum = TOneSimd.Add(sum, TOneSimd.Load(row));
                 row += stride;

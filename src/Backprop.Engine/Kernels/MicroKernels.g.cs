@@ -9,8 +9,9 @@ using Backprop.Engine.Simd;
 namespace Backprop.Engine.Kernels;
 
 /// <summary>A micro-kernel for every tile of up to 14 rows by 2 vectors, its outputs
-/// held in registers throughout, and two for the smaller ones that fold. See
-/// <see cref="Tile"/> and <see cref="FoldedTile"/> for what they do.</summary>
+/// held in registers throughout, in two kinds, and two for the smaller ones that fold.
+/// See <see cref="Tile"/>, <see cref="GatheredTile"/> and <see cref="FoldedTile"/> for
+/// what they do.</summary>
 internal static unsafe class MicroKernels<TVector, TSimd>
     where TVector : struct
     where TSimd : struct, ISimd<TVector>
@@ -49,6 +50,44 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             case 26: Run12x2(tile); break;
             case 27: Run13x2(tile); break;
             case 28: Run14x2(tile); break;
+            default: throw new ArgumentOutOfRangeException(nameof(rows));
+        }
+    }
+
+    /// <summary>Computes a tile whose steps are gathered: <paramref name="rows"/> rows,
+    /// 14 at most, by <paramref name="vectors"/> vectors.</summary>
+    public static void RunGathered(int rows, int vectors, GatheredTile* tile)
+    {
+        switch ((vectors - 1) * 14 + rows)
+        {
+            case 1: RunGathered1x1(tile); break;
+            case 2: RunGathered2x1(tile); break;
+            case 3: RunGathered3x1(tile); break;
+            case 4: RunGathered4x1(tile); break;
+            case 5: RunGathered5x1(tile); break;
+            case 6: RunGathered6x1(tile); break;
+            case 7: RunGathered7x1(tile); break;
+            case 8: RunGathered8x1(tile); break;
+            case 9: RunGathered9x1(tile); break;
+            case 10: RunGathered10x1(tile); break;
+            case 11: RunGathered11x1(tile); break;
+            case 12: RunGathered12x1(tile); break;
+            case 13: RunGathered13x1(tile); break;
+            case 14: RunGathered14x1(tile); break;
+            case 15: RunGathered1x2(tile); break;
+            case 16: RunGathered2x2(tile); break;
+            case 17: RunGathered3x2(tile); break;
+            case 18: RunGathered4x2(tile); break;
+            case 19: RunGathered5x2(tile); break;
+            case 20: RunGathered6x2(tile); break;
+            case 21: RunGathered7x2(tile); break;
+            case 22: RunGathered8x2(tile); break;
+            case 23: RunGathered9x2(tile); break;
+            case 24: RunGathered10x2(tile); break;
+            case 25: RunGathered11x2(tile); break;
+            case 26: RunGathered12x2(tile); break;
+            case 27: RunGathered13x2(tile); break;
+            case 28: RunGathered14x2(tile); break;
             default: throw new ArgumentOutOfRangeException(nameof(rows));
         }
     }
@@ -3875,6 +3914,3257 @@ internal static unsafe class MicroKernels<TVector, TSimd>
             a2 += stepBytes;
             a3 += stepBytes;
             a4 += stepBytes;
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c7_1 = TSimd.Add(c7_1, bias1);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c8_1 = TSimd.Add(c8_1, bias1);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c9_1 = TSimd.Add(c9_1, bias1);
+            c10_0 = TSimd.Add(c10_0, bias0);
+            c10_1 = TSimd.Add(c10_1, bias1);
+            c11_0 = TSimd.Add(c11_0, bias0);
+            c11_1 = TSimd.Add(c11_1, bias1);
+            c12_0 = TSimd.Add(c12_0, bias0);
+            c12_1 = TSimd.Add(c12_1, bias1);
+            c13_0 = TSimd.Add(c13_0, bias0);
+            c13_1 = TSimd.Add(c13_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        TSimd.Store(c7_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        TSimd.Store(c8_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        TSimd.Store(c9_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+        TSimd.Store(c10_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c11_0, finished);
+        TSimd.Store(c11_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c12_0, finished);
+        TSimd.Store(c12_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c13_0, finished);
+        TSimd.Store(c13_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered1x1(GatheredTile* tile)
+    {
+        TVector c0_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered2x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered3x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered4x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered5x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered6x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered7x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered8x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c7_0 = TSimd.Add(c7_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered9x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c8_0 = TSimd.Add(c8_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered10x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c9_0 = TSimd.Add(c9_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered11x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c10_0 = TSimd.Add(c10_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered12x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0, c11_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+            output += stride;
+            c11_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+            c11_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c11_0 = TSimd.FusedMultiplyAdd(a, b0, c11_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c10_0 = TSimd.Add(c10_0, bias0);
+            c11_0 = TSimd.Add(c11_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+        finished += stride;
+        TSimd.Store(c11_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered13x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0, c11_0, c12_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+            output += stride;
+            c11_0 = TSimd.Load(output);
+            output += stride;
+            c12_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+            c11_0 = TSimd.Zero;
+            c12_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c11_0 = TSimd.FusedMultiplyAdd(a, b0, c11_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c12_0 = TSimd.FusedMultiplyAdd(a, b0, c12_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c10_0 = TSimd.Add(c10_0, bias0);
+            c11_0 = TSimd.Add(c11_0, bias0);
+            c12_0 = TSimd.Add(c12_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+        finished += stride;
+        TSimd.Store(c11_0, finished);
+        finished += stride;
+        TSimd.Store(c12_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered14x1(GatheredTile* tile)
+    {
+        TVector c0_0, c1_0, c2_0, c3_0, c4_0, c5_0, c6_0, c7_0, c8_0, c9_0, c10_0, c11_0, c12_0, c13_0;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+            output += stride;
+            c11_0 = TSimd.Load(output);
+            output += stride;
+            c12_0 = TSimd.Load(output);
+            output += stride;
+            c13_0 = TSimd.Load(output);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+            c11_0 = TSimd.Zero;
+            c12_0 = TSimd.Zero;
+            c13_0 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TSimd.Prefetch(b + bAhead);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c11_0 = TSimd.FusedMultiplyAdd(a, b0, c11_0);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c12_0 = TSimd.FusedMultiplyAdd(a, b0, c12_0);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c13_0 = TSimd.FusedMultiplyAdd(a, b0, c13_0);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c10_0 = TSimd.Add(c10_0, bias0);
+            c11_0 = TSimd.Add(c11_0, bias0);
+            c12_0 = TSimd.Add(c12_0, bias0);
+            c13_0 = TSimd.Add(c13_0, bias0);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+        finished += stride;
+        TSimd.Store(c11_0, finished);
+        finished += stride;
+        TSimd.Store(c12_0, finished);
+        finished += stride;
+        TSimd.Store(c13_0, finished);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered1x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered2x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered3x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered4x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered5x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered6x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered7x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered8x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            c7_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c7_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            c7_1 = TSimd.FusedMultiplyAdd(a, b1, c7_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c7_1 = TSimd.Add(c7_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        TSimd.Store(c7_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered9x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            c7_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            c8_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c7_1 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c8_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            c7_1 = TSimd.FusedMultiplyAdd(a, b1, c7_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            c8_1 = TSimd.FusedMultiplyAdd(a, b1, c8_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c7_1 = TSimd.Add(c7_1, bias1);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c8_1 = TSimd.Add(c8_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        TSimd.Store(c7_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        TSimd.Store(c8_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered10x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            c7_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            c8_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            c9_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c7_1 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c8_1 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c9_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            c7_1 = TSimd.FusedMultiplyAdd(a, b1, c7_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            c8_1 = TSimd.FusedMultiplyAdd(a, b1, c8_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            c9_1 = TSimd.FusedMultiplyAdd(a, b1, c9_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c7_1 = TSimd.Add(c7_1, bias1);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c8_1 = TSimd.Add(c8_1, bias1);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c9_1 = TSimd.Add(c9_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        TSimd.Store(c7_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        TSimd.Store(c8_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        TSimd.Store(c9_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered11x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            c7_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            c8_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            c9_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+            c10_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c7_1 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c8_1 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c9_1 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+            c10_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            c7_1 = TSimd.FusedMultiplyAdd(a, b1, c7_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            c8_1 = TSimd.FusedMultiplyAdd(a, b1, c8_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            c9_1 = TSimd.FusedMultiplyAdd(a, b1, c9_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+            c10_1 = TSimd.FusedMultiplyAdd(a, b1, c10_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c7_1 = TSimd.Add(c7_1, bias1);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c8_1 = TSimd.Add(c8_1, bias1);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c9_1 = TSimd.Add(c9_1, bias1);
+            c10_0 = TSimd.Add(c10_0, bias0);
+            c10_1 = TSimd.Add(c10_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        TSimd.Store(c7_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        TSimd.Store(c8_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        TSimd.Store(c9_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+        TSimd.Store(c10_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered12x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1, c11_0, c11_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            c7_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            c8_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            c9_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+            c10_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c11_0 = TSimd.Load(output);
+            c11_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c7_1 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c8_1 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c9_1 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+            c10_1 = TSimd.Zero;
+            c11_0 = TSimd.Zero;
+            c11_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            c7_1 = TSimd.FusedMultiplyAdd(a, b1, c7_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            c8_1 = TSimd.FusedMultiplyAdd(a, b1, c8_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            c9_1 = TSimd.FusedMultiplyAdd(a, b1, c9_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+            c10_1 = TSimd.FusedMultiplyAdd(a, b1, c10_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c11_0 = TSimd.FusedMultiplyAdd(a, b0, c11_0);
+            c11_1 = TSimd.FusedMultiplyAdd(a, b1, c11_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c7_1 = TSimd.Add(c7_1, bias1);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c8_1 = TSimd.Add(c8_1, bias1);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c9_1 = TSimd.Add(c9_1, bias1);
+            c10_0 = TSimd.Add(c10_0, bias0);
+            c10_1 = TSimd.Add(c10_1, bias1);
+            c11_0 = TSimd.Add(c11_0, bias0);
+            c11_1 = TSimd.Add(c11_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        TSimd.Store(c7_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        TSimd.Store(c8_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        TSimd.Store(c9_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+        TSimd.Store(c10_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c11_0, finished);
+        TSimd.Store(c11_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered13x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1, c11_0, c11_1, c12_0, c12_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            c7_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            c8_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            c9_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+            c10_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c11_0 = TSimd.Load(output);
+            c11_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c12_0 = TSimd.Load(output);
+            c12_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c7_1 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c8_1 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c9_1 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+            c10_1 = TSimd.Zero;
+            c11_0 = TSimd.Zero;
+            c11_1 = TSimd.Zero;
+            c12_0 = TSimd.Zero;
+            c12_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            c7_1 = TSimd.FusedMultiplyAdd(a, b1, c7_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            c8_1 = TSimd.FusedMultiplyAdd(a, b1, c8_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            c9_1 = TSimd.FusedMultiplyAdd(a, b1, c9_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+            c10_1 = TSimd.FusedMultiplyAdd(a, b1, c10_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c11_0 = TSimd.FusedMultiplyAdd(a, b0, c11_0);
+            c11_1 = TSimd.FusedMultiplyAdd(a, b1, c11_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c12_0 = TSimd.FusedMultiplyAdd(a, b0, c12_0);
+            c12_1 = TSimd.FusedMultiplyAdd(a, b1, c12_1);
+        }
+
+        if (tile->Bias is not null)
+        {
+            TVector bias0 = TSimd.Load(tile->Bias);
+            TVector bias1 = TSimd.Load(tile->Bias + TSimd.Lanes);
+            c0_0 = TSimd.Add(c0_0, bias0);
+            c0_1 = TSimd.Add(c0_1, bias1);
+            c1_0 = TSimd.Add(c1_0, bias0);
+            c1_1 = TSimd.Add(c1_1, bias1);
+            c2_0 = TSimd.Add(c2_0, bias0);
+            c2_1 = TSimd.Add(c2_1, bias1);
+            c3_0 = TSimd.Add(c3_0, bias0);
+            c3_1 = TSimd.Add(c3_1, bias1);
+            c4_0 = TSimd.Add(c4_0, bias0);
+            c4_1 = TSimd.Add(c4_1, bias1);
+            c5_0 = TSimd.Add(c5_0, bias0);
+            c5_1 = TSimd.Add(c5_1, bias1);
+            c6_0 = TSimd.Add(c6_0, bias0);
+            c6_1 = TSimd.Add(c6_1, bias1);
+            c7_0 = TSimd.Add(c7_0, bias0);
+            c7_1 = TSimd.Add(c7_1, bias1);
+            c8_0 = TSimd.Add(c8_0, bias0);
+            c8_1 = TSimd.Add(c8_1, bias1);
+            c9_0 = TSimd.Add(c9_0, bias0);
+            c9_1 = TSimd.Add(c9_1, bias1);
+            c10_0 = TSimd.Add(c10_0, bias0);
+            c10_1 = TSimd.Add(c10_1, bias1);
+            c11_0 = TSimd.Add(c11_0, bias0);
+            c11_1 = TSimd.Add(c11_1, bias1);
+            c12_0 = TSimd.Add(c12_0, bias0);
+            c12_1 = TSimd.Add(c12_1, bias1);
+        }
+
+        float* finished = tile->Output;
+        TSimd.Store(c0_0, finished);
+        TSimd.Store(c0_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c1_0, finished);
+        TSimd.Store(c1_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c2_0, finished);
+        TSimd.Store(c2_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c3_0, finished);
+        TSimd.Store(c3_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c4_0, finished);
+        TSimd.Store(c4_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c5_0, finished);
+        TSimd.Store(c5_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c6_0, finished);
+        TSimd.Store(c6_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c7_0, finished);
+        TSimd.Store(c7_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c8_0, finished);
+        TSimd.Store(c8_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c9_0, finished);
+        TSimd.Store(c9_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c10_0, finished);
+        TSimd.Store(c10_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c11_0, finished);
+        TSimd.Store(c11_1, finished + TSimd.Lanes);
+        finished += stride;
+        TSimd.Store(c12_0, finished);
+        TSimd.Store(c12_1, finished + TSimd.Lanes);
+    }
+
+    [MethodImpl(
+        MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void RunGathered14x2(GatheredTile* tile)
+    {
+        TVector c0_0, c0_1, c1_0, c1_1, c2_0, c2_1, c3_0, c3_1, c4_0, c4_1, c5_0, c5_1, c6_0, c6_1, c7_0, c7_1, c8_0, c8_1, c9_0, c9_1, c10_0, c10_1, c11_0, c11_1, c12_0, c12_1, c13_0, c13_1;
+        nint stride = tile->OutputStride;
+        if (tile->Resume)
+        {
+            float* output = tile->Output;
+            c0_0 = TSimd.Load(output);
+            c0_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c1_0 = TSimd.Load(output);
+            c1_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c2_0 = TSimd.Load(output);
+            c2_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c3_0 = TSimd.Load(output);
+            c3_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c4_0 = TSimd.Load(output);
+            c4_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c5_0 = TSimd.Load(output);
+            c5_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c6_0 = TSimd.Load(output);
+            c6_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c7_0 = TSimd.Load(output);
+            c7_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c8_0 = TSimd.Load(output);
+            c8_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c9_0 = TSimd.Load(output);
+            c9_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c10_0 = TSimd.Load(output);
+            c10_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c11_0 = TSimd.Load(output);
+            c11_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c12_0 = TSimd.Load(output);
+            c12_1 = TSimd.Load(output + TSimd.Lanes);
+            output += stride;
+            c13_0 = TSimd.Load(output);
+            c13_1 = TSimd.Load(output + TSimd.Lanes);
+        }
+        else
+        {
+            c0_0 = TSimd.Zero;
+            c0_1 = TSimd.Zero;
+            c1_0 = TSimd.Zero;
+            c1_1 = TSimd.Zero;
+            c2_0 = TSimd.Zero;
+            c2_1 = TSimd.Zero;
+            c3_0 = TSimd.Zero;
+            c3_1 = TSimd.Zero;
+            c4_0 = TSimd.Zero;
+            c4_1 = TSimd.Zero;
+            c5_0 = TSimd.Zero;
+            c5_1 = TSimd.Zero;
+            c6_0 = TSimd.Zero;
+            c6_1 = TSimd.Zero;
+            c7_0 = TSimd.Zero;
+            c7_1 = TSimd.Zero;
+            c8_0 = TSimd.Zero;
+            c8_1 = TSimd.Zero;
+            c9_0 = TSimd.Zero;
+            c9_1 = TSimd.Zero;
+            c10_0 = TSimd.Zero;
+            c10_1 = TSimd.Zero;
+            c11_0 = TSimd.Zero;
+            c11_1 = TSimd.Zero;
+            c12_0 = TSimd.Zero;
+            c12_1 = TSimd.Zero;
+            c13_0 = TSimd.Zero;
+            c13_1 = TSimd.Zero;
+        }
+
+        nint rowBytes = tile->ARowBytes, groupBytes = tile->AGroupBytes;
+        float* a0 = tile->A;
+        int* offset = tile->Offsets, end = offset + tile->Steps;
+        float* b = tile->B;
+        nint bStride = tile->BStride, bAhead = tile->BPrefetch;
+        for (; offset != end; offset++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TSimd.Prefetch(b + bAhead);
+            if (TSimd.Lanes == 16) TSimd.Prefetch(b + bAhead + TSimd.Lanes);
+            b += bStride;
+            byte* at = (byte*)(a0 + *offset);
+            TVector a;
+            a = TSimd.Create(*(float*)(at));
+            c0_0 = TSimd.FusedMultiplyAdd(a, b0, c0_0);
+            c0_1 = TSimd.FusedMultiplyAdd(a, b1, c0_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c1_0 = TSimd.FusedMultiplyAdd(a, b0, c1_0);
+            c1_1 = TSimd.FusedMultiplyAdd(a, b1, c1_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c2_0 = TSimd.FusedMultiplyAdd(a, b0, c2_0);
+            c2_1 = TSimd.FusedMultiplyAdd(a, b1, c2_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c3_0 = TSimd.FusedMultiplyAdd(a, b0, c3_0);
+            c3_1 = TSimd.FusedMultiplyAdd(a, b1, c3_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c4_0 = TSimd.FusedMultiplyAdd(a, b0, c4_0);
+            c4_1 = TSimd.FusedMultiplyAdd(a, b1, c4_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c5_0 = TSimd.FusedMultiplyAdd(a, b0, c5_0);
+            c5_1 = TSimd.FusedMultiplyAdd(a, b1, c5_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c6_0 = TSimd.FusedMultiplyAdd(a, b0, c6_0);
+            c6_1 = TSimd.FusedMultiplyAdd(a, b1, c6_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c7_0 = TSimd.FusedMultiplyAdd(a, b0, c7_0);
+            c7_1 = TSimd.FusedMultiplyAdd(a, b1, c7_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c8_0 = TSimd.FusedMultiplyAdd(a, b0, c8_0);
+            c8_1 = TSimd.FusedMultiplyAdd(a, b1, c8_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c9_0 = TSimd.FusedMultiplyAdd(a, b0, c9_0);
+            c9_1 = TSimd.FusedMultiplyAdd(a, b1, c9_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c10_0 = TSimd.FusedMultiplyAdd(a, b0, c10_0);
+            c10_1 = TSimd.FusedMultiplyAdd(a, b1, c10_1);
+            a = TSimd.Create(*(float*)(at + 2 * rowBytes));
+            c11_0 = TSimd.FusedMultiplyAdd(a, b0, c11_0);
+            c11_1 = TSimd.FusedMultiplyAdd(a, b1, c11_1);
+            at += groupBytes;
+            a = TSimd.Create(*(float*)(at));
+            c12_0 = TSimd.FusedMultiplyAdd(a, b0, c12_0);
+            c12_1 = TSimd.FusedMultiplyAdd(a, b1, c12_1);
+            a = TSimd.Create(*(float*)(at + rowBytes));
+            c13_0 = TSimd.FusedMultiplyAdd(a, b0, c13_0);
+            c13_1 = TSimd.FusedMultiplyAdd(a, b1, c13_1);
         }
 
         if (tile->Bias is not null)

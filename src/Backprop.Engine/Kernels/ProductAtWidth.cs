@@ -67,13 +67,13 @@ internal static unsafe class ProductAtWidth
     /// <summary>See <see cref="MatrixProduct.BiasGradient"/>.</summary>
     public static void BiasGradient(
         SimdWidth width, ComputePool pool, float* outputGradient, ReadOnlySpan<int> starts,
-        int outputs, float* gradient)
+        int outputs, float* gradient, int positions = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(starts.Length, 2);
         fixed (int* first = starts)
         {
             var work = new FoldedSumWork(
-                width, outputGradient, first, starts.Length - 1, outputs, gradient);
+                width, outputGradient, first, starts.Length - 1, positions, outputs, gradient);
             work.RunOn(pool);
         }
     }

@@ -123,7 +123,8 @@ internal readonly struct FoldedWork(SimdWidth width, FoldedPart whole) : IParall
 
 /// <summary>A bias gradient, for the threads of a pool.</summary>
 internal readonly unsafe struct FoldedSumWork(
-    SimdWidth width, float* rows, int* starts, int microBatches, int columns, float* sums)
+    SimdWidth width, float* rows, int* starts, int microBatches, int positions, int columns,
+    float* sums)
     : IParallelBody
 {
     private readonly float* _rows = rows;
@@ -134,7 +135,8 @@ internal readonly unsafe struct FoldedSumWork(
     public void RunOn(ComputePool pool)
     {
         FoldedSumWork work = this;
-        long additions = (long)columns * (_starts[microBatches] - _starts[0]);
+        long additions =
+            (long)columns * positions * (_starts[microBatches] - _starts[0]);
         pool.Run(ref work, Sharing.Parts(pool, additions));
     }
 
@@ -149,19 +151,19 @@ internal readonly unsafe struct FoldedSumWork(
         {
             case SimdWidth.Bits512:
                 FoldedSum<Vector512<float>, Simd512>.Run(
-                    from, columns, _starts, microBatches, mine, to);
+                    from, columns, _starts, microBatches, positions, mine, to);
                 break;
             case SimdWidth.Bits256:
                 FoldedSum<Vector256<float>, Simd256>.Run(
-                    from, columns, _starts, microBatches, mine, to);
+                    from, columns, _starts, microBatches, positions, mine, to);
                 break;
             case SimdWidth.Bits128:
                 FoldedSum<Vector128<float>, Simd128>.Run(
-                    from, columns, _starts, microBatches, mine, to);
+                    from, columns, _starts, microBatches, positions, mine, to);
                 break;
             default:
                 FoldedSum<float, SimdScalar>.Run(
-                    from, columns, _starts, microBatches, mine, to);
+                    from, columns, _starts, microBatches, positions, mine, to);
                 break;
         }
     }

@@ -107,3 +107,51 @@ internal unsafe struct FoldedTile
     /// <summary>Floats from a row of <see cref="Output"/> to the next.</summary>
     public nint OutputStride;
 }
+
+/// <summary>
+/// What a micro-kernel that gathers is given: a tile of outputs, as <see cref="Tile"/>, but where a
+/// step of a lies is read from a table. A convolution needs no copy of its windows that way: a row
+/// is a position and a step an element of its window, or the other way round.
+/// </summary>
+internal unsafe struct GatheredTile
+{
+    /// <summary>Rows of a group: one pointer reaches so many.</summary>
+    public const int GroupRows = 3;
+
+    /// <summary>Steps of the inner dimension; may be none.</summary>
+    public nint Steps;
+
+    /// <summary>[steps]: floats from <see cref="A"/> to each step's first row.</summary>
+    public int* Offsets;
+
+    /// <summary>What the offsets count from.</summary>
+    public float* A;
+
+    /// <summary>Bytes from a row of a to the next in its group.</summary>
+    public nint ARowBytes;
+
+    /// <summary>Bytes from a group of <see cref="GroupRows"/> rows of a to the next; three times
+    /// <see cref="ARowBytes"/> where rows are evenly spaced.</summary>
+    public nint AGroupBytes;
+
+    /// <summary>b of the first column at the first step; a step's columns are adjacent.</summary>
+    public float* B;
+
+    /// <summary>Floats from a step of b to the next.</summary>
+    public nint BStride;
+
+    /// <summary>Floats ahead of the step at hand to prefetch in b.</summary>
+    public nint BPrefetch;
+
+    /// <summary>True: the chains begin with what stands in <see cref="Output"/>.</summary>
+    public bool Resume;
+
+    /// <summary>Added to every row at the end; null for none.</summary>
+    public float* Bias;
+
+    /// <summary>Where the tile goes.</summary>
+    public float* Output;
+
+    /// <summary>Floats from a row of <see cref="Output"/> to the next.</summary>
+    public nint OutputStride;
+}

@@ -55,6 +55,37 @@ internal static unsafe class TileStore<TVector, TSimd>
         }
     }
 
+    /// <summary>As <see cref="Run"/>, for a tile whose steps are gathered and whose chains begin at
+    /// +0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void RunGathered(
+        GatheredTile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    {
+        int width = vectors * TSimd.Lanes;
+        if (columns == width)
+        {
+            tile->Output = c;
+            tile->OutputStride = stride;
+            MicroKernels<TVector, TSimd>.RunGathered(rows, vectors, tile);
+        }
+        else
+        {
+            RunGatheredNarrow(tile, rows, vectors, columns, c, stride);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void RunGatheredNarrow(
+        GatheredTile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    {
+        float* whole = stackalloc float[Tile.MaxFloats];
+        nint width = vectors * TSimd.Lanes;
+        tile->Output = whole;
+        tile->OutputStride = width;
+        MicroKernels<TVector, TSimd>.RunGathered(rows, vectors, tile);
+        Copy(whole, width, rows, columns, c, stride);
+    }
+
     [SkipLocalsInit]
     private static void RunFoldedNarrow(
         FoldedTile* tile, int rows, int vectors, int columns, float* c, nint stride)

@@ -4,8 +4,9 @@ using Backprop.Engine.Networks;
 
 namespace Backprop.Engine.Layers;
 
-/// <summary>Batch normalization over features; Ioffe and Szegedy, "Batch normalization", 2015.
-/// </summary>
+/// <summary>Batch normalization over features, or over the channels of images and sequences; Ioffe
+/// and Szegedy, "Batch normalization", 2015. Channels are the last dimension; where there are
+/// others, statistics are taken over rows and positions alike.</summary>
 public sealed record BatchNormalizationDefinition : LayerDefinition
 {
     /// <inheritdoc/>
@@ -21,13 +22,6 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
-        if (input.Dimensions.Length != 1)
-        {
-            throw new ArgumentException(
-                $"batch normalization '{name}' reads rows of features, but its input is of shape "
-                + $"{input}: put a flatten layer before it");
-        }
-
         if (!(Epsilon > 0) || !float.IsFinite(Epsilon))
         {
             throw new ArgumentException(
@@ -41,31 +35,33 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
                 + "below 1");
         }
 
+        Shape channels = Shape.Of(input.Dimensions[^1]);
         return new BatchNormalizationLayer(
             name, input, Epsilon,
             [
-                new("scale", input, ParameterRole.Scale, Constant.Ones),
-                new("bias", input, ParameterRole.Bias, Constant.Zeros),
+                new("scale", channels, ParameterRole.Scale, Constant.Ones),
+                new("bias", channels, ParameterRole.Bias, Constant.Zeros),
                 new(
-                    "running_mean", input, ParameterRole.Statistic, Constant.Zeros,
+                    "running_mean", channels, ParameterRole.Statistic, Constant.Zeros,
                     StatisticMomentum: Momentum),
                 new(
-                    "running_var", input, ParameterRole.Statistic, Constant.Ones,
+                    "running_var", channels, ParameterRole.Statistic, Constant.Ones,
                     StatisticMomentum: Momentum),
             ]);
     }
 }
 
 /// <summary>
-/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), feature by feature. In training μ and σ² are the
-/// mean and the (biased) variance of the rows of one micro-batch; in evaluation the running
-/// statistics. With n rows in the micro-batch and δ = dE/dy: dE/dβ = Σδ, dE/dγ = Σ δ·x̂, and since
-/// μ and σ depend on every row, dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
+/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), channel by channel (a row of features has one position,
+/// and a channel for each feature). In training μ and σ² are the mean and the (biased) variance over
+/// the rows of one micro-batch and their positions; in evaluation the running statistics. With n
+/// values of a channel in the micro-batch and δ = dE/dy: dE/dβ = Σδ, dE/dγ = Σ δ·x̂, and since
+/// μ and σ depend on all of them, dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
 /// </summary>
 /// <remarks>
 /// What goes up the gradient tree for the running statistics is each micro-batch's mean and
 /// unbiased variance, Σ(x − μ)² / (n − 1), which is what PyTorch keeps; 0 where the micro-batch has
-/// one row, and nothing where it has none, as the update divides by the micro-batches that have
+/// one value, and nothing where it has none, as the update divides by the micro-batches that have
 /// rows.
 /// </remarks>
 public sealed unsafe class BatchNormalizationLayer : Layer
@@ -76,27 +72,34 @@ public sealed unsafe class BatchNormalizationLayer : Layer
     private const int RunningVariance = 3;
 
     private readonly float _epsilon;
+    private readonly int _channels;
+    private readonly int _positions;
 
     internal BatchNormalizationLayer(
         string name, Shape shape, float epsilon,
         ImmutableArray<ParameterDeclaration> parameters)
-        : base(name, "batch-normalization", shape, shape, parameters) => _epsilon = epsilon;
+        : base(name, "batch-normalization", shape, shape, parameters)
+    {
+        _epsilon = epsilon;
+        _channels = shape.Dimensions[^1];
+        _positions = shape.Count / _channels;
+    }
 
     /// <inheritdoc/>
     public override int SavedPerMicroBatch =>
-        BatchNormalizationKernels.SavedVectors * InputShape.Count;
+        BatchNormalizationKernels.SavedVectors * _channels;
 
     /// <inheritdoc/>
     public override void Forward(in ForwardPass pass)
     {
-        int width = InputShape.Count;
+        int width = _channels;
         if (!pass.Step.Training)
         {
             ColumnParallel.Run(
                 pass.Pool,
                 new NormalizeByRunningStatistics
                 {
-                    Rows = pass.Rows,
+                    Rows = pass.Rows * _positions,
                     Width = width,
                     Epsilon = _epsilon,
                     Scale = pass.Parameter(Scale),
@@ -106,7 +109,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
                     Input = pass.Input,
                     Output = pass.Output,
                 },
-                pass.Rows, width);
+                pass.Rows * _positions, width);
             return;
         }
 
@@ -118,6 +121,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
                 {
                     Starts = starts,
                     MicroBatches = pass.MicroBatchStarts.Length - 1,
+                    Positions = _positions,
                     Width = width,
                     Epsilon = _epsilon,
                     Scale = pass.Parameter(Scale),
@@ -126,7 +130,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
                     Input = pass.Input,
                     Output = pass.Output,
                 },
-                pass.Rows, width);
+                pass.Rows * _positions, width);
         }
     }
 
@@ -134,7 +138,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
     public override void Backward(in BackwardPass pass)
     {
         ForwardPass forward = pass.Forward;
-        int width = InputShape.Count;
+        int width = _channels;
         fixed (int* starts = forward.MicroBatchStarts)
         {
             ColumnParallel.Run(
@@ -143,6 +147,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
                 {
                     Starts = starts,
                     MicroBatches = forward.MicroBatchStarts.Length - 1,
+                    Positions = _positions,
                     Width = width,
                     Scale = forward.Parameter(Scale),
                     Saved = forward.SavedByMicroBatch,
@@ -150,7 +155,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
                     OutputGradient = pass.OutputGradient,
                     InputGradient = pass.InputGradient,
                 },
-                forward.Rows, width);
+                forward.Rows * _positions, width);
         }
 
         foreach (ref readonly NodeGradient node in pass.Nodes)
@@ -165,10 +170,11 @@ public sealed unsafe class BatchNormalizationLayer : Layer
     /// <inheritdoc/>
     public override void ReferenceForward(in ReferencePass pass)
     {
-        int width = InputShape.Count;
+        int width = _channels;
         for (int m = 0; m + 1 < pass.MicroBatchStarts.Length; m++)
         {
-            int start = pass.MicroBatchStarts[m], end = pass.MicroBatchStarts[m + 1];
+            int start = pass.MicroBatchStarts[m] * _positions;
+            int end = pass.MicroBatchStarts[m + 1] * _positions;
             for (int j = 0; j < width; j++)
             {
                 double mean = pass.Parameter(RunningMean)[j];
@@ -191,7 +197,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
     private (double Mean, double Variance) Moments(
         ReadOnlySpan<double> input, int start, int end, int column)
     {
-        int width = InputShape.Count;
+        int width = _channels;
         double mean = 0, variance = 0;
         for (int row = start; row < end; row++)
         {
@@ -209,7 +215,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
 
     private void Fold(in BackwardPass pass, in NodeGradient node, int parameter, int vector)
     {
-        int width = InputShape.Count;
+        int width = _channels;
         float* first = pass.Forward.SavedByMicroBatch
             + (nint)node.FirstMicroBatch * SavedPerMicroBatch + vector * width;
         ColumnParallel.Run(

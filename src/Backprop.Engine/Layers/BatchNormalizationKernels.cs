@@ -21,6 +21,7 @@ internal unsafe struct NormalizeByMicroBatch : IColumnKernel
 {
     public int* Starts;
     public int MicroBatches;
+    public int Positions;
     public int Width;
     public float Epsilon;
     public float* Scale;
@@ -37,7 +38,7 @@ internal unsafe struct NormalizeByMicroBatch : IColumnKernel
         TVector scale = TSimd.Load(Scale + column), bias = TSimd.Load(Bias + column);
         for (int m = 0; m < MicroBatches; m++)
         {
-            int start = Starts[m], end = Starts[m + 1];
+            int start = Starts[m] * Positions, end = Starts[m + 1] * Positions;
             float* saved = Saved
                 + (nint)m * BatchNormalizationKernels.SavedVectors * Width + column;
             TVector mean = MeanOf<TVector, TSimd>(start, end, column);
@@ -134,6 +135,7 @@ internal unsafe struct NormalizeBackward : IColumnKernel
 {
     public int* Starts;
     public int MicroBatches;
+    public int Positions;
     public int Width;
     public float* Scale;
     public float* Saved;
@@ -149,7 +151,7 @@ internal unsafe struct NormalizeBackward : IColumnKernel
         TVector scale = TSimd.Load(Scale + column);
         for (int m = 0; m < MicroBatches; m++)
         {
-            int start = Starts[m], end = Starts[m + 1];
+            int start = Starts[m] * Positions, end = Starts[m + 1] * Positions;
             float* saved = Saved
                 + (nint)m * BatchNormalizationKernels.SavedVectors * Width + column;
             TVector mean = TSimd.Load(saved + BatchNormalizationKernels.Mean * Width);

@@ -72,6 +72,13 @@ public abstract class Layer
     /// <summary>Floats a row that the backward pass may scribble on.</summary>
     public virtual int ScratchPerRow => 0;
 
+    /// <summary>Floats that each thread needs for itself in either pass.</summary>
+    public virtual long ScratchPerThread => 0;
+
+    /// <summary>Floats that the threads share in either pass, over so many micro-batches at the
+    /// most.</summary>
+    public virtual long SharedScratch(int microBatches) => 0;
+
     /// <summary>True for a layer that only reads its input as another shape: nothing is computed,
     /// and the output is the input's memory.</summary>
     public virtual bool IsView => false;

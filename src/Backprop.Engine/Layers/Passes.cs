@@ -1,3 +1,4 @@
+using Backprop.Engine.Kernels;
 using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Layers;
@@ -41,6 +42,9 @@ public readonly unsafe ref struct ForwardPass
 
     /// <summary>[micro-batches, <see cref="Layer.SavedPerMicroBatch"/>].</summary>
     public float* SavedByMicroBatch { get; init; }
+
+    /// <summary>Memory that the pass, and the backward pass after it, may scribble on.</summary>
+    public LayerScratch Work { get; init; }
 
     /// <summary>[rows, outputs], overwritten.</summary>
     public required float* Output { get; init; }

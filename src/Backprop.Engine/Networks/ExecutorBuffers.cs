@@ -1,3 +1,4 @@
+using Backprop.Engine.Kernels;
 using Backprop.Engine.Layers;
 
 namespace Backprop.Engine.Networks;
@@ -6,9 +7,12 @@ namespace Backprop.Engine.Networks;
 internal sealed unsafe class ExecutorBuffers : IDisposable
 {
     private readonly AlignedBuffer?[] _outputs;
+    private readonly AlignedBuffer? _shared;
+    private readonly AlignedBuffer? _perThread;
     private readonly List<AlignedBuffer> _all = [];
 
-    public ExecutorBuffers(ExecutionPlan plan, int maxRows, int maxMicroBatches)
+    public ExecutorBuffers(
+        ExecutionPlan plan, int maxRows, int maxMicroBatches, int threads)
     {
         int count = plan.Nodes.Length;
         _outputs = new AlignedBuffer?[count];
@@ -31,6 +35,11 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
             Scratch = Allocate(ScratchFloats(plan), maxRows, "scratch");
             Arriving = Allocate(plan.AccumulatedWidth, maxRows, "gradients");
             RowLosses = Allocate(1, maxRows, "losses")!;
+            (long shared, long perThread) = WorkFloats(plan, maxMicroBatches);
+            _shared = AllocateWork(shared, 1);
+            _perThread = AllocateWork(perThread, threads);
+            Work = new LayerScratch(
+                PointerOf(_shared), PointerOf(_perThread), (nint)perThread);
         }
         catch
         {
@@ -51,6 +60,9 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     /// <summary>Shared by the backward passes of all layers; null: none needs any.</summary>
     public AlignedBuffer? Scratch { get; }
 
+    /// <summary>Shared by the passes of all layers, both ways.</summary>
+    public LayerScratch Work { get; }
+
     /// <summary>A gradient before it is added to another; null: none is.</summary>
     public AlignedBuffer? Arriving { get; }
 
@@ -58,7 +70,8 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     public AlignedBuffer RowLosses { get; }
 
     /// <summary>What the constructor would allocate, in bytes.</summary>
-    public static long Bytes(ExecutionPlan plan, int maxRows, int maxMicroBatches)
+    public static long Bytes(
+        ExecutionPlan plan, int maxRows, int maxMicroBatches, int threads)
     {
         long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L;
         long aMicroBatch = 0;
@@ -69,7 +82,9 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
             aMicroBatch += floats.SavedByMicroBatch;
         }
 
-        return sizeof(float) * (aRow * maxRows + aMicroBatch * maxMicroBatches);
+        (long shared, long perThread) = WorkFloats(plan, maxMicroBatches);
+        return sizeof(float)
+            * (aRow * maxRows + aMicroBatch * maxMicroBatches + shared + perThread * threads);
     }
 
     public static float* PointerOf(AlignedBuffer? buffer) =>
@@ -100,6 +115,24 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
 
     private static int ScratchFloats(ExecutionPlan plan) =>
         plan.Nodes.Max(node => node.RunsBackward ? node.Layer.ScratchPerRow : 0);
+
+    private static (long Shared, long PerThread) WorkFloats(
+        ExecutionPlan plan, int maxMicroBatches) =>
+        (plan.Nodes.Max(node => node.Layer.SharedScratch(maxMicroBatches)),
+            plan.Nodes.Max(node => node.Layer.ScratchPerThread));
+
+    private AlignedBuffer? AllocateWork(long floats, int count)
+    {
+        if (floats > Shape.MaxCount / count)
+        {
+            throw new ArgumentException(
+                $"a layer needs {floats:N0} floats of scratch memory, {count:N0} times, more than "
+                + $"a buffer's {Shape.MaxCount:N0}: fewer filters, smaller images or fewer "
+                + "micro-batches would fit");
+        }
+
+        return Allocate((int)floats, count, "scratch");
+    }
 
     private AlignedBuffer? Allocate(int width, int count, string owner)
     {

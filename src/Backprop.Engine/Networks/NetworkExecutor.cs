@@ -57,15 +57,16 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         _starts = new int[maxMicroBatches + 1];
         _microBatchLosses = new double[maxMicroBatches];
         _nodeGradients = new NodeGradient[maxMicroBatches];
-        _buffers = new ExecutorBuffers(_plan, maxRows, maxMicroBatches);
+        _buffers = new ExecutorBuffers(_plan, maxRows, maxMicroBatches, pool.Threads);
     }
 
     /// <inheritdoc/>
     public Network Network { get; }
 
     /// <summary>Bytes that an executor of these sizes allocates.</summary>
-    public static long BufferBytes(Network network, int maxRows, int maxMicroBatches) =>
-        ExecutorBuffers.Bytes(new ExecutionPlan(network), maxRows, maxMicroBatches);
+    public static long BufferBytes(
+        Network network, int maxRows, int maxMicroBatches, int threads) =>
+        ExecutorBuffers.Bytes(new ExecutionPlan(network), maxRows, maxMicroBatches, threads);
 
     /// <inheritdoc/>
     public void UseWeights(AlignedBuffer weights)
@@ -334,6 +335,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             SkipInput = node.SkipSource is int skip ? OutputOf(skip) : null,
             Saved = ExecutorBuffers.PointerOf(_buffers.Saved[index]),
             SavedByMicroBatch = ExecutorBuffers.PointerOf(_buffers.SavedByMicroBatch[index]),
+            Work = _buffers.Work,
             Output = OutputOf(index),
         };
     }

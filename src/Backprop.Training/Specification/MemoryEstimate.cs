@@ -1,4 +1,5 @@
 using Backprop.Engine.Networks;
+using Backprop.Engine.Threading;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Training.Specification;
@@ -21,7 +22,8 @@ public static class MemoryEstimate
         int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
         int executorRows = Math.Max(rows, MetricsAccumulator.MicroBatchRows);
         long executor =
-            NetworkExecutor.BufferBytes(network, executorRows, plan.MicroBatches);
+            NetworkExecutor.BufferBytes(
+                network, executorRows, plan.MicroBatches, ComputePool.DefaultThreads);
         long flat = (long)network.Layout.Length * sizeof(float);
         long batch = sizeof(float) * (long)executorRows
             * (network.InputShape.Count + network.OutputShape.Count);

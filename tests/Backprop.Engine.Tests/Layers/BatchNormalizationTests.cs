@@ -79,6 +79,7 @@ public sealed unsafe class BatchNormalizationTests
                 {
                     Starts = begin,
                     MicroBatches = 1,
+                    Positions = 1,
                     Width = Width,
                     Epsilon = 1e-5f,
                     Scale = trial.Weights.Pointer,
@@ -93,6 +94,7 @@ public sealed unsafe class BatchNormalizationTests
                 {
                     Starts = begin,
                     MicroBatches = 1,
+                    Positions = 1,
                     Width = Width,
                     Scale = trial.Weights.Pointer,
                     Saved = saved.Pointer,

@@ -400,7 +400,9 @@ public sealed class NetworkExecutorTests
             Shape.Of(5), [new DenseDefinition(4) { Activation = new ReluDefinition() }]);
 
         // Two layers of 4 outputs, each with a gradient, and a loss: 17 floats a row.
-        Assert.Equal(17 * 4 * 100, NetworkExecutor.BufferBytes(network, 100, maxMicroBatches: 8));
+        Assert.Equal(
+            17 * 4 * 100,
+            NetworkExecutor.BufferBytes(network, 100, maxMicroBatches: 8, threads: 2));
     }
 
     [Theory]

@@ -9,7 +9,7 @@ namespace Backprop.Training.Specification.Schema;
 /// <summary>Layers and activations.</summary>
 internal static class LayerSchema
 {
-    private static readonly Key<string?> Name = Key.Optional<string?>(
+    internal static readonly Key<string?> Name = Key.Optional<string?>(
         "name", Kinds.Name.As(text => (string?)text), null, "the kind and a number, `dense1`",
         "what the layer is called in reports and files");
 
@@ -19,7 +19,7 @@ internal static class LayerSchema
     private static readonly Key<long> Units = Key.Required(
         "units", Kinds.Count, "neurons: the layer's outputs");
 
-    private static readonly Key<ActivationDefinition?> Activation = Key.Optional<
+    internal static readonly Key<ActivationDefinition?> Activation = Key.Optional<
         ActivationDefinition?>(
         "activation", new DeferredKind<ActivationDefinition>(() => Activations!)
             .As(a => (ActivationDefinition?)a),
@@ -30,7 +30,7 @@ internal static class LayerSchema
         "what suits the activation: he-uniform or xavier-uniform",
         "the first weights, [inputs, units]");
 
-    private static readonly Key<Initializer> BiasInitializer = Key.Optional(
+    internal static readonly Key<Initializer> BiasInitializer = Key.Optional(
         "bias-init", InitializerSchema.Initializer, Constant.Zeros, "zeros", "the first biases");
 
     private static readonly Key<bool> BiasTrainable = Key.Optional(
@@ -41,29 +41,27 @@ internal static class LayerSchema
         "what all biases start from");
 
     private static readonly Section<BiasDefinition> BiasSection = new(
-        "bias", "The biases of a dense layer.", [BiasConstant, BiasTrainable],
+        "bias", "The biases of neurons or filters.", [BiasConstant, BiasTrainable],
         k => new BiasDefinition(
             true, k.Get(BiasConstant) is { } value ? new Constant((float)value) : null,
             k.Get(BiasTrainable)));
 
-    private static readonly Key<BiasDefinition> Bias = Key.Optional(
-        "bias", new BiasKind(BiasSection), new BiasDefinition(true, null, true), "true",
-        "whether each neuron adds a bias; or its constant, and whether it is trained");
+    private static readonly Key<BiasDefinition> Bias = BiasOf("neuron");
 
-    private static readonly Key<bool> Trainable = Key.Optional(
+    internal static readonly Key<bool> Trainable = Key.Optional(
         "trainable", Kinds.Boolean, true, "true", "whether training changes the layer at all");
 
     private static readonly Key<double> Rate = Key.Required(
         "rate", Kinds.FractionBelowOne, "the share of inputs that are dropped");
 
-    private static readonly Key<double> Epsilon = Key.Optional(
+    internal static readonly Key<double> Epsilon = Key.Optional(
         "epsilon", Kinds.Positive, 1e-5, "1e-5", "added to the variance");
 
     private static readonly Key<double> Momentum = Key.Optional(
         "momentum", Kinds.FractionBelowOne, 0.9, "0.9",
         "how much of a running statistic each step keeps");
 
-    private static readonly Key<bool> Affine = Key.Optional(
+    internal static readonly Key<bool> Affine = Key.Optional(
         "affine", Kinds.Boolean, true, "true", "whether a learned scale and bias follow");
 
     private static readonly Key<ImmutableArray<LayerDefinition>> Layers = Key.Required(
@@ -121,6 +119,7 @@ internal static class LayerSchema
             new(
                 "residual", "Adds the output of layers to their input.", [Layers, Name],
                 k => new ResidualDefinition(k.Get(Layers)) { Name = k.Get(Name) }, Layers),
+            .. ImageLayerSchema.Sections,
         ]);
 
     private static Section<ActivationDefinition> Plain(
@@ -130,9 +129,15 @@ internal static class LayerSchema
     private static Section<LayerDefinition> AsLayer(Section<ActivationDefinition> section) => new(
         section.Name, section.Meaning, section.Keys, k => section.Bind(k), section.MainKey);
 
-    private static LayerDefinition BindDense(KeyValues keys)
+    /// <summary>The key <c>bias</c> of what has biases: neurons, filters.</summary>
+    internal static Key<BiasDefinition> BiasOf(string what) => Key.Optional(
+        "bias", new BiasKind(BiasSection), new BiasDefinition(true, null, true), "true",
+        $"whether each {what} adds a bias; or its constant, and whether it is trained");
+
+    /// <summary>Refuses what does not go together in a layer of neurons or filters.</summary>
+    internal static BiasDefinition CheckedBias(KeyValues keys, Key<BiasDefinition> key)
     {
-        BiasDefinition bias = keys.Get(Bias);
+        BiasDefinition bias = keys.Get(key);
         if (keys.Has(BiasInitializer) && (!bias.IsPresent || bias.Initializer is not null))
         {
             keys.Refuse(
@@ -144,10 +149,16 @@ internal static class LayerSchema
 
         if (keys.Get(Activation) is { Name: not null })
         {
-            keys.Refuse(Activation, "the activation of a dense layer is named after it; "
-                + "a layer of its own can have a name");
+            keys.Refuse(Activation, "the activation of a dense layer or a convolution is named "
+                + "after it; a layer of its own can have a name");
         }
 
+        return bias;
+    }
+
+    private static LayerDefinition BindDense(KeyValues keys)
+    {
+        BiasDefinition bias = CheckedBias(keys, Bias);
         return new DenseDefinition(keys.GetInt(Units))
         {
             Name = keys.Get(Name),
@@ -163,7 +174,7 @@ internal static class LayerSchema
     /// <param name="IsPresent">Whether there are biases.</param>
     /// <param name="Initializer">Their first values; null: as 'bias-init' says.</param>
     /// <param name="IsTrainable">Whether training changes them.</param>
-    private sealed record BiasDefinition(
+    internal sealed record BiasDefinition(
         bool IsPresent, Initializer? Initializer, bool IsTrainable);
 
     /// <summary>true, false, or the section.</summary>

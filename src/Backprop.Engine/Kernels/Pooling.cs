@@ -1,0 +1,241 @@
+using System.Runtime.CompilerServices;
+using Backprop.Engine.Simd;
+using Backprop.Engine.Threading;
+
+namespace Backprop.Engine.Kernels;
+
+/// <summary>The sizes of pooling: windows over images [height, width, channels], every channel by
+/// itself.</summary>
+/// <param name="Rows">The windows from top to bottom.</param>
+/// <param name="Columns">The windows from left to right.</param>
+/// <param name="Channels">Values of a pixel, and of a position of the output.</param>
+internal sealed record PoolingGeometry(WindowAxis Rows, WindowAxis Columns, int Channels)
+{
+    /// <summary>Floats of an image.</summary>
+    public int ImageFloats => Rows.Image * Columns.Image * Channels;
+
+    /// <summary>Floats of an output.</summary>
+    public int OutputFloats => Rows.Field * Columns.Field * Channels;
+
+    /// <summary>Where the pixel of a tap begins in the image.</summary>
+    public nint PixelAt(int y, int tapY, int x, int tapX) =>
+        ((nint)Rows.At(y, tapY) * Columns.Image + Columns.At(x, tapX)) * Channels;
+}
+
+/// <summary>Pooling in one direction: what is done at one position of the output, to all channels.
+/// Taps outside the image are not there.</summary>
+internal unsafe interface IPoolingKernel
+{
+    /// <summary>Does position (<paramref name="y"/>, <paramref name="x"/>).</summary>
+    /// <param name="g">The sizes.</param>
+    /// <param name="y">The position's row.</param>
+    /// <param name="x">The position in its row.</param>
+    /// <param name="image">The image, or its gradient.</param>
+    /// <param name="output">[channels]: the position's output, or its gradient.</param>
+    /// <param name="saved">[channels]: what forward leaves for backward.</param>
+    static abstract void Run<TVector, TSimd>(
+        PoolingGeometry g, int y, int x, float* image, float* output, float* saved)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>;
+}
+
+/// <summary>Pools the rows of a batch; threads share them.</summary>
+/// <param name="geometry">The sizes.</param>
+/// <param name="rows">Rows.</param>
+/// <param name="image">[rows, pixels, channels].</param>
+/// <param name="output">[rows, positions, channels].</param>
+/// <param name="saved">[rows, positions, channels]; may be null where the kernel needs none.
+/// </param>
+/// <param name="clears">Whether the image is zeroed first: backward.</param>
+internal readonly unsafe struct PoolingWork<TKernel>(
+    PoolingGeometry geometry, int rows, float* image, float* output, float* saved, bool clears)
+    : IVectorWork
+    where TKernel : struct, IPoolingKernel
+{
+    private readonly float* _image = image;
+    private readonly float* _output = output;
+    private readonly float* _saved = saved;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Run<TVector, TSimd>(int part, int parts)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int end = ComputePool.PartStart(rows, part + 1, parts);
+        for (int row = ComputePool.PartStart(rows, part, parts); row < end; row++)
+        {
+            float* image = _image + (nint)row * geometry.ImageFloats;
+            nint at = (nint)row * geometry.OutputFloats;
+            if (clears)
+            {
+                new Span<float>(image, geometry.ImageFloats).Clear();
+            }
+
+            for (int y = 0; y < geometry.Rows.Field; y++)
+            {
+                for (int x = 0; x < geometry.Columns.Field; x++)
+                {
+                    TKernel.Run<TVector, TSimd>(
+                        geometry, y, x, image, _output + at,
+                        _saved is null ? null : _saved + at);
+                    at += geometry.Channels;
+                }
+            }
+        }
+    }
+}
+
+/// <summary>The largest value of a window, and which tap it is of: of several the first in the order
+/// (kh, kw). A NaN is larger than everything else, since it must be seen.</summary>
+internal readonly unsafe struct MaxPooling : IPoolingKernel
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TVector, TSimd>(
+        PoolingGeometry g, int y, int x, float* image, float* output, float* saved)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
+        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        int channels = g.Channels, width = g.Columns.Kernel;
+        float* corner = image + g.PixelAt(y, firstY, x, firstX);
+        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
+        nint pixelFloats = (nint)g.Columns.Dilation * channels;
+        for (int c = 0; c < channels; c += TSimd.Lanes)
+        {
+            int present = channels - c;
+            TVector best = TSimd.LoadUpTo(corner + c, present);
+            TVector bestTap = TSimd.Create(firstY * width + firstX);
+            float* row = corner + c;
+            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            {
+                float* pixel = row;
+                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                {
+                    TVector value = TSimd.LoadUpTo(pixel, present);
+                    TVector tap = TSimd.Create(tapY * width + tapX);
+                    bestTap = TSimd.SelectLess(best, value, tap, bestTap);
+                    best = TSimd.SelectLess(best, value, value, best);
+                    bestTap = TSimd.SelectEqual(value, value, bestTap, tap);
+                    best = TSimd.SelectEqual(value, value, best, value);
+                }
+            }
+
+            TSimd.StoreUpTo(best, present, output + c);
+            TSimd.StoreUpTo(bestTap, present, saved + c);
+        }
+    }
+}
+
+/// <summary>Adds the gradient of a maximum to that of the pixel which it is: where windows overlap
+/// a pixel's sum runs over its windows in order.</summary>
+internal readonly unsafe struct MaxPoolingBackward : IPoolingKernel
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TVector, TSimd>(
+        PoolingGeometry g, int y, int x, float* image, float* output, float* saved)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
+        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        int channels = g.Channels, width = g.Columns.Kernel;
+        float* corner = image + g.PixelAt(y, firstY, x, firstX);
+        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
+        nint pixelFloats = (nint)g.Columns.Dilation * channels;
+        for (int c = 0; c < channels; c += TSimd.Lanes)
+        {
+            int present = channels - c;
+            TVector gradient = TSimd.LoadUpTo(output + c, present);
+            TVector bestTap = TSimd.LoadUpTo(saved + c, present);
+            float* row = corner + c;
+            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            {
+                float* pixel = row;
+                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                {
+                    TVector mine = TSimd.SelectEqual(
+                        bestTap, TSimd.Create(tapY * width + tapX), gradient, TSimd.Zero);
+                    TSimd.StoreUpTo(
+                        TSimd.Add(TSimd.LoadUpTo(pixel, present), mine), present, pixel);
+                }
+            }
+        }
+    }
+}
+
+/// <summary>The mean of a window's pixels, those outside the image left out: their sum in the order
+/// (kh, kw), divided by their number.</summary>
+internal readonly unsafe struct AveragePooling : IPoolingKernel
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TVector, TSimd>(
+        PoolingGeometry g, int y, int x, float* image, float* output, float* saved)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
+        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        int channels = g.Channels;
+        float* corner = image + g.PixelAt(y, firstY, x, firstX);
+        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
+        nint pixelFloats = (nint)g.Columns.Dilation * channels;
+        TVector count = TSimd.Create((float)((long)(endY - firstY) * (endX - firstX)));
+        for (int c = 0; c < channels; c += TSimd.Lanes)
+        {
+            int present = channels - c;
+            TVector sum = TSimd.Zero;
+            float* row = corner + c;
+            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            {
+                float* pixel = row;
+                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                {
+                    sum = TSimd.Add(sum, TSimd.LoadUpTo(pixel, present));
+                }
+            }
+
+            TSimd.StoreUpTo(TSimd.Divide(sum, count), present, output + c);
+        }
+    }
+}
+
+/// <summary>Adds an equal share of a mean's gradient to that of every pixel of its window; a pixel's
+/// sum runs over its windows in order.</summary>
+internal readonly unsafe struct AveragePoolingBackward : IPoolingKernel
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TVector, TSimd>(
+        PoolingGeometry g, int y, int x, float* image, float* output, float* saved)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
+        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        int channels = g.Channels;
+        float* corner = image + g.PixelAt(y, firstY, x, firstX);
+        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
+        nint pixelFloats = (nint)g.Columns.Dilation * channels;
+        TVector count = TSimd.Create((float)((long)(endY - firstY) * (endX - firstX)));
+        for (int c = 0; c < channels; c += TSimd.Lanes)
+        {
+            int present = channels - c;
+            TVector share = TSimd.Divide(TSimd.LoadUpTo(output + c, present), count);
+            float* row = corner + c;
+            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            {
+                float* pixel = row;
+                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                {
+                    TSimd.StoreUpTo(
+                        TSimd.Add(TSimd.LoadUpTo(pixel, present), share), present, pixel);
+                }
+            }
+        }
+    }
+}
