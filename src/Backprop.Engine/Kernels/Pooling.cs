@@ -239,3 +239,51 @@ internal readonly unsafe struct AveragePoolingBackward : IPoolingKernel
         }
     }
 }
+
+/// <summary>Writes a position's value to every pixel of its window: upsampling.</summary>
+internal readonly unsafe struct Spreading : IPoolingKernel
+{
+    /// <inheritdoc/>
+    public static void Run<TVector, TSimd>(
+        PoolingGeometry g, int y, int x, float* image, float* output, float* saved)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        long bytes = (long)g.Channels * sizeof(float);
+        for (int tapY = 0; tapY < g.Rows.Kernel; tapY++)
+        {
+            for (int tapX = 0; tapX < g.Columns.Kernel; tapX++)
+            {
+                Buffer.MemoryCopy(output, image + g.PixelAt(y, tapY, x, tapX), bytes, bytes);
+            }
+        }
+    }
+}
+
+/// <summary>The sum of a window's pixels in the order (kh, kw): upsampling, backward.</summary>
+internal readonly unsafe struct Gathering : IPoolingKernel
+{
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TVector, TSimd>(
+        PoolingGeometry g, int y, int x, float* image, float* output, float* saved)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        for (int c = 0; c < g.Channels; c += TSimd.Lanes)
+        {
+            int present = g.Channels - c;
+            TVector sum = TSimd.Zero;
+            for (int tapY = 0; tapY < g.Rows.Kernel; tapY++)
+            {
+                for (int tapX = 0; tapX < g.Columns.Kernel; tapX++)
+                {
+                    sum = TSimd.Add(
+                        sum, TSimd.LoadUpTo(image + g.PixelAt(y, tapY, x, tapX) + c, present));
+                }
+            }
+
+            TSimd.StoreUpTo(sum, present, output + c);
+        }
+    }
+}

@@ -36,6 +36,9 @@ public sealed unsafe class ConvolutionTests
         { "a long sequence", [1, 1500, 2, 3, 1, 3, 1, 1, 1, 1, 0, 1, 1] },
         { "more rows than a block", [60, 40, 1, 2, 3, 3, 1, 1, 1, 1, 1, 1, 1] },
         { "the whole image", [4, 4, 3, 5, 4, 4, 1, 1, 1, 1, 0, 0, 1] },
+        { "shared by threads", [12, 13, 16, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1] },
+        { "one tile for all threads", [40, 40, 1, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1] },
+        { "depthwise, shared by threads", [30, 30, 45, 45, 3, 3, 1, 1, 1, 1, 1, 1, 45] },
         { "mostly padding", [2, 2, 3, 5, 5, 5, 1, 1, 1, 1, 4, 4, 1] },
     };
 

@@ -11,6 +11,7 @@ internal sealed record PyTorchCase
         Name = json.GetProperty("name").GetString()!;
         Rows = json.GetProperty("x").GetArrayLength();
         X = json.GetProperty("x").Doubles();
+        RowShape = ShapeOf(json.GetProperty("x")[0]);
         Dy = json.GetProperty("dy").Doubles();
         Y = json.GetProperty("y").Doubles();
         Dx = json.GetProperty("dx").Doubles();
@@ -24,6 +25,9 @@ internal sealed record PyTorchCase
     public string Name { get; }
 
     public int Rows { get; }
+
+    /// <summary>The shape of a row of x.</summary>
+    public Shape RowShape { get; }
 
     public int Inputs => X.Length / Rows;
 
@@ -46,6 +50,17 @@ internal sealed record PyTorchCase
     public static PyTorchCase Named(string name) => new(
         Fixture.Load("layers.json").GetProperty("cases").EnumerateArray()
             .Single(entry => entry.GetProperty("name").GetString() == name));
+
+    private static Shape ShapeOf(JsonElement row)
+    {
+        var dimensions = new List<int>();
+        for (; row.ValueKind == JsonValueKind.Array; row = row[0])
+        {
+            dimensions.Add(row.GetArrayLength());
+        }
+
+        return Shape.Of([.. dimensions]);
+    }
 
     private static Dictionary<string, double[]> Tensors(JsonElement json) =>
         json.EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.Doubles());

@@ -14,10 +14,63 @@ public sealed class PyTorchLayerTests
     private const double SingleTolerance = 2e-6;
     private const double DoubleTolerance = 1e-13;
 
+    // What each case over images or sequences is of.
+    private static readonly Dictionary<string, LayerDefinition> s_imageLayers = new()
+    {
+        ["convolution-2d"] = Convolution(4, 3, 3),
+        ["convolution-2d-same"] = Convolution(4, 3, 2) with { Padding = Padding.Same },
+        ["convolution-2d-strided"] = Convolution(5, 3, 3) with
+        {
+            Stride = new(2, 3), Padding = Padding.Of(1, 2), Dilation = new(1, 2),
+        },
+        ["convolution-2d-grouped"] = Convolution(6, 3, 3) with
+        {
+            Padding = Padding.Of(1, 1), Groups = 2,
+        },
+        ["convolution-2d-depthwise"] = Convolution(5, 3, 3) with
+        {
+            Padding = Padding.Same, Groups = 5,
+        },
+        ["convolution-1d"] = new ConvolutionDefinition(1, 4, new(1, 5))
+        {
+            Stride = new(1, 2), Padding = Padding.Of(0, 2),
+        },
+        ["transposed-convolution-2d"] = Convolution(3, 3, 3) with
+        {
+            IsTransposed = true, Stride = new(2, 2), Padding = Padding.Of(1, 1),
+        },
+        ["transposed-convolution-2d-grouped"] = Convolution(6, 2, 3) with
+        {
+            IsTransposed = true, Stride = new(1, 2), Dilation = new(2, 2), Groups = 2,
+        },
+        ["transposed-convolution-1d"] = new ConvolutionDefinition(1, 2, new(1, 4))
+        {
+            IsTransposed = true, Stride = new(1, 3),
+        },
+        ["max-pooling-2d"] = new PoolingDefinition(2, PoolingRule.Max, new(2, 2)),
+        ["max-pooling-2d-overlapping"] = Overlapping(PoolingRule.Max),
+        ["max-pooling-1d"] = new PoolingDefinition(1, PoolingRule.Max, new(1, 3))
+        {
+            Stride = new(1, 2),
+        },
+        ["average-pooling-2d"] = new PoolingDefinition(2, PoolingRule.Average, new(2, 2)),
+        ["average-pooling-2d-overlapping"] = Overlapping(PoolingRule.Average),
+        ["average-pooling-1d"] = new PoolingDefinition(1, PoolingRule.Average, new(1, 3))
+        {
+            Stride = new(1, 2),
+        },
+        ["global-max-pooling"] = new GlobalPoolingDefinition(PoolingRule.Max),
+        ["global-average-pooling"] = new GlobalPoolingDefinition(PoolingRule.Average),
+        ["group-normalization"] = new GroupNormalizationDefinition(2),
+        ["batch-normalization-2d"] = new BatchNormalizationDefinition(),
+        ["upsampling-2d"] = new UpsamplingDefinition(2, new(2, 3)),
+        ["upsampling-1d"] = new UpsamplingDefinition(1, new(1, 2)),
+    };
+
     public static TheoryData<string> Names =>
     [
         "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "silu", "softmax",
-        "layer-normalization", "batch-normalization", "residual",
+        "layer-normalization", "batch-normalization", "residual", .. s_imageLayers.Keys,
     ];
 
     [Theory]
@@ -88,6 +141,12 @@ public sealed class PyTorchLayerTests
         }
     }
 
+    private static ConvolutionDefinition Convolution(int filters, int height, int width) =>
+        new(2, filters, new Extent(height, width));
+
+    private static PoolingDefinition Overlapping(PoolingRule rule) =>
+        new(2, rule, new Extent(3, 3)) { Stride = new(2, 2), Padding = Padding.Of(1, 1) };
+
     private static void Close(double[] expected, ReadOnlySpan<float> actual, string what)
     {
         Assert.Equal(expected.Length, actual.Length);
@@ -120,7 +179,9 @@ public sealed class PyTorchLayerTests
                 WeightInitializer = new ExplicitValues([.. identity]),
                 Bias = false,
             };
-            Network = Network.Build(Shape.Of(width), [first, DefinitionOf(expected)]);
+            Network = Network.Build(
+                Shape.Of(width),
+                [first, new ReshapeDefinition(expected.RowShape), DefinitionOf(expected)]);
             Weights = new AlignedBuffer(Network.Layout.Length);
             Network.InitializeWeights(seed: 0, Weights);
             foreach ((string parameter, double[] values) in expected.Parameters)
@@ -180,7 +241,8 @@ public sealed class PyTorchLayerTests
             "layer-normalization" => new LayerNormalizationDefinition(),
             "residual" => new ResidualDefinition(
                 [new DenseDefinition(expected.Inputs) { Activation = new TanhDefinition() }]),
-            _ => new BatchNormalizationDefinition(),
+            _ => s_imageLayers.GetValueOrDefault(
+                expected.Name, new BatchNormalizationDefinition()),
         };
 
         private ParameterView ViewOf(string parameter) => Network.Layout.Views.Single(

@@ -10,6 +10,55 @@ public sealed class GradientCheckTests
 {
     private const double Tolerance = 2e-4;
 
+    private static readonly Dictionary<string, LayerDefinition> s_imageLayers = new()
+    {
+        ["convolution-2d"] = new ConvolutionDefinition(2, 5, Extent.Square(3))
+        {
+            Padding = Padding.Same, Activation = new TanhDefinition(),
+        },
+        ["strided"] = new ConvolutionDefinition(2, 6, new(3, 2))
+        {
+            Stride = new(2, 3), Dilation = new(1, 2), Padding = Padding.Of(1, 1), Groups = 2,
+        },
+        ["depthwise"] = new ConvolutionDefinition(2, 4, Extent.Square(3))
+        {
+            Padding = Padding.Same, Groups = 4, Bias = false,
+        },
+        ["convolution-1d"] = new ConvolutionDefinition(1, 5, new(1, 3)) { Stride = new(1, 2) },
+        ["transposed"] = new ConvolutionDefinition(2, 6, Extent.Square(3))
+        {
+            IsTransposed = true, Stride = new(2, 2), Padding = Padding.Same, Groups = 2,
+        },
+        ["transposed-depthwise"] = new ConvolutionDefinition(2, 4, new(2, 3))
+        {
+            IsTransposed = true, Stride = new(2, 1), Groups = 4,
+        },
+        ["transposed-1d"] = new ConvolutionDefinition(1, 3, new(1, 4))
+        {
+            IsTransposed = true, Stride = new(1, 3), Padding = Padding.Of(0, 1),
+        },
+        ["max-pooling"] = new PoolingDefinition(2, PoolingRule.Max, Extent.Square(2))
+        {
+            Padding = Padding.Same,
+        },
+        ["overlapping-max-pooling"] = new PoolingDefinition(2, PoolingRule.Max, Extent.Square(3))
+        {
+            Stride = new(1, 2), Padding = Padding.Of(1, 1),
+        },
+        ["average-pooling"] = new PoolingDefinition(2, PoolingRule.Average, Extent.Square(3))
+        {
+            Stride = new(1, 2), Padding = Padding.Of(1, 1),
+        },
+        ["pooling-1d"] = new PoolingDefinition(1, PoolingRule.Max, new(1, 3)),
+        ["global-max-pooling"] = new GlobalPoolingDefinition(PoolingRule.Max),
+        ["global-average-pooling"] = new GlobalPoolingDefinition(PoolingRule.Average),
+        ["batch-normalization"] = new BatchNormalizationDefinition(),
+        ["group-normalization"] = new GroupNormalizationDefinition(2),
+        ["plain-group-normalization"] = new GroupNormalizationDefinition(4) { Affine = false },
+        ["upsampling"] = new UpsamplingDefinition(2, new(2, 3)),
+        ["upsampling-1d"] = new UpsamplingDefinition(1, new(1, 2)),
+    };
+
     public static TheoryData<string> Layers =>
     [
         "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "silu", "softmax", "dropout",
@@ -30,6 +79,31 @@ public sealed class GradientCheckTests
                 result.MaxRelativeError < Tolerance && result.Skipped == 0,
                 $"{name}: {result}");
             Assert.Equal(result.Length, result.Checked);
+        }
+    }
+
+    public static TheoryData<string> ImageLayers => [.. s_imageLayers.Keys];
+
+    [Theory]
+    [MemberData(nameof(ImageLayers))]
+    public void Every_layer_over_images_passes_between_two_dense_layers(string name)
+    {
+        LayerDefinition layer = s_imageLayers[name];
+        Shape shape = name.EndsWith("-1d", StringComparison.Ordinal)
+            ? Shape.Of(7, 4)
+            : Shape.Of(4, 5, 4);
+        using var trial = new Trial(
+            Shape.Of(3),
+            [
+                new DenseDefinition(shape.Count), new ReshapeDefinition(shape), layer,
+                new FlattenDefinition(), new DenseDefinition(2),
+            ],
+            rows: 5, microBatches: 2);
+        foreach (TensorGradientCheck result in Run(trial, elements: 60))
+        {
+            Assert.True(
+                result.MaxRelativeError < Tolerance && result.Skipped == 0,
+                $"{name}: {result}");
         }
     }
 

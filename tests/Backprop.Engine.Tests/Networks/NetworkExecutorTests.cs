@@ -13,6 +13,28 @@ public sealed class NetworkExecutorTests
     /// <summary>All layers, odd widths, wide enough that the pool shares the work.</summary>
     internal static LayerDefinition[] EveryLayer { get; } =
     [
+        new ReshapeDefinition(Shape.Of(7, 3, 1)),
+        new ConvolutionDefinition(2, 33, Extent.Square(3))
+        {
+            Padding = Padding.Same, Activation = new ReluDefinition(),
+        },
+        new ResidualDefinition(
+            [
+                new ConvolutionDefinition(2, 33, Extent.Square(3)) { Padding = Padding.Same },
+                new BatchNormalizationDefinition(),
+                new SiluDefinition(),
+            ]),
+        new PoolingDefinition(2, PoolingRule.Max, Extent.Square(2)) { Padding = Padding.Same },
+        new GroupNormalizationDefinition(3),
+        new UpsamplingDefinition(2, Extent.Square(2)),
+        new ConvolutionDefinition(2, 33, Extent.Square(3)) { Padding = Padding.Same, Groups = 33 },
+        new PoolingDefinition(2, PoolingRule.Average, Extent.Square(3)) { Stride = new(2, 2) },
+        new ConvolutionDefinition(2, 24, Extent.Square(3))
+        {
+            IsTransposed = true, Stride = new(2, 2), Activation = new TanhDefinition(),
+        },
+        new ReshapeDefinition(Shape.Of(28, 18)),
+        new ConvolutionDefinition(1, 20, new(1, 5)) { Padding = Padding.Same, Groups = 2 },
         new FlattenDefinition(),
         new DenseDefinition(531) { Activation = new GeluDefinition() },
         new LayerNormalizationDefinition(),

@@ -31,6 +31,10 @@ internal static class ImageLayerSchema
         "shape", new ListKind<long>(Kinds.Count, "an array of dimensions"),
         "the new dimensions, outermost first: `[28, 28, 1]`");
 
+    private static readonly Key<long> NormalizedGroups = Key.Required(
+        "groups", Kinds.Count,
+        "groups of channels; one for each channel is instance normalization");
+
     private static readonly SlidingKeys Images = new(2);
 
     private static readonly SlidingKeys Sequences = new(1);
@@ -61,6 +65,19 @@ internal static class ImageLayerSchema
             + "no part in it."),
         Global(PoolingRule.Max, "The largest value of each channel of an image or a sequence."),
         Global(PoolingRule.Average, "The mean of each channel of an image or a sequence."),
+        new(
+            "group-normalization", "Brings groups of the channels of each sample to mean 0 and "
+            + "variance 1, then scales and shifts each channel.",
+            [NormalizedGroups, LayerSchema.Epsilon, LayerSchema.Affine, LayerSchema.Name],
+            keys => new GroupNormalizationDefinition(keys.GetInt(NormalizedGroups))
+            {
+                Epsilon = keys.GetFloat(LayerSchema.Epsilon),
+                Affine = keys.Get(LayerSchema.Affine),
+                Name = keys.Get(LayerSchema.Name),
+            },
+            NormalizedGroups),
+        Upsampling(Images, "Makes images larger by repeating their pixels."),
+        Upsampling(Sequences, "Makes sequences longer by repeating their elements."),
         new(
             "reshape", "Reads a sample as one of another shape.", [Dimensions, LayerSchema.Name],
             BindReshape, Dimensions),
@@ -120,6 +137,14 @@ internal static class ImageLayerSchema
         [LayerSchema.Name],
         keys => new GlobalPoolingDefinition(rule) { Name = keys.Get(LayerSchema.Name) });
 
+    private static Section<LayerDefinition> Upsampling(SlidingKeys sliding, string meaning) => new(
+        $"upsampling-{sliding.Dimensions}d", meaning, [sliding.Factor, LayerSchema.Name],
+        keys => new UpsamplingDefinition(sliding.Dimensions, keys.Get(sliding.Factor))
+        {
+            Name = keys.Get(LayerSchema.Name),
+        },
+        sliding.Factor);
+
     private static LayerDefinition BindReshape(KeyValues keys)
     {
         int[] dimensions = [.. keys.Get(Dimensions).Select(number => (int)number)];
@@ -156,6 +181,8 @@ internal static class ImageLayerSchema
                 "what stands around the image: nothing (valid), as much as makes the output "
                 + "ceil(input / stride) large (same), or so many pixels on every side");
             Size = Key.Required("size", size, $"the windows' size{example}");
+            Factor = Key.Required(
+                "factor", size, $"how often each pixel stands in each direction{example}");
             PoolingStride = Key.Optional<Extent?>(
                 "stride", size.As(extent => (Extent?)extent), null, "the size",
                 "from a window to the next");
@@ -172,6 +199,8 @@ internal static class ImageLayerSchema
         public Key<Padding> Padding { get; }
 
         public Key<Extent> Size { get; }
+
+        public Key<Extent> Factor { get; }
 
         public Key<Extent?> PoolingStride { get; }
     }
