@@ -3,12 +3,19 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Benchmarks;
 
-/// <summary>The table of whole training steps of an MLP: forward, loss, backward, update, on a
-/// batch that is already there.</summary>
+/// <summary>The table of whole training steps of MLPs and of a convolutional network: forward, loss,
+/// backward, update, on a batch that is already there.</summary>
 internal static class StepTable
 {
     private static readonly int[][] s_models =
         [[784, 512, 512, 10], [784, 2048, 2048, 2048, 10]];
+
+    private static readonly Optimizer[] s_optimizers =
+        [new Momentum { LearningRate = 1e-3f }, new Adam { LearningRate = 1e-4f }];
+
+    // As for an MLP: the first layer's filters, the second's, two dense layers.
+    private const double CnnOperations = (2 * 2.0 * 28 * 28 * 9 * 32)
+        + (3 * 2.0 * ((14 * 14 * 9 * 32 * 64) + (7 * 7 * 64 * 128) + (128 * 10)));
 
     /// <summary>Prints the table.</summary>
     /// <param name="threads">Threads of ours; the peer has its own number.</param>
@@ -19,7 +26,7 @@ internal static class StepTable
         using var pool = new ComputePool(threads);
         Console.WriteLine($"{threads} thread(s)");
         Console.WriteLine(
-            "MLP                      optimizer  batch  micro-batches  median ms  of peak"
+            "network                  optimizer  batch  micro-batches  median ms  of peak"
             + (peer is null ? "" : "  peer ms  ratio"));
         foreach ((int[] widths, Optimizer optimizer, int rows, int microBatches) in Lines())
         {
@@ -32,22 +39,49 @@ internal static class StepTable
 
             peer?.Prepare($"step {optimizer.Name} {rows} {string.Join(' ', widths)}");
             using var step = new TrainingStep(widths, optimizer, rows, microBatches, pool);
-            Sampling sampling = Sampling.Of(() => step.Run(), threads, peer);
-            double speed = Operations(widths) * rows / sampling.MedianSeconds / 1e9;
-            string beside = peer is null
-                ? ""
-                : $"{sampling.PeerMedianSeconds * 1e3,9:F3}{sampling.Ratio,7:F2}";
-            Console.WriteLine(
-                $"{label}{sampling.MedianSeconds * 1e3,11:F3}"
-                + $"{speed / (sampling.Peak * threads),9:P0}{beside}");
+            PrintLine(label, step, Operations(widths) * rows, threads, peer);
         }
+
+        PrintCnn(pool, only, peer);
+    }
+
+    private static void PrintCnn(ComputePool pool, string only, Peer? peer)
+    {
+        const int Rows = 64;
+        foreach (Optimizer optimizer in s_optimizers)
+        {
+            foreach (int microBatches in (int[])[1, 8])
+            {
+                string label = $"{"CNN 28x28-32-64-128-10",-25}{optimizer.Name,-9}"
+                    + $"{Rows,7}{microBatches,15}";
+                if (label.Contains(only, StringComparison.OrdinalIgnoreCase))
+                {
+                    peer?.Prepare($"cnn {optimizer.Name} {Rows}");
+                    using var step = new TrainingStep(
+                        TrainingStep.Cnn(), optimizer, Rows, microBatches, pool);
+                    PrintLine(label, step, CnnOperations * Rows, pool.Threads, peer);
+                }
+            }
+        }
+    }
+
+    private static void PrintLine(
+        string label, TrainingStep step, double operations, int threads, Peer? peer)
+    {
+        Sampling sampling = Sampling.Of(() => step.Run(), threads, peer);
+        double speed = operations / sampling.MedianSeconds / 1e9;
+        string beside = peer is null
+            ? ""
+            : $"{sampling.PeerMedianSeconds * 1e3,9:F3}{sampling.Ratio,7:F2}";
+        Console.WriteLine(
+            $"{label}{sampling.MedianSeconds * 1e3,11:F3}"
+            + $"{speed / (sampling.Peak * threads),9:P0}{beside}");
     }
 
     private static IEnumerable<(int[] Widths, Optimizer Optimizer, int Rows, int MicroBatches)>
         Lines() =>
         from widths in s_models
-        from optimizer in (Optimizer[])
-            [new Momentum { LearningRate = 1e-3f }, new Adam { LearningRate = 1e-4f }]
+        from optimizer in s_optimizers
         from rows in widths[1] > 512 ? (int[])[256] : [32, 64, 128, 256, 1024]
         from microBatches in (int[])[1, 8]
         select (widths, optimizer, rows, microBatches);

@@ -8,8 +8,8 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Benchmarks;
 
-/// <summary>A whole training step of an MLP with ReLU: forward, loss, backward, update, on a batch
-/// that is already there.</summary>
+/// <summary>A whole training step of a classifier: forward, loss, backward, update, on a batch that
+/// is already there.</summary>
 internal sealed class TrainingStep : IDisposable
 {
     /// <summary>The network of most tables: images of 28 x 28 to ten classes.</summary>
@@ -26,7 +26,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly PieceSums[] _sums;
     private long _step;
 
-    /// <summary>Makes the network and the batch.</summary>
+    /// <summary>Makes an MLP with ReLU, and the batch.</summary>
     /// <param name="widths">Features, the outputs of every hidden layer, and classes.</param>
     /// <param name="optimizer">How the weights move.</param>
     /// <param name="rows">Rows of the batch.</param>
@@ -34,15 +34,20 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="pool">The threads.</param>
     public TrainingStep(
         int[] widths, Optimizer optimizer, int rows, int microBatches, ComputePool pool)
+        : this(Mlp(widths), optimizer, rows, microBatches, pool)
     {
-        (int features, int classes) = (widths[0], widths[^1]);
-        var relu = new ReluDefinition();
-        Network network = Network.Build(
-            Shape.Of(features),
-            [
-                .. widths[1..^1].Select(width => new DenseDefinition(width) { Activation = relu }),
-                new DenseDefinition(classes),
-            ]);
+    }
+
+    /// <summary>Makes the batch for a network, one output of which is a class.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="optimizer">How the weights move.</param>
+    /// <param name="rows">Rows of the batch.</param>
+    /// <param name="microBatches">How many parts the batch is computed in.</param>
+    /// <param name="pool">The threads.</param>
+    public TrainingStep(
+        Network network, Optimizer optimizer, int rows, int microBatches, ComputePool pool)
+    {
+        (int features, int classes) = (network.InputShape.Count, network.OutputShape.Count);
         ParameterLayout layout = Layout = network.Layout;
         _optimizer = optimizer;
         _microBatches = new MicroBatches(rows, microBatches);
@@ -71,6 +76,36 @@ internal sealed class TrainingStep : IDisposable
 
     /// <summary>The network's parameters.</summary>
     public ParameterLayout Layout { get; }
+
+    /// <summary>An MLP with ReLU.</summary>
+    public static Network Mlp(int[] widths)
+    {
+        var relu = new ReluDefinition();
+        return Network.Build(
+            Shape.Of(widths[0]),
+            [
+                .. widths[1..^1].Select(width => new DenseDefinition(width) { Activation = relu }),
+                new DenseDefinition(widths[^1]),
+            ]);
+    }
+
+    /// <summary>A small convolutional network in the manner of LeNet: images of 28 x 28, twice 3 x
+    /// 3 filters with ReLU and pooling by twos, a dense layer of 128, ten classes.</summary>
+    public static Network Cnn()
+    {
+        var relu = new ReluDefinition();
+        return Network.Build(Shape.Of(28, 28), [Filters(32), Pool(), Filters(64), Pool(),
+            new FlattenDefinition(),
+            new DenseDefinition(128) { Activation = relu }, new DenseDefinition(10)]);
+
+        LayerDefinition Filters(int count) => new ConvolutionDefinition(2, count, Extent.Square(3))
+        {
+            Padding = Padding.Same, Activation = relu,
+        };
+
+        static LayerDefinition Pool() =>
+            new PoolingDefinition(2, PoolingRule.Max, Extent.Square(2));
+    }
 
     /// <summary>One step.</summary>
     /// <param name="listener">Hears of the new weights.</param>

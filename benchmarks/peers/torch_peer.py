@@ -8,6 +8,7 @@ Reads lines, and answers each with one:
     about                                   version, threads, BLAS
     product KIND M N K                      "ready": the product is prepared and warm
     step OPTIMIZER ROWS WIDTH WIDTH ...     "ready": a training step of an MLP of these widths
+    cnn OPTIMIZER ROWS                      "ready": a step of the small convolutional network
     run REPEATS                             seconds of one repetition, after one that is not timed
 
 Time of one thread is the processor's, of several the clock's, as the benchmarks' own.
@@ -57,20 +58,29 @@ def product(kind, m, n, k):
     return lambda: torch.mm(a, b, out=c)
 
 
-def step(optimizer_name, rows, widths, foreach):
-    """A training step on a batch that is already there."""
-    torch.manual_seed(1)
+def mlp(widths):
     layers = []
     for inputs, outputs in zip(widths, widths[1:]):
         layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*layers[:-1])
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def cnn():
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(64 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10))
+
+
+def step(optimizer_name, model, features, classes, foreach):
+    """A training step on a batch that is already there."""
     optimizer = {
         "momentum": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, foreach=foreach),
         "adam": lambda p: torch.optim.Adam(p, lr=1e-4, foreach=foreach),
     }[optimizer_name](model.parameters())
     loss = torch.nn.CrossEntropyLoss()
-    features = torch.rand(rows, widths[0])
-    targets = torch.arange(rows) % widths[-1]
+    targets = torch.arange(len(features)) % classes
 
     def run():
         optimizer.zero_grad(set_to_none=True)
@@ -96,19 +106,32 @@ def warm(work):
     return min(seconds(work, 1) for _ in range(9))
 
 
+def fastest(optimizer, models, classes):
+    """Whichever model, and whichever of the two ways of updating, is faster."""
+    candidates = [
+        step(optimizer, model, features, classes, foreach)
+        for model, features in models for foreach in (False, True)
+    ]
+    return min(candidates, key=warm)
+
+
 def prepare(words):
+    torch.manual_seed(1)
     match words:
         case ["product", kind, *sizes]:
             work = product(kind, *map(int, sizes))
             warm(work)
             return work
         case ["step", optimizer, rows, *widths]:
-            # Whichever of the two ways of updating is faster for this model.
-            candidates = [
-                step(optimizer, int(rows), list(map(int, widths)), foreach)
-                for foreach in (False, True)
-            ]
-            return min(candidates, key=warm)
+            widths = list(map(int, widths))
+            features = torch.rand(int(rows), widths[0])
+            return fastest(optimizer, [(mlp(widths), features)], widths[-1])
+        case ["cnn", optimizer, rows]:
+            # Either order of channels in memory: which is faster depends on version and machine.
+            images = torch.rand(int(rows), 1, 28, 28)
+            last = torch.channels_last
+            models = [(cnn(), images), (cnn().to(memory_format=last), images.to(memory_format=last))]
+            return fastest(optimizer, models, 10)
     raise ValueError(f"not understood: {' '.join(words)}")
 
 

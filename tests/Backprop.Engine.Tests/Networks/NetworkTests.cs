@@ -119,7 +119,36 @@ public sealed class NetworkTests
     public static TheoryData<string, LayerDefinition> Unsuitable => new()
     {
         { "put a flatten layer before it", new DenseDefinition(3) },
-        { "put a flatten layer before it", new BatchNormalizationDefinition() },
+        { "input is of shape 4x2: a reshape layer", Convolution(1) with { Dimensions = 3 } },
+        { "has 0 filters in 1 groups; 1 is the least", Convolution(0) },
+        { "has 1 input channels and 3 filters in 2 groups", Convolution(3) with { Groups = 2 } },
+        {
+            "a padding of 3, but its windows span 3",
+            Convolution(1) with { Padding = Padding.Of(3, 3) }
+        },
+        {
+            "span 5 rows, with a padding of 0 and 0, over an image of 4",
+            new ConvolutionDefinition(2, 1, Extent.Square(5))
+        },
+        { "a stride of 0", Convolution(1) with { Stride = new(0, 1) } },
+        {
+            "would have 9,000,000,000 weights",
+            Convolution(1_000_000_000) with { Padding = Padding.Same }
+        },
+        {
+            "would make an image of 4,294,967,292 rows",
+            Convolution(1) with
+            {
+                IsTransposed = true, Stride = new(int.MaxValue / 2, 1), Padding = Padding.Same,
+            }
+        },
+        {
+            "has 3 groups, and its input, of shape 4x2, has 2 channels",
+            new GroupNormalizationDefinition(3)
+        },
+        { "makes images of 4x2 larger by 0x1", new UpsamplingDefinition(2, new(0, 1)) },
+        { "would make 2x3, which are 6 numbers, of 4x2", new ReshapeDefinition(Shape.Of(2, 3)) },
+        { "one value of every channel", Flat(new GlobalPoolingDefinition(PoolingRule.Max)) },
         { "has 0 units; 1 is the least", Flat(new DenseDefinition(0)) },
         {
             "weights, of 8 inputs and 2,000,000,000 units",
@@ -137,6 +166,9 @@ public sealed class NetworkTests
             new ResidualDefinition([new FlattenDefinition()])
         },
     };
+
+    private static ConvolutionDefinition Convolution(int filters) =>
+        new(2, filters, Extent.Square(3));
 
     [Theory]
     [MemberData(nameof(Unsuitable))]
