@@ -17,8 +17,8 @@ public sealed class RunFileTests
     public void The_promised_runs_are_there() => Assert.Superset(
         new HashSet<string>
         {
-            "digits.conf", "fashion-mnist-mlp.conf", "iris.conf", "wine.conf", "concrete.conf",
-            "xor.conf", "moons.conf", "spirals.conf", "articles/two-two-two.conf",
+            "digits.conf", "digits-cnn.conf", "fashion-mnist-mlp.conf", "fashion-mnist-cnn.conf",
+            "iris.conf", "wine.conf", "concrete.conf", "xor.conf", "moons.conf", "spirals.conf", "articles/two-two-two.conf",
             "articles/two-two-two-10000.conf", "articles/descent-from-0.conf",
             "articles/descent-from-minus-4.conf", "articles/three-layer-teacher.conf",
             "articles/cross-entropy.conf", "articles/error-splitting.conf",
@@ -45,10 +45,12 @@ public sealed class RunFileTests
         Assert.InRange(planned.MemoryBytes, 1, 1L << 30);
     }
 
-    [Fact]
-    public void Fashion_mnist_has_the_network_it_says()
+    [Theory]
+    [InlineData("fashion-mnist-mlp.conf")]
+    [InlineData("fashion-mnist-cnn.conf")]
+    public void Fashion_mnist_has_the_network_it_says(string file)
     {
-        RunSpecification run = RunFiles.Read("fashion-mnist-mlp.conf");
+        RunSpecification run = RunFiles.Read(file);
         Assert.Equal(10, RunPlanner.BuildNetwork(run, Shape.Of(28, 28)).OutputShape.Count);
     }
 

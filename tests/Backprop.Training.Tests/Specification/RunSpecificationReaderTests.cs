@@ -89,6 +89,64 @@ public sealed class RunSpecificationReaderTests
     }
 
     [Fact]
+    public void Layers_over_images_are_read_with_their_defaults()
+    {
+        RunSpecification run = RunSpecificationReader.Read(
+            Least.Replace(
+                "model = [ { dense { units = 1 } } ]",
+                """
+                model = [
+                  { convolution-2d { filters = 32, kernel = 3, padding = same, activation = relu } }
+                  { convolution-2d {
+                    filters = 8, kernel = [3, 2], stride = 2, padding = [1, 0], dilation = [1, 2]
+                    groups = 4, bias = false
+                  } }
+                  { convolution-1d { filters = 5, kernel = 3, padding = 1, stride = 2 } }
+                  { transposed-convolution-2d { filters = 4, kernel = 2, stride = 2 } }
+                  { max-pooling-2d { size = 2 } }
+                  { average-pooling-2d { size = 3, stride = 2, padding = same } }
+                  { max-pooling-1d = 4 }
+                  global-average-pooling
+                  { group-normalization { groups = 4, affine = false } }
+                  { upsampling-2d = [2, 3] }
+                  { reshape = [4, 4, 2] }
+                ]
+                """, StringComparison.Ordinal),
+            "images.conf");
+        Assert.Equal(
+            [
+                new ConvolutionDefinition(2, 32, Extent.Square(3))
+                {
+                    Padding = Padding.Same, Activation = new ReluDefinition(),
+                },
+                new ConvolutionDefinition(2, 8, new Extent(3, 2))
+                {
+                    Stride = Extent.Square(2), Padding = Padding.Of(1, 0),
+                    Dilation = new Extent(1, 2), Groups = 4, Bias = false,
+                },
+                new ConvolutionDefinition(1, 5, new Extent(1, 3))
+                {
+                    Padding = Padding.Of(0, 1), Stride = new Extent(1, 2),
+                },
+                new ConvolutionDefinition(2, 4, Extent.Square(2))
+                {
+                    IsTransposed = true, Stride = Extent.Square(2),
+                },
+                new PoolingDefinition(2, PoolingRule.Max, Extent.Square(2)),
+                new PoolingDefinition(2, PoolingRule.Average, Extent.Square(3))
+                {
+                    Stride = Extent.Square(2), Padding = Padding.Same,
+                },
+                new PoolingDefinition(1, PoolingRule.Max, new Extent(1, 4)),
+                new GlobalPoolingDefinition(PoolingRule.Average),
+                new GroupNormalizationDefinition(4) { Affine = false },
+                new UpsamplingDefinition(2, new Extent(2, 3)),
+                new ReshapeDefinition(Shape.Of(4, 4, 2)),
+            ],
+            run.Layers.Select(layer => layer.Value));
+    }
+
+    [Fact]
     public void What_is_not_said_has_its_default()
     {
         RunSpecification run = RunSpecificationReader.Read(Least, "least.conf");
@@ -176,6 +234,25 @@ public sealed class RunSpecificationReaderTests
         "transport.weights: unknown key")]
     [InlineData("epochs = 3", "epochs = 3, workers { max = 5000 }",
         "workers.max: expected an integer from 1 to 4096, found '5000'")]
+    [InlineData("dense { units = 1 }", "convolution-2d { filters = 4 }",
+        "model[0].convolution-2d.kernel: is missing")]
+    [InlineData("dense { units = 1 }", "convolution-2d { filters = 4, kernel = [3] }",
+        "kernel: expected an integer, at least 1, or two of them, found an array")]
+    [InlineData("dense { units = 1 }", "convolution-1d { filters = 4, kernel = [3, 3] }",
+        "kernel: expected an integer, at least 1, found an array")]
+    [InlineData("dense { units = 1 }", "convolution-2d { filters = 4, kernel = 3, padding = sane }",
+        "padding: expected same, valid, or an integer, at least 0, or two of them, found 'sane'")]
+    [InlineData("dense { units = 1 }", "convolution-2d { filters = 4, kernel = 3, padding = -1 }",
+        "padding: expected an integer, at least 0")]
+    [InlineData("dense { units = 1 }", "convolution-2d { filters = 4, kernel = 3, stride = [1, 0] }",
+        "stride[1]: expected an integer, at least 1, found '0'")]
+    [InlineData("dense { units = 1 }",
+        "convolution-2d { filters = 4, kernel = 3, bias = false, bias-init = zeros }",
+        "there are no biases to start")]
+    [InlineData("dense { units = 1 }", "max-pooling-2d { size = 2, pading = 1 }",
+        "unknown key; did you mean 'padding'?")]
+    [InlineData("dense { units = 1 }", "reshape { shape = [100000, 100000] }",
+        "shape: a shape has at most 8 dimensions")]
     [InlineData("generated { xor {} }", "idx { images = \"https://h/a.gz\", labels = b }",
         "data.train.idx.images: 'https://h/a.gz' is no URL of a file: a URL needs the SHA-256")]
     [InlineData("generated { xor {} }", "idx { images = [a, \"s3://h/a.gz\"], labels = [b, c] }",
