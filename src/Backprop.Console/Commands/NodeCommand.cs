@@ -100,7 +100,8 @@ internal static class NodeCommand
         {
             TimeSpan deadline = node.Cluster.JoinDeadline;
             long began = TimeProvider.System.GetTimestamp();
-            while (await StayAsync(node, deadline, began, environment, interruption.Token)
+            NodeConfiguration staying = node;
+            while (await StayAsync(staying, deadline, began, environment, interruption.Token)
                 is { } ending)
             {
                 if (!ending.MayReturn)
@@ -116,6 +117,13 @@ internal static class NodeCommand
                     deadline = node.Cluster.RejoinDeadline;
                     began = TimeProvider.System.GetTimestamp();
                 }
+
+                staying = ending.Founds
+                    ? node with
+                    {
+                        Cluster = Founding.By(node.Member.ResolveAddress(), node.Cluster),
+                    }
+                    : node;
             }
         }
         catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)

@@ -65,6 +65,7 @@ internal sealed class ClusterEntry(
         TimeSpan deadline, long began, Task<NodeEnding> ending, CancellationToken cancellation)
     {
         TimeSpan attempt = TimeProvider.System.GetElapsedTime(began) + s_attempt;
+        bool wasLoneFounder = false;
         Address self = _cluster.SelfAddress;
         _cluster.JoinSeedNodes(node.Cluster.Join.IsEmpty
             ? [self, .. await OthersAsync(cancellation)]
@@ -85,12 +86,22 @@ internal sealed class ClusterEntry(
 
             if (TimeProvider.System.GetElapsedTime(began) >= attempt)
             {
-                (bool isAnyThere, string whyNot) = await ProbeAsync();
-                if (!IsWelcomed && isAnyThere)
+                (HashSet<NodeAddress> answering, string whyNot) = await ProbeAsync();
+                if (answering.Count > 0 && !IsWelcomed)
                 {
-                    return new NodeEnding(whyNot, MayReturn: true, HadJoined: false);
+                    return new NodeEnding(
+                        whyNot, MayReturn: true, HadJoined: false,
+                        Founds: IsCoordinator && Founding.IsUpTo(Self, node.Cluster, answering));
                 }
 
+                if (answering.Count > 0 && IsLoneFounder && wasLoneFounder)
+                {
+                    return new NodeEnding(
+                        $"nobody has joined what this node has founded: {whyNot}",
+                        MayReturn: true, HadJoined: false);
+                }
+
+                wasLoneFounder = IsLoneFounder;
                 attempt += s_attempt;
             }
 
@@ -101,6 +112,16 @@ internal sealed class ClusterEntry(
     }
 
     private bool IsWelcomed => !_cluster.State.Members.IsEmpty;
+
+    private bool IsCoordinator => node.Member.Roles.HasFlag(NodeRoles.Coordinator);
+
+    // Others may have a cluster that this node did not hear of in time.
+    private bool IsLoneFounder => IsWelcomed && node.Cluster.Coordinators > 1 && IsCoordinator
+        && _cluster.State.Members.Count(
+            one => one.HasRole(RoleNames.Of(NodeRoles.Coordinator))) == 1;
+
+    private NodeAddress Self =>
+        new(_cluster.SelfAddress.Host, _cluster.SelfAddress.Port!.Value);
 
     // Clusters do not merge: who founds one while others are in the old one has lost them.
     private async Task<Address[]> OthersAsync(CancellationToken cancellation)
@@ -162,20 +183,20 @@ internal sealed class ClusterEntry(
         }
     }
 
-    // Whether another node answers where this one is to join, and what each address says.
-    private async Task<(bool IsAnyThere, string WhyNot)> ProbeAsync()
+    // Which other nodes answer where this one is to join, and what each address says.
+    private async Task<(HashSet<NodeAddress> Answering, string WhyNot)> ProbeAsync()
     {
-        bool isAnyThere = false;
-        var reasons = new List<string>();
-        foreach (NodeAddress address in node.Cluster.Join)
+        NodeAddress[] others = [.. node.Cluster.Join.Distinct().Where(one => one != Self)];
+        if (others.Length == 0)
         {
-            string? failure = await FailureAsync(address);
-            isAnyThere |= failure is null
-                && !AddressOf(system, address).Equals(_cluster.SelfAddress);
-            reasons.Add(failure ?? $"{address} answers, but has not let this node in");
+            return ([], "no other node to join it at is configured");
         }
 
-        return (isAnyThere, string.Join("; ", reasons));
+        string?[] failures = await Task.WhenAll(others.Select(FailureAsync));
+        return (
+            [.. others.Where((_, i) => failures[i] is null)],
+            string.Join("; ", others.Select(
+                (one, i) => failures[i] ?? $"{one} answers, but has not let this node in")));
     }
 
     // Why an address cannot be connected to; null: it can.

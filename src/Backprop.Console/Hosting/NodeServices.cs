@@ -168,8 +168,8 @@ internal static class NodeServices
                 BindPort = node.Member.BindPort,
                 Roles = node.Member.Roles,
                 Coordinators = node.Cluster.Coordinators,
-                MayFound = node.Cluster.Join.IsEmpty
-                    || node.Cluster.Join[0] == new NodeAddress(address, node.Member.Port),
+                MayFound = Founding.IsBy(
+                    new NodeAddress(address, node.Member.Port), node.Cluster.Join),
                 AcceptablePause = node.Cluster.AcceptablePause,
                 StableAfter = node.Cluster.StableAfter,
                 LeavingDeadline = node.Member.ShutdownGrace,

@@ -53,6 +53,10 @@ public sealed record MemberConfiguration(
     /// <see cref="AutoHost"/>.</summary>
     /// <exception cref="NodeConfigurationException">This machine's name has no address.</exception>
     public string ResolveHost() => Host == AutoHost ? MachineName.Resolve() : Host;
+
+    /// <summary>Where others reach its control messages. As <see cref="ResolveHost"/>.</summary>
+    /// <exception cref="NodeConfigurationException">This machine's name has no address.</exception>
+    public NodeAddress ResolveAddress() => new(ResolveHost(), Port);
 }
 
 /// <summary>A node's tensor links.</summary>
