@@ -1,3 +1,4 @@
+using Backprop.Engine;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
