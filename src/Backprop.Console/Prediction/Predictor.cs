@@ -54,7 +54,7 @@ internal static class Predictor
             (preparation with { Targets = Normalization.None }).Apply(raw);
         int width = network.OutputShape.Count;
         using var batch = new Batch(
-            Rows, samples.FeatureShape.Count, loss.TargetWidth(width));
+            Rows, samples.FeatureShape.Count, loss.TargetWidth(network.OutputShape));
         var outputs = new float[Rows * width];
         var predictions = ImmutableArray.CreateBuilder<SamplePrediction>();
         for (long first = 0; first < samples.Count; first += Rows)

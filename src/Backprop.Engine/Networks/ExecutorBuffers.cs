@@ -31,6 +31,7 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
             Scratch = Allocate(ScratchFloats(plan), maxRows, "scratch");
             Arriving = Allocate(plan.AccumulatedWidth, maxRows, "gradients");
             RowLosses = Allocate(1, maxRows, "losses")!;
+            PositionLosses = Allocate(PositionsOf(plan), maxRows, "losses")!;
         }
         catch
         {
@@ -57,10 +58,13 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     /// <summary>[rows].</summary>
     public AlignedBuffer RowLosses { get; }
 
+    /// <summary>[rows, positions]: the losses of the positions of sequences.</summary>
+    public AlignedBuffer PositionLosses { get; }
+
     /// <summary>What the constructor would allocate, in bytes.</summary>
     public static long Bytes(ExecutionPlan plan, int maxRows, int maxMicroBatches)
     {
-        long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L;
+        long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L + PositionsOf(plan);
         long aMicroBatch = 0;
         for (int index = 0; index < plan.Nodes.Length; index++)
         {
@@ -97,6 +101,9 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
                 outputs, plan.HasGradient(index) ? outputs : 0, layer.SavedPerRow,
                 layer.SavedPerMicroBatch);
     }
+
+    private static int PositionsOf(ExecutionPlan plan) =>
+        Sequences.Positions(plan.Nodes[^1].Layer.OutputShape);
 
     private static int ScratchFloats(ExecutionPlan plan) =>
         plan.Nodes.Max(node => node.RunsBackward ? node.Layer.ScratchPerRow : 0);

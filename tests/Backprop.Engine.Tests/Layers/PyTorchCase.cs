@@ -10,6 +10,7 @@ internal sealed record PyTorchCase
     {
         Name = json.GetProperty("name").GetString()!;
         Rows = json.GetProperty("x").GetArrayLength();
+        Shape = ShapeOfRow(json.GetProperty("x")[0]);
         X = json.GetProperty("x").Doubles();
         Dy = json.GetProperty("dy").Doubles();
         Y = json.GetProperty("y").Doubles();
@@ -24,6 +25,9 @@ internal sealed record PyTorchCase
     public string Name { get; }
 
     public int Rows { get; }
+
+    /// <summary>The shape of one row of <see cref="X"/>.</summary>
+    public Shape Shape { get; }
 
     public int Inputs => X.Length / Rows;
 
@@ -43,9 +47,20 @@ internal sealed record PyTorchCase
 
     public Dictionary<string, double[]> StatisticsAfter { get; }
 
-    public static PyTorchCase Named(string name) => new(
-        Fixture.Load("layers.json").GetProperty("cases").EnumerateArray()
+    /// <summary>The case of that name.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="file">The fixture that has it.</param>
+    public static PyTorchCase Named(string name, string file = "layers.json") => new(
+        Fixture.Load(file).GetProperty("cases").EnumerateArray()
             .Single(entry => entry.GetProperty("name").GetString() == name));
+
+    private static Shape ShapeOfRow(JsonElement row)
+    {
+        int length = row.GetArrayLength();
+        return row[0].ValueKind == JsonValueKind.Array
+            ? Shape.Of(length, row[0].GetArrayLength())
+            : Shape.Of(length);
+    }
 
     private static Dictionary<string, double[]> Tensors(JsonElement json) =>
         json.EnumerateObject().ToDictionary(entry => entry.Name, entry => entry.Value.Doubles());
