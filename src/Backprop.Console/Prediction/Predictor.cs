@@ -42,6 +42,12 @@ internal static class Predictor
     public static ImmutableArray<SamplePrediction> Predict(
         ModelFile file, IDataset raw, int threads)
     {
+        if (file.Specification.Data.Train.Value is DataSource.Text)
+        {
+            throw new MistakeException(
+                "the network was trained on a text: backprop generate has it go on with one");
+        }
+
         ModelHeader header = file.Model.Header;
         Network network = file.NetworkFor(raw.FeatureShape, raw.Source);
         DataPreparation preparation = file.Preparation;

@@ -129,8 +129,8 @@ public sealed unsafe class EmbeddingLayer : Layer
         }
     }
 
-    /// <summary>The first number of a span that is no token; null: all are.</summary>
-    internal int? FirstStranger(ReadOnlySpan<float> tokens)
+    /// <summary>Where in a span the first number stands that is no token; null: all are.</summary>
+    public int? FirstStranger(ReadOnlySpan<float> tokens)
     {
         for (int i = 0; i < tokens.Length; i++)
         {
