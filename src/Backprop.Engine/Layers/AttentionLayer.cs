@@ -34,6 +34,9 @@ internal sealed unsafe class AttentionLayer : Layer
     }
 
     /// <inheritdoc/>
+    public override bool LooksAhead => !_isCausal;
+
+    /// <inheritdoc/>
     public override int SavedPerRow => Statistics * _heads.Queries * _heads.Positions;
 
     /// <inheritdoc/>
