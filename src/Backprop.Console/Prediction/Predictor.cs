@@ -34,6 +34,7 @@ internal static class Predictor
     public static ImmutableArray<SamplePrediction> Predict(
         ModelFile file, string input, int threads)
     {
+        RequireSamples(file);
         using IDataset raw = Open(file, input);
         return Predict(file, raw, threads);
     }
@@ -42,12 +43,7 @@ internal static class Predictor
     public static ImmutableArray<SamplePrediction> Predict(
         ModelFile file, IDataset raw, int threads)
     {
-        if (file.Specification.Data.Train.Value is DataSource.Text)
-        {
-            throw new MistakeException(
-                "the network was trained on a text: backprop generate has it go on with one");
-        }
-
+        RequireSamples(file);
         ModelHeader header = file.Model.Header;
         Network network = file.NetworkFor(raw.FeatureShape, raw.Source);
         DataPreparation preparation = file.Preparation;
@@ -77,6 +73,15 @@ internal static class Predictor
         }
 
         return predictions.ToImmutable();
+    }
+
+    private static void RequireSamples(ModelFile file)
+    {
+        if (file.Specification.Data.Train.Value is DataSource.Text)
+        {
+            throw new MistakeException(
+                "the network was trained on a text: backprop generate has it go on with one");
+        }
     }
 
     private static IDataset Open(ModelFile file, string input)
