@@ -26,8 +26,8 @@ public sealed class TextFormatTests : IDisposable
         Assert.Equal([TextFormat.Unknown, "a", "b", "c"], target.Classes.ToArray());
         Assert.Equal((3, 3), (target.Positions, target.Width));
         Assert.Equal(2, text.Count);
-        Assert.Equal(([1, 2, 3], [2, 3, 1]), Sample(text, 0));
-        Assert.Equal(([1, 2, 3], [2, 3, 1]), Sample(text, 1));
+        AssertSample([1, 2, 3], [2, 3, 1], text, 0);
+        AssertSample([1, 2, 3], [2, 3, 1], text, 1);
     }
 
     [Theory]
@@ -41,8 +41,7 @@ public sealed class TextFormatTests : IDisposable
         using IDataset text = Open(
             "abcabcab", new() { Path = "", Length = length, Stride = stride });
         Assert.Equal(count, text.Count);
-        (_, float[] targets) = Sample(text, count - 1);
-        Assert.All(targets, token => Assert.InRange(token, 1, 3));
+        Assert.All(text.Targets(count - 1), token => Assert.InRange(token, 1, 3));
     }
 
     [Fact]
@@ -56,8 +55,8 @@ public sealed class TextFormatTests : IDisposable
             new DataSource.Text(new() { Path = path, Length = 1, From = 0.8 }), train);
         Assert.Equal(
             [TextFormat.Unknown, "x", "y"],
-            Samples.ClassesOf(validation));
-        Assert.Equal(([0], [2]), Sample(validation, 0));
+            validation.Classes());
+        AssertSample([0], [2], validation, 0);
     }
 
     [Fact]
@@ -66,12 +65,12 @@ public sealed class TextFormatTests : IDisposable
         using IDataset characters = Open("a—🐳a", new() { Path = "", Length = 3 });
         Assert.Equal(
             [TextFormat.Unknown, "a", "—", "🐳"],
-            Samples.ClassesOf(characters));
-        Assert.Equal(([1, 2, 3], [2, 3, 1]), Sample(characters, 0));
+            characters.Classes());
+        AssertSample([1, 2, 3], [2, 3, 1], characters, 0);
         using IDataset bytes =
             Open("a—", new() { Path = "", Length = 3, Tokens = TextTokens.Bytes });
         Assert.Equal(256, Assert.IsType<TargetSchema.Class>(bytes.Target).Classes.Length);
-        Assert.Equal(([0x61, 0xE2, 0x80], [0xE2, 0x80, 0x94]), Sample(bytes, 0));
+        AssertSample([0x61, 0xE2, 0x80], [0xE2, 0x80, 0x94], bytes, 0);
     }
 
     [Theory]
@@ -120,13 +119,11 @@ public sealed class TextFormatTests : IDisposable
             () => ValidationSplit.Of(text, 1, 0.5, stratified: true));
     }
 
-    private static (float[] Features, float[] Targets) Sample(IDataset dataset, long sample)
+    private static void AssertSample(
+        float[] features, float[] targets, IDataset dataset, long sample)
     {
-        var features = new float[dataset.FeatureShape.Count];
-        var targets = new float[dataset.Target.Width];
-        dataset.ReadFeatures(sample, features);
-        dataset.ReadTarget(sample, targets);
-        return (features, targets);
+        Assert.Equal(features, dataset.Features(sample));
+        Assert.Equal(targets, dataset.Targets(sample));
     }
 
     private IDataset Open(string text, TextOptions options) =>
