@@ -4,8 +4,8 @@ using Backprop.Engine.Randomness;
 namespace Backprop.Console.Writing;
 
 /// <summary>Draws tokens by their logits: token i with probability e^(l[i] / temperature) over the
-/// sum of all, and at temperature 0 the first of the likeliest. What is drawn is a function of seed,
-/// place and logits.</summary>
+/// sum of all, and at temperature 0 the first of the likeliest. What is drawn is a function of
+/// seed, place and logits.</summary>
 /// <param name="seed">Names the randomness.</param>
 /// <param name="temperature">At least 0.</param>
 internal readonly struct TokenSampler(ulong seed, double temperature)

@@ -28,7 +28,8 @@ public sealed record TextOptions
     /// <summary>Tokens of a window.</summary>
     public int Length { get; init; } = 128;
 
-    /// <summary>Tokens from a window's first to the next's; null: as many as a window has.</summary>
+    /// <summary>Tokens from a window's first to the next's; null: as many as a window has.
+    /// </summary>
     public int? Stride { get; init; }
 
     /// <summary>Where the part begins that is read, as a fraction of the text's tokens.</summary>
@@ -69,7 +70,8 @@ public static class TextFormat
         RequireOptions(options);
         byte[] bytes = ReadAll(options.Path);
         Tokenization text = options.Tokens == TextTokens.Bytes
-            ? new Tokenization(Part([.. bytes.Select(value => (int)value)], options), ByteVocabulary)
+            ? new Tokenization(
+                Part([.. bytes.Select(value => (int)value)], options), ByteVocabulary)
             : Characters(options, Part(Decode(options.Path, bytes), options));
         return new TextDataset(options, text.Tokens, text.Vocabulary);
     }

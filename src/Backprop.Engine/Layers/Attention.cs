@@ -59,8 +59,8 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
         if (projected * input.Dimensions[0] > Shape.MaxCount)
         {
             throw new ArgumentException(
-                $"attention '{name}' reads rows of {input}, whose queries, keys and values are more "
-                + $"than {Shape.MaxCount:N0} numbers");
+                $"attention '{name}' reads rows of {input}, whose queries, keys and values are "
+                + $"more than {Shape.MaxCount:N0} numbers");
         }
 
         new DenseDefinition((int)projected) { Bias = Bias }.AddTo(builder, $"{name}.input");
@@ -84,8 +84,8 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
     }
 }
 
-/// <summary>How queries, keys and values lie side by side: a position has first the queries of every
-/// head, then the keys, then the values.</summary>
+/// <summary>How queries, keys and values lie side by side: a position has first the queries of
+/// every head, then the keys, then the values.</summary>
 /// <param name="Positions">Positions of a sequence.</param>
 /// <param name="Queries">Heads of queries.</param>
 /// <param name="Shared">Heads of keys, and as many of values; each serves a group of queries' heads

@@ -43,8 +43,8 @@ public sealed record SwiGluDefinition(int Units) : LayerDefinition
     }
 }
 
-/// <summary>y = silu(a)·b of rows, or positions of sequences, whose first half is a and whose second
-/// is b. dE/da = dE/dy·b·silu′(a), dE/db = dE/dy·silu(a).</summary>
+/// <summary>y = silu(a)·b of rows, or positions of sequences, whose first half is a and whose
+/// second is b. dE/da = dE/dy·b·silu′(a), dE/db = dE/dy·silu(a).</summary>
 public sealed unsafe class SwiGluLayer : Layer
 {
     internal SwiGluLayer(string name, Shape input)

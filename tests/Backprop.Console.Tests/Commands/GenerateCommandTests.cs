@@ -55,7 +55,8 @@ public sealed class GenerateCommandTests : IDisposable
             ExitCode.Mistake, "backprop generate", "predict", model, _scratch["text"]);
         string ahead = Train("""{ attention { heads = 2, causal = false } }""", steps: 1);
         CommandRun.Fails(
-            ExitCode.Mistake, "layer 'attention1' looks ahead", "generate", ahead, "--prompt", "a");
+            ExitCode.Mistake, "layer 'residual1.attention1' looks ahead", "generate", ahead,
+            "--prompt", "a");
     }
 
     [Fact]

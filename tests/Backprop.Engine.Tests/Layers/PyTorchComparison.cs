@@ -36,7 +36,10 @@ internal sealed class PyTorchComparison : IDisposable
         }
 
         // The loss's gradient is scaled by 1 / rows; the targets make up for it.
-        Batch = new Batch(expected.Rows, expected.Inputs, expected.Outputs) { Rows = expected.Rows };
+        Batch = new Batch(expected.Rows, expected.Inputs, expected.Outputs)
+        {
+            Rows = expected.Rows,
+        };
         Narrow(expected.X, 1, Batch.Features.Span);
         Narrow(expected.Dy, expected.Rows, Batch.Targets.Span);
         Work = new StepWork(Seed: 0, Step: 0, new MicroBatches(expected.Rows, 1));

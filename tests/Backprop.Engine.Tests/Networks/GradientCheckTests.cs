@@ -78,7 +78,7 @@ public sealed class GradientCheckTests
         "layer-normalization" => new LayerNormalizationDefinition(),
         "rms-normalization" => new RmsNormalizationDefinition(),
         "softmax" => new SoftmaxDefinition(),
-        // A bias of keys changes no softmax: its gradient is 0, and all that is compared is rounding.
+        // A bias of keys changes no softmax: its gradient is 0, and rounding would be compared.
         "attention" => new AttentionDefinition(2) { Bias = false },
         "full-attention" => new AttentionDefinition(2) { IsCausal = false, Bias = false },
         "shared-attention" => new AttentionDefinition(4) { KeyValueHeads = 2 },

@@ -82,7 +82,9 @@ internal static class LayerSchema
             k => new LeakyReluDefinition(k.GetFloat(Slope)) { Name = k.Get(Name) }, Slope),
         Plain("gelu", "x·Φ(x), exact.", () => new GeluDefinition()),
         Plain("silu", "x·sigmoid(x).", () => new SiluDefinition()),
-        Plain("softmax", "e^x over their sum, by sample, or by position of a sequence.", () => new SoftmaxDefinition()),
+        Plain(
+            "softmax", "e^x over their sum, by sample, or by position of a sequence.",
+            () => new SoftmaxDefinition()),
     ];
 
     public static Choice<ActivationDefinition> Activations { get; } =
@@ -110,8 +112,8 @@ internal static class LayerSchema
                     Epsilon = k.GetFloat(Epsilon), Momentum = k.Get(Momentum), Name = k.Get(Name),
                 }),
             new(
-                "layer-normalization", "Brings each sample, or each position of a sequence, to mean "
-                + "0 and variance 1, then scales and shifts it.", [Epsilon, Affine, Name],
+                "layer-normalization", "Brings each sample, or each position of a sequence, to "
+                + "mean 0 and variance 1, then scales and shifts it.", [Epsilon, Affine, Name],
                 k => new LayerNormalizationDefinition
                 {
                     Epsilon = k.GetFloat(Epsilon), Affine = k.Get(Affine), Name = k.Get(Name),
