@@ -5,8 +5,8 @@ using Backprop.Engine.Simd;
 namespace Backprop.Engine.Layers;
 
 /// <summary>Long short-term memory; Hochreiter and Schmidhuber, "Long short-term memory", 1997,
-/// with the forget gate of Gers et al., 2000. Gates in PyTorch's order: input, forget, cell, output.
-/// </summary>
+/// with the forget gate of Gers et al., 2000.
+/// Gates in PyTorch's order: input, forget, cell, output.</summary>
 /// <param name="Units">Numbers of the state.</param>
 public sealed record LstmDefinition(int Units) : RecurrentDefinition(Units)
 {

@@ -7,7 +7,8 @@ using Backprop.Engine.Threading;
 namespace Backprop.Engine.Layers;
 
 /// <summary>The softmax of each row, of sequences at each position: positive numbers that sum to 1.
-/// A network trained with softmax cross-entropy must not have one, as that loss takes logits.</summary>
+/// A network trained with softmax cross-entropy must not have
+/// one, as that loss takes logits.</summary>
 public sealed record SoftmaxDefinition : ActivationDefinition
 {
     /// <inheritdoc/>
