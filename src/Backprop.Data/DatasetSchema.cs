@@ -38,6 +38,9 @@ public static class DatasetSchema
 
     private static string Describe(TargetSchema target) => target switch
     {
+        TargetSchema.Class { Positions: > 1 } schema =>
+            $"at each of {schema.Positions} positions the classes "
+            + string.Join(", ", schema.Classes),
         TargetSchema.Class schema => $"the classes {string.Join(", ", schema.Classes)}",
         TargetSchema.Values schema => $"the values {string.Join(", ", schema.Names)}",
         _ => throw new InvalidOperationException($"unknown kind of target {target}"),

@@ -13,12 +13,16 @@ public abstract record TargetSchema
     /// <summary>Floats in a sample's target.</summary>
     public abstract int Width { get; }
 
-    /// <summary>One class a sample, stored as its index.</summary>
+    /// <summary>One class a sample, stored as its index; of sequences one a position.</summary>
     /// <param name="Classes">The classes' names, by index.</param>
     public sealed record Class(ImmutableArray<string> Classes) : TargetSchema
     {
+        /// <summary>Positions of a sample, each of which has a class: 1 where samples are no
+        /// sequences.</summary>
+        public int Positions { get; init; } = 1;
+
         /// <inheritdoc/>
-        public override int Width => 1;
+        public override int Width => Positions;
     }
 
     /// <summary>One or more real values a sample.</summary>

@@ -230,7 +230,7 @@ public sealed class InMemoryDataset : IDataset
                 throw new InvalidDatasetException(
                     Source, $"label {target} is out of range",
                     $"there are {classes} classes, so labels run from 0 to {classes - 1}",
-                    new DataPosition { Sample = i });
+                    new DataPosition { Sample = i / Target.Width });
             }
         }
     }

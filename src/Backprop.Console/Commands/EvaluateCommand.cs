@@ -108,6 +108,7 @@ internal static class EvaluateCommand
         yield return ProgressLines.Metrics(metrics);
         IEnumerable<string> tables = metrics switch
         {
+            { Perplexity: not null } => [],
             { Classification: ClassificationMetrics classes } => Classes(classes, width),
             { Regression: RegressionMetrics values } => Values(values, width),
             _ => [],

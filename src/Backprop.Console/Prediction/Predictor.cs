@@ -34,6 +34,7 @@ internal static class Predictor
     public static ImmutableArray<SamplePrediction> Predict(
         ModelFile file, string input, int threads)
     {
+        RequireSamples(file);
         using IDataset raw = Open(file, input);
         return Predict(file, raw, threads);
     }
@@ -42,6 +43,7 @@ internal static class Predictor
     public static ImmutableArray<SamplePrediction> Predict(
         ModelFile file, IDataset raw, int threads)
     {
+        RequireSamples(file);
         ModelHeader header = file.Model.Header;
         Network network = file.NetworkFor(raw.FeatureShape, raw.Source);
         DataPreparation preparation = file.Preparation;
@@ -54,7 +56,7 @@ internal static class Predictor
             (preparation with { Targets = Normalization.None }).Apply(raw);
         int width = network.OutputShape.Count;
         using var batch = new Batch(
-            Rows, samples.FeatureShape.Count, loss.TargetWidth(width));
+            Rows, samples.FeatureShape.Count, loss.TargetWidth(network.OutputShape));
         var outputs = new float[Rows * width];
         var predictions = ImmutableArray.CreateBuilder<SamplePrediction>();
         for (long first = 0; first < samples.Count; first += Rows)
@@ -71,6 +73,15 @@ internal static class Predictor
         }
 
         return predictions.ToImmutable();
+    }
+
+    private static void RequireSamples(ModelFile file)
+    {
+        if (file.Specification.Data.Train.Value is DataSource.Text)
+        {
+            throw new MistakeException(
+                "the network was trained on a text: backprop generate has it go on with one");
+        }
     }
 
     private static IDataset Open(ModelFile file, string input)

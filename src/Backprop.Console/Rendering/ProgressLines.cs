@@ -64,7 +64,10 @@ internal static class ProgressLines
         string loss = $"loss {NumberText.Short(metrics.Loss)}";
         if (metrics.Classification is ClassificationMetrics classes)
         {
-            return $"{loss} accuracy {NumberText.Percent(classes.Accuracy)}";
+            string hesitation = metrics.Perplexity is double perplexity
+                ? $" perplexity {NumberText.Short(perplexity)}"
+                : "";
+            return $"{loss}{hesitation} accuracy {NumberText.Percent(classes.Accuracy)}";
         }
 
         return metrics.Regression is RegressionMetrics values

@@ -118,6 +118,8 @@ internal sealed class ModelFile : IDisposable
                 new DataSource.Idx(options with { Classes = options.Classes ?? classes }),
             DataSource.Numpy { Options: NumpyOptions { Target: ArrayTarget.Class } options } =>
                 new DataSource.Numpy(options with { Classes = options.Classes ?? classes }),
+            DataSource.Text { Options: TextOptions options } =>
+                new DataSource.Text(options with { Vocabulary = options.Vocabulary ?? classes }),
             DataSource.Csv { Options: CsvOptions options } => new DataSource.Csv(options with
             {
                 Columns = Resolve(options.Columns),

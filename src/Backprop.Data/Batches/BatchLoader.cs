@@ -5,7 +5,7 @@ namespace Backprop.Data.Batches;
 /// <summary>How a sample's target is written into a batch.</summary>
 public enum TargetEncoding
 {
-    /// <summary>A class as its index, one float.</summary>
+    /// <summary>A class as its index, one float; of sequences one a position.</summary>
     ClassIndex,
 
     /// <summary>A class as one float for each class: 1 for its own, 0 for the others.</summary>
@@ -115,7 +115,10 @@ public sealed class BatchLoader
     private static int WidthOf(IDataset dataset, TargetEncoding encoding) =>
         (encoding, dataset.Target) switch
         {
-            (TargetEncoding.ClassIndex, TargetSchema.Class) => 1,
+            (TargetEncoding.ClassIndex, TargetSchema.Class target) => target.Width,
+            (_, TargetSchema.Class { Positions: > 1 }) => throw new InvalidDatasetException(
+                dataset.Source, "it has a class at every position, which cannot be values",
+                "use a loss for classes"),
             (TargetEncoding.OneHot, TargetSchema.Class target) => target.Classes.Length,
             (TargetEncoding.Values, TargetSchema.Values target) => target.Width,
             (TargetEncoding.Values, TargetSchema.Class { Classes.Length: 2 }) => 1,

@@ -6,7 +6,8 @@ namespace Backprop.Data.Preparation;
 /// weights are made from.</summary>
 public static class ClassCounts
 {
-    /// <summary>Counts the samples of each class, by class index.</summary>
+    /// <summary>Counts the samples of each class, by class index; of sequences the positions.
+    /// </summary>
     /// <exception cref="ArgumentException">The targets are not classes.</exception>
     public static ImmutableArray<long> Of(IDataset dataset)
     {
@@ -17,11 +18,14 @@ public static class ClassCounts
         }
 
         var counts = new long[target.Classes.Length];
-        float label = 0;
+        var labels = new float[target.Width];
         for (long sample = 0; sample < dataset.Count; sample++)
         {
-            dataset.ReadTarget(sample, new Span<float>(ref label));
-            counts[(int)label]++;
+            dataset.ReadTarget(sample, labels);
+            foreach (float label in labels)
+            {
+                counts[(int)label]++;
+            }
         }
 
         return [.. counts];

@@ -87,10 +87,13 @@ public sealed record ValidationSplit
 
     private static HashSet<long> Stratified(IDataset dataset, SampleOrder order, long held)
     {
-        if (dataset.Target is not TargetSchema.Class)
+        if (dataset.Target is not TargetSchema.Class { Positions: 1 })
         {
             throw new InvalidDatasetException(
-                dataset.Source, "its targets are values: there are no classes to stratify by",
+                dataset.Source,
+                dataset.Target is TargetSchema.Class
+                    ? "each sample has many classes: there is none to stratify by"
+                    : "its targets are values: there are no classes to stratify by",
                 "split it without stratification");
         }
 

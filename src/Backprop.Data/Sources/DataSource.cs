@@ -26,6 +26,10 @@ public abstract record DataSource
     /// <param name="Options">The files and how they are read.</param>
     public sealed record Numpy(NumpyOptions Options) : DataSource;
 
+    /// <summary>Windows of a text.</summary>
+    /// <param name="Options">The text and how it is read.</param>
+    public sealed record Text(TextOptions Options) : DataSource;
+
     /// <summary>A set that is computed.</summary>
     /// <param name="Options">Which one.</param>
     public sealed record Generated(GeneratedOptions Options) : DataSource;

@@ -23,6 +23,8 @@ public sealed class DataSourceOpener(
                 idx.Options with { Classes = idx.Options.Classes ?? classes }),
             DataSource.Numpy numpy => NumpyFormat.Open(
                 numpy.Options with { Classes = numpy.Options.Classes ?? classes }),
+            DataSource.Text text => TextFormat.Open(
+                text.Options with { Vocabulary = text.Options.Vocabulary ?? classes }),
             DataSource.Csv csv => CsvFormat.Open(ForColumnsOf(train, csv.Options)),
             DataSource.Generated generated => GeneratedDataset.Of(generated.Options),
             DataSource.Inline inline => new InMemoryDataset(
@@ -51,6 +53,8 @@ public sealed class DataSourceOpener(
                     files.Targets with { Path = PathOf(files.Targets.Path) })),
             ],
         }),
+        DataSource.Text { Options: var options } => new DataSource.Text(
+            options with { Path = PathOf(options.Path) }),
         DataSource.Csv { Options: var options } => new DataSource.Csv(
             options with { Paths = [.. options.Paths.Select(PathOf)] }),
         _ => source,

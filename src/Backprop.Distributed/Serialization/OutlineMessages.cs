@@ -66,7 +66,11 @@ internal static class OutlineMessages
         {
             case TargetSchema.Class classes:
                 names.Names_.Add(classes.Classes);
-                return new Wire.TargetSchema { Classes = names };
+                return new Wire.TargetSchema
+                {
+                    Classes = names,
+                    Positions = classes.Positions == 1 ? 0 : classes.Positions,
+                };
             case TargetSchema.Values values:
                 names.Names_.Add(values.Names);
                 return new Wire.TargetSchema { Values = names };
@@ -78,7 +82,10 @@ internal static class OutlineMessages
     private static TargetSchema FromWire(Wire.TargetSchema? target) => target?.KindCase switch
     {
         Wire.TargetSchema.KindOneofCase.Classes =>
-            new TargetSchema.Class(NamesOf(target.Classes)),
+            new TargetSchema.Class(NamesOf(target.Classes))
+            {
+                Positions = target.Positions == 0 ? 1 : target.Positions,
+            },
         Wire.TargetSchema.KindOneofCase.Values => new TargetSchema.Values(NamesOf(target.Values)),
         _ => throw new SerializationException("targets that are neither classes nor values"),
     };

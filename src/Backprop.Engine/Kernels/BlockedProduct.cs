@@ -12,9 +12,10 @@ namespace Backprop.Engine.Kernels;
 /// <param name="Columns">Columns of b and c.</param>
 /// <param name="C">Element [0, 0] of the product.</param>
 /// <param name="CStride">Floats from a row of c to the next.</param>
+/// <param name="Resume">True: the chains begin with what stands in c; false: with +0.</param>
 internal readonly unsafe struct ProductPart(
     StridedMatrix A, StridedMatrix B, float* Bias, int Rows, int Inner, int Columns, float* C,
-    nint CStride)
+    nint CStride, bool Resume = false)
 {
     public readonly StridedMatrix A = A;
     public readonly StridedMatrix B = B;
@@ -24,6 +25,7 @@ internal readonly unsafe struct ProductPart(
     public readonly int Columns = Columns;
     public readonly float* C = C;
     public readonly nint CStride = CStride;
+    public readonly bool Resume = Resume;
 }
 
 /// <summary>
@@ -70,13 +72,13 @@ internal static unsafe class BlockedProduct<TVector, TSimd>
             return;
         }
 
-        if (part.Rows == 1 && part.B.ColumnStride == 1)
+        if (part.Rows == 1 && part.B.ColumnStride == 1 && !part.Resume)
         {
             RowProduct<TVector, TSimd>.Run(part);
             return;
         }
 
-        if (part.B.ColumnStride != 1 && part.Bias is null && TransposingPays(part))
+        if (part.B.ColumnStride != 1 && part.Bias is null && !part.Resume && TransposingPays(part))
         {
             RunTransposed(part);
             return;
@@ -161,7 +163,7 @@ internal static unsafe class BlockedProduct<TVector, TSimd>
 
         private void RunRows(int row, Partition tiles, float* packedB)
         {
-            var tile = new Tile { Steps = _steps, Resume = _step > 0 };
+            var tile = new Tile { Steps = _steps, Resume = _part.Resume || _step > 0 };
             nint tileBytes = PlaceA(row, tiles, ref tile);
             byte* a = tile.A;
             bool last = _step + _steps == _part.Inner;

@@ -35,6 +35,9 @@ internal readonly struct ProductWork(SimdWidth width, ProductPart whole) : IPara
             ref work, Sharing.Parts(pool, (long)whole.Rows * whole.Columns * whole.Inner));
     }
 
+    /// <summary>Computes it on the calling thread, which may be one of a pool's.</summary>
+    public void RunHere() => Run(0, 1);
+
     /// <inheritdoc/>
     public unsafe void Run(int part, int parts)
     {
@@ -54,7 +57,7 @@ internal readonly struct ProductWork(SimdWidth width, ProductPart whole) : IPara
             whole.A.From(row, 0), whole.B.From(0, column),
             whole.Bias is null ? null : whole.Bias + column,
             rowEnd - row, whole.Inner, columnEnd - column,
-            whole.C + row * whole.CStride + column, whole.CStride);
+            whole.C + row * whole.CStride + column, whole.CStride, whole.Resume);
         switch (width)
         {
             case SimdWidth.Bits512:

@@ -17,6 +17,18 @@ internal enum WorkspaceSlot
 
     /// <summary>The levels of the gradient tree, for the tile at hand.</summary>
     Levels,
+
+    /// <summary>Where micro-batches start, counted in positions of sequences.</summary>
+    Starts,
+
+    /// <summary>An embedding's tokens, sorted.</summary>
+    Tokens,
+
+    /// <summary>Attention's weights, for the tile of queries at hand.</summary>
+    AttentionWeights,
+
+    /// <summary>The gradients of attention's weights, for the tile of queries at hand.</summary>
+    AttentionGradients,
 }
 
 /// <summary>Scratch memory of one thread, outside the managed heap: taken once at the largest size

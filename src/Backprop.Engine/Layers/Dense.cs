@@ -41,25 +41,26 @@ public sealed record DenseDefinition(int Units) : LayerDefinition
             throw new ArgumentException($"dense layer '{name}' has {Units} units; 1 is the least");
         }
 
-        if (input.Dimensions.Length != 1)
+        if (input.Dimensions.Length != 1 && !Sequences.Is(input))
         {
             throw new ArgumentException(
-                $"dense layer '{name}' reads rows of numbers, but its input is of shape {input}: "
-                + "put a flatten layer before it");
+                $"dense layer '{name}' reads rows of numbers, or sequences of them, but its input "
+                + $"is of shape {input}: put a flatten layer before it");
         }
 
-        if ((long)input.Count * Units > Shape.MaxCount)
+        int inputs = Sequences.Width(input);
+        if ((long)inputs * Units > Shape.MaxCount)
         {
             throw new ArgumentException(
-                $"dense layer '{name}' would have {(long)input.Count * Units:N0} weights, of "
-                + $"{input.Count:N0} inputs and {Units:N0} units; {Shape.MaxCount:N0} is the most");
+                $"dense layer '{name}' would have {(long)inputs * Units:N0} weights, of "
+                + $"{inputs:N0} inputs and {Units:N0} units; {Shape.MaxCount:N0} is the most");
         }
 
         Initializer weights = WeightInitializer
             ?? Activation?.DefaultWeightInitializer
             ?? VarianceScaling.XavierUniform;
         var weight = new ParameterDeclaration(
-            "weight", Shape.Of(input.Count, Units), ParameterRole.Weight, weights, WeightTrainable);
+            "weight", Shape.Of(inputs, Units), ParameterRole.Weight, weights, WeightTrainable);
         var bias = new ParameterDeclaration(
             "bias", Shape.Of(Units), ParameterRole.Bias, BiasInitializer, BiasTrainable);
         return new DenseLayer(name, input, Units, Bias ? [weight, bias] : [weight]);
@@ -76,7 +77,8 @@ public sealed record DenseDefinition(int Units) : LayerDefinition
 /// <summary>
 /// y = x·W + b: every neuron sums all inputs, weighted. With E the loss and δ = dE/dy, which comes
 /// from the layer behind, the chain rule gives dE/dW[i, j] = Σ over rows x[i]·δ[j],
-/// dE/db[j] = Σ over rows δ[j] and dE/dx[i] = Σ over j W[i, j]·δ[j].
+/// dE/db[j] = Σ over rows δ[j] and dE/dx[i] = Σ over j W[i, j]·δ[j]. On sequences every position is
+/// such a row, with the same weights.
 /// </summary>
 public sealed unsafe class DenseLayer : Layer
 {
@@ -85,35 +87,42 @@ public sealed unsafe class DenseLayer : Layer
 
     internal DenseLayer(
         string name, Shape input, int units, ImmutableArray<ParameterDeclaration> parameters)
-        : base(name, "dense", input, Shape.Of(units), parameters)
+        : base(name, "dense", input, Sequences.WithWidth(input, units), parameters)
     {
     }
+
+    private int Positions => Sequences.Positions(InputShape);
+
+    private int Inputs => Sequences.Width(InputShape);
+
+    private int Outputs => Sequences.Width(OutputShape);
 
     private bool HasBias => Parameters.Length > Bias;
 
     /// <inheritdoc/>
     public override void Forward(in ForwardPass pass) => MatrixProduct.Multiply(
         pass.Pool, pass.Input, pass.Parameter(Weight), HasBias ? pass.Parameter(Bias) : null,
-        pass.Rows, InputShape.Count, OutputShape.Count, pass.Output);
+        pass.Rows * Positions, Inputs, Outputs, pass.Output);
 
     /// <inheritdoc/>
     public override void Backward(in BackwardPass pass)
     {
         ForwardPass forward = pass.Forward;
-        int inputs = InputShape.Count, outputs = OutputShape.Count;
+        int inputs = Inputs, outputs = Outputs;
         foreach (ref readonly NodeGradient node in pass.Nodes)
         {
+            ReadOnlySpan<int> starts = pass.StartsOf(node, Positions);
             if (Parameters[Weight].Trainable)
             {
                 MatrixProduct.WeightGradient(
-                    forward.Pool, forward.Input, pass.OutputGradient, pass.StartsOf(node),
-                    inputs, outputs, pass.GradientOf(node, Weight));
+                    forward.Pool, forward.Input, pass.OutputGradient, starts, inputs, outputs,
+                    pass.GradientOf(node, Weight));
             }
 
             if (HasBias && Parameters[Bias].Trainable)
             {
                 MatrixProduct.BiasGradient(
-                    forward.Pool, pass.OutputGradient, pass.StartsOf(node), outputs,
+                    forward.Pool, pass.OutputGradient, starts, outputs,
                     pass.GradientOf(node, Bias));
             }
         }
@@ -121,17 +130,17 @@ public sealed unsafe class DenseLayer : Layer
         if (pass.InputGradient is not null)
         {
             MatrixProduct.MultiplyByTransposed(
-                forward.Pool, pass.OutputGradient, forward.Parameter(Weight), forward.Rows,
-                outputs, inputs, pass.InputGradient);
+                forward.Pool, pass.OutputGradient, forward.Parameter(Weight),
+                forward.Rows * Positions, outputs, inputs, pass.InputGradient);
         }
     }
 
     /// <inheritdoc/>
     public override void ReferenceForward(in ReferencePass pass)
     {
-        int inputs = InputShape.Count, outputs = OutputShape.Count;
+        int inputs = Inputs, outputs = Outputs;
         ReadOnlySpan<double> weight = pass.Parameter(Weight);
-        for (int row = 0; row < pass.Rows; row++)
+        for (int row = 0; row < pass.Rows * Positions; row++)
         {
             ReadOnlySpan<double> x = pass.Input.Slice(row * inputs, inputs);
             for (int j = 0; j < outputs; j++)

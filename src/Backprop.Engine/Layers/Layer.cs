@@ -83,6 +83,10 @@ public abstract class Layer
     /// and the output is the input's memory.</summary>
     public virtual bool IsView => false;
 
+    /// <summary>True for a layer whose output at a position of a sequence depends on later ones:
+    /// where none does, what follows a position does not matter to it.</summary>
+    public virtual bool LooksAhead => false;
+
     /// <summary>Computes <see cref="ForwardPass.Output"/>.</summary>
     public abstract void Forward(in ForwardPass pass);
 

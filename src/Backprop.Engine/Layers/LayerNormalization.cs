@@ -9,8 +9,8 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Layers;
 
-/// <summary>Layer normalization over all elements of a row; Ba et al., "Layer normalization", 2016.
-/// </summary>
+/// <summary>Layer normalization over all elements of a row, or of each position where rows are
+/// sequences; Ba et al., "Layer normalization", 2016.</summary>
 public sealed record LayerNormalizationDefinition : LayerDefinition
 {
     /// <inheritdoc/>
@@ -25,18 +25,52 @@ public sealed record LayerNormalizationDefinition : LayerDefinition
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
-        if (!(Epsilon > 0) || !float.IsFinite(Epsilon))
-        {
-            throw new ArgumentException(
-                $"layer normalization '{name}' has epsilon {Epsilon}; it must be above 0");
-        }
-
+        RequireEpsilon(Epsilon, "layer normalization", name);
         ImmutableArray<ParameterDeclaration> affine =
         [
-            new("scale", input, ParameterRole.Scale, Constant.Ones),
-            new("bias", input, ParameterRole.Bias, Constant.Zeros),
+            new("scale", ShapeOfParameters(input), ParameterRole.Scale, Constant.Ones),
+            new("bias", ShapeOfParameters(input), ParameterRole.Bias, Constant.Zeros),
         ];
-        return new LayerNormalizationLayer(name, input, Epsilon, Affine ? affine : []);
+        return new LayerNormalizationLayer(
+            name, Kind, input, Epsilon, isCentered: true, Affine ? affine : []);
+    }
+
+    /// <summary>The shape of a learned scale: the row's, or a position's.</summary>
+    internal static Shape ShapeOfParameters(Shape input) =>
+        Sequences.Is(input) ? Shape.Of(Sequences.Width(input)) : input;
+
+    internal static void RequireEpsilon(float epsilon, string kind, string name)
+    {
+        if (!(epsilon > 0) || !float.IsFinite(epsilon))
+        {
+            throw new ArgumentException(
+                $"{kind} '{name}' has epsilon {epsilon}; it must be above 0");
+        }
+    }
+}
+
+/// <summary>Root mean square normalization over all elements of a row, or of each position where
+/// rows are sequences; Zhang and Sennrich, "Root mean square layer normalization", 2019.</summary>
+public sealed record RmsNormalizationDefinition : LayerDefinition
+{
+    /// <inheritdoc/>
+    public override string Kind => "rms-normalization";
+
+    /// <summary>Added to the mean square, so that a row of zeros is not divided by zero.</summary>
+    public float Epsilon { get; init; } = 1e-5f;
+
+    /// <summary>Whether a learned scale follows.</summary>
+    public bool Affine { get; init; } = true;
+
+    /// <inheritdoc/>
+    public override Layer Build(string name, Shape input)
+    {
+        LayerNormalizationDefinition.RequireEpsilon(Epsilon, "rms normalization", name);
+        ParameterDeclaration scale = new(
+            "scale", LayerNormalizationDefinition.ShapeOfParameters(input), ParameterRole.Scale,
+            Constant.Ones);
+        return new LayerNormalizationLayer(
+            name, Kind, input, Epsilon, isCentered: false, Affine ? [scale] : []);
     }
 }
 
@@ -44,7 +78,8 @@ public sealed record LayerNormalizationDefinition : LayerDefinition
 /// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), where μ and σ² are the mean and the (biased)
 /// variance of the row's n elements, so that rows stay independent. With δ = dE/dy: dE/dβ = Σ over
 /// rows δ, dE/dγ = Σ over rows δ·x̂, and with g = γ·δ, dE/dx = (g − mean(g) − x̂·mean(g·x̂)) / √(σ²
-/// + ε), the means over the row.
+/// + ε), the means over the row. Where it is not centered (root mean square normalization), μ = 0,
+/// β = 0, and mean(g) is left out. In sequences every position is such a row.
 /// </summary>
 public sealed unsafe class LayerNormalizationLayer : Layer
 {
@@ -53,31 +88,43 @@ public sealed unsafe class LayerNormalizationLayer : Layer
     private const int RowStatistics = 2;
 
     private readonly float _epsilon;
+    private readonly bool _isCentered;
 
     internal LayerNormalizationLayer(
-        string name, Shape shape, float epsilon,
+        string name, string kind, Shape shape, float epsilon, bool isCentered,
         ImmutableArray<ParameterDeclaration> parameters)
-        : base(name, "layer-normalization", shape, shape, parameters) => _epsilon = epsilon;
+        : base(name, kind, shape, shape, parameters)
+    {
+        _epsilon = epsilon;
+        _isCentered = isCentered;
+    }
 
-    /// <summary>A row's mean, and the inverse of its standard deviation.</summary>
+    /// <summary>The mean of each position, and the inverse of its standard deviation.</summary>
     /// <inheritdoc/>
-    public override int SavedPerRow => RowStatistics;
+    public override int SavedPerRow => RowStatistics * Positions;
 
     /// <inheritdoc/>
     public override int ScratchPerRow => InputShape.Count;
 
-    private bool HasAffine => !Parameters.IsEmpty;
+    private bool HasScale => !Parameters.IsEmpty;
+
+    private bool HasBias => Parameters.Length > Bias;
+
+    private int Positions => Sequences.Positions(InputShape);
+
+    private int Width => Sequences.Width(InputShape);
 
     /// <inheritdoc/>
     public override void Forward(in ForwardPass pass)
     {
         var body = new ForwardBody
         {
-            Rows = pass.Rows,
-            Width = InputShape.Count,
+            Rows = pass.Rows * Positions,
+            Width = Width,
             Epsilon = _epsilon,
-            Scale = HasAffine ? pass.Parameter(Scale) : null,
-            Bias = HasAffine ? pass.Parameter(Bias) : null,
+            IsCentered = _isCentered,
+            Scale = HasScale ? pass.Parameter(Scale) : null,
+            Bias = HasBias ? pass.Parameter(Bias) : null,
             Input = pass.Input,
             Statistics = pass.Saved,
             Output = pass.Output,
@@ -89,46 +136,50 @@ public sealed unsafe class LayerNormalizationLayer : Layer
     public override void Backward(in BackwardPass pass)
     {
         ForwardPass forward = pass.Forward;
-        int width = InputShape.Count;
+        int width = Width, rows = forward.Rows * Positions;
         var body = new BackwardBody
         {
-            Rows = forward.Rows,
+            Rows = rows,
             Width = width,
-            Scale = HasAffine ? forward.Parameter(Scale) : null,
+            IsCentered = _isCentered,
+            Scale = HasScale ? forward.Parameter(Scale) : null,
             Statistics = forward.Saved,
             Input = forward.Input,
             OutputGradient = pass.OutputGradient,
             ScaleTerms = pass.Scratch,
             InputGradient = pass.InputGradient,
         };
-        RowParallel.Run(forward.Pool, (long)forward.Rows * width, ref body);
-        if (!HasAffine)
+        RowParallel.Run(forward.Pool, (long)rows * width, ref body);
+        if (!HasScale)
         {
             return;
         }
 
         foreach (ref readonly NodeGradient node in pass.Nodes)
         {
+            ReadOnlySpan<int> starts = pass.StartsOf(node, Positions);
             MatrixProduct.BiasGradient(
-                forward.Pool, pass.Scratch, pass.StartsOf(node), width,
-                pass.GradientOf(node, Scale));
-            MatrixProduct.BiasGradient(
-                forward.Pool, pass.OutputGradient, pass.StartsOf(node), width,
-                pass.GradientOf(node, Bias));
+                forward.Pool, pass.Scratch, starts, width, pass.GradientOf(node, Scale));
+            if (HasBias)
+            {
+                MatrixProduct.BiasGradient(
+                    forward.Pool, pass.OutputGradient, starts, width,
+                    pass.GradientOf(node, Bias));
+            }
         }
     }
 
     /// <inheritdoc/>
     public override void ReferenceForward(in ReferencePass pass)
     {
-        int width = InputShape.Count;
-        for (int row = 0; row < pass.Rows; row++)
+        int width = Width;
+        for (int row = 0; row < pass.Rows * Positions; row++)
         {
             ReadOnlySpan<double> x = pass.Input.Slice(row * width, width);
             double mean = 0, variance = 0;
             foreach (double value in x)
             {
-                mean += value / width;
+                mean += _isCentered ? value / width : 0;
             }
 
             foreach (double value in x)
@@ -140,9 +191,10 @@ public sealed unsafe class LayerNormalizationLayer : Layer
             for (int i = 0; i < width; i++)
             {
                 double normalized = (x[i] - mean) / deviation;
-                pass.Output[row * width + i] = HasAffine
-                    ? normalized * pass.Parameter(Scale)[i] + pass.Parameter(Bias)[i]
-                    : normalized;
+                double scaled = HasScale ? normalized * pass.Parameter(Scale)[i] : normalized;
+                pass.Output[row * width + i] = HasBias
+                    ? scaled + pass.Parameter(Bias)[i]
+                    : scaled;
             }
         }
     }
@@ -152,6 +204,7 @@ public sealed unsafe class LayerNormalizationLayer : Layer
         public int Rows;
         public int Width;
         public float Epsilon;
+        public bool IsCentered;
         public float* Scale;
         public float* Bias;
         public float* Input;
@@ -165,7 +218,7 @@ public sealed unsafe class LayerNormalizationLayer : Layer
             {
                 float* x = Input + (nint)row * Width, y = Output + (nint)row * Width;
                 float* statistics = Statistics + (nint)row * RowStatistics;
-                float mean = Reductions.Sum(x, Width) / Width;
+                float mean = IsCentered ? Reductions.Sum(x, Width) / Width : 0;
                 Elementwise.Map(new Normalize(mean, 1f), x, Width, y);
                 float variance = Reductions.SumOfSquares(y, Width) / Width;
                 float inverse = 1f / MathF.Sqrt(variance + Epsilon);
@@ -175,6 +228,10 @@ public sealed unsafe class LayerNormalizationLayer : Layer
                 if (Scale is not null)
                 {
                     Elementwise.Map(default(Product), y, Scale, Width, y);
+                }
+
+                if (Bias is not null)
+                {
                     Elementwise.Map(default(Sum), y, Bias, Width, y);
                 }
             }
@@ -185,6 +242,7 @@ public sealed unsafe class LayerNormalizationLayer : Layer
     {
         public int Rows;
         public int Width;
+        public bool IsCentered;
         public float* Scale;
         public float* Statistics;
         public float* Input;
@@ -222,7 +280,7 @@ public sealed unsafe class LayerNormalizationLayer : Layer
             }
 
             var gradient = new NormalizeGradient(
-                Reductions.Sum(scaled, Width) / Width,
+                IsCentered ? Reductions.Sum(scaled, Width) / Width : 0,
                 Reductions.Dot(scaled, normalized, Width) / Width,
                 inverse);
             Elementwise.Map(gradient, scaled, normalized, Width, dx);

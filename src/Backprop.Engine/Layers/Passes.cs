@@ -99,6 +99,27 @@ public readonly unsafe ref struct BackwardPass
     public ReadOnlySpan<int> StartsOf(in NodeGradient node) =>
         Forward.MicroBatchStarts.Slice(node.FirstMicroBatch, node.MicroBatchCount + 1);
 
+    /// <summary>As <see cref="StartsOf(in NodeGradient)"/>, in rows of <paramref name="positions"/>
+    /// positions each, counted in positions. The span is the caller's until it asks again.
+    /// </summary>
+    public ReadOnlySpan<int> StartsOf(in NodeGradient node, int positions)
+    {
+        ReadOnlySpan<int> rows = StartsOf(node);
+        if (positions == 1)
+        {
+            return rows;
+        }
+
+        float* memory = Workspace.OfThisThread.Take(WorkspaceSlot.Starts, rows.Length);
+        var starts = new Span<int>(memory, rows.Length);
+        for (int i = 0; i < rows.Length; i++)
+        {
+            starts[i] = rows[i] * positions;
+        }
+
+        return starts;
+    }
+
     /// <summary>Where a node's gradient of the layer's parameter number <paramref name="index"/>
     /// goes.</summary>
     public float* GradientOf(in NodeGradient node, int index) =>

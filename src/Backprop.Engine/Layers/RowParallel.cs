@@ -1,7 +1,19 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Backprop.Engine.Kernels;
+using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Layers;
+
+/// <summary>Work on the rows of a layer's arrays, each by itself.</summary>
+internal interface IRowKernel
+{
+    /// <summary>Does one row.</summary>
+    void Run<TVector, TSimd>(int row)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>;
+}
 
 /// <summary>Shares the rows of a layer's arrays among the threads of a pool.</summary>
 internal static unsafe class RowParallel
@@ -24,6 +36,24 @@ internal static unsafe class RowParallel
         {
             pool.Run(ref body);
         }
+    }
+
+    /// <summary>Runs a kernel over rows [0, <paramref name="rows"/>) at the widest vectors.
+    /// </summary>
+    /// <param name="pool">The threads.</param>
+    /// <param name="kernel">The work.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="width">Elements touched in a row.</param>
+    public static void Run<TKernel>(ComputePool pool, in TKernel kernel, int rows, int width)
+        where TKernel : struct, IRowKernel => Run(SimdWidths.Best, pool, kernel, rows, width);
+
+    /// <summary>As the above, at a width of the caller's choice: for tests.</summary>
+    public static void Run<TKernel>(
+        SimdWidth simdWidth, ComputePool pool, in TKernel kernel, int rows, int width)
+        where TKernel : struct, IRowKernel
+    {
+        var body = new KernelBody<TKernel> { Kernel = kernel, Rows = rows, Width = simdWidth };
+        Run(pool, (long)rows * width, ref body);
     }
 
     /// <summary>destination = f(source), both [rows, width].</summary>
@@ -73,6 +103,47 @@ internal static unsafe class RowParallel
             Destination = destination,
         };
         Run(pool, (long)rows * width, ref body);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunRange<TKernel, TVector, TSimd>(TKernel kernel, int start, int end)
+        where TKernel : struct, IRowKernel
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        for (int row = start; row < end; row++)
+        {
+            kernel.Run<TVector, TSimd>(row);
+        }
+    }
+
+    private struct KernelBody<TKernel> : IParallelBody
+        where TKernel : struct, IRowKernel
+    {
+        public TKernel Kernel;
+        public int Rows;
+        public SimdWidth Width;
+
+        public readonly void Run(int part, int parts)
+        {
+            int start = ComputePool.PartStart(Rows, part, parts);
+            int end = ComputePool.PartStart(Rows, part + 1, parts);
+            switch (Width)
+            {
+                case SimdWidth.Bits512:
+                    RunRange<TKernel, Vector512<float>, Simd512>(Kernel, start, end);
+                    break;
+                case SimdWidth.Bits256:
+                    RunRange<TKernel, Vector256<float>, Simd256>(Kernel, start, end);
+                    break;
+                case SimdWidth.Bits128:
+                    RunRange<TKernel, Vector128<float>, Simd128>(Kernel, start, end);
+                    break;
+                default:
+                    RunRange<TKernel, float, SimdScalar>(Kernel, start, end);
+                    break;
+            }
+        }
     }
 
     private struct UnaryBody<TFunction> : IParallelBody

@@ -6,8 +6,9 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Layers;
 
-/// <summary>The softmax of each row: positive numbers that sum to 1. A network trained with
-/// softmax cross-entropy must not have one, as that loss takes logits.</summary>
+/// <summary>The softmax of each row, of sequences at each position: positive numbers that sum to 1.
+/// A network trained with softmax cross-entropy must not have
+/// one, as that loss takes logits.</summary>
 public sealed record SoftmaxDefinition : ActivationDefinition
 {
     /// <inheritdoc/>
@@ -35,8 +36,8 @@ public sealed unsafe class SoftmaxLayer : Layer
     {
         var body = new ForwardBody
         {
-            Rows = pass.Rows,
-            Width = InputShape.Count,
+            Rows = pass.Rows * Sequences.Positions(InputShape),
+            Width = Sequences.Width(InputShape),
             Input = pass.Input,
             Output = pass.Output,
         };
@@ -62,8 +63,8 @@ public sealed unsafe class SoftmaxLayer : Layer
 
         var body = new BackwardBody
         {
-            Rows = forward.Rows,
-            Width = InputShape.Count,
+            Rows = forward.Rows * Sequences.Positions(InputShape),
+            Width = Sequences.Width(InputShape),
             Output = forward.Output,
             OutputGradient = pass.OutputGradient,
             InputGradient = pass.InputGradient,
@@ -74,8 +75,8 @@ public sealed unsafe class SoftmaxLayer : Layer
     /// <inheritdoc/>
     public override void ReferenceForward(in ReferencePass pass)
     {
-        int width = InputShape.Count;
-        for (int row = 0; row < pass.Rows; row++)
+        int width = Sequences.Width(InputShape);
+        for (int row = 0; row < pass.Rows * Sequences.Positions(InputShape); row++)
         {
             ReadOnlySpan<double> x = pass.Input.Slice(row * width, width);
             Span<double> y = pass.Output.Slice(row * width, width);

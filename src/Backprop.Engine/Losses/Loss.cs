@@ -1,3 +1,4 @@
+using Backprop.Engine.Layers;
 using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Losses;
@@ -5,7 +6,7 @@ namespace Backprop.Engine.Losses;
 /// <summary>What a loss compares the outputs with.</summary>
 public enum TargetKind
 {
-    /// <summary>One class index a row, stored as a float.</summary>
+    /// <summary>One class index a row, stored as a float; of sequences one a position.</summary>
     ClassIndex,
 
     /// <summary>One value for each output.</summary>
@@ -25,8 +26,35 @@ public abstract record Loss
     /// <summary>What the outputs are compared with.</summary>
     public abstract TargetKind Target { get; }
 
-    /// <summary>Floats in a row of targets, for a network of so many outputs.</summary>
-    public int TargetWidth(int outputs) => Target == TargetKind.ClassIndex ? 1 : outputs;
+    /// <summary>How many judgements a row of outputs is: where classes are told apart and outputs
+    /// are sequences, [positions, classes], one a position, and the row's loss is their mean; else
+    /// 1. To the methods below each of them is a row.</summary>
+    public int PositionsOf(Shape outputs) =>
+        Target == TargetKind.ClassIndex ? Sequences.Positions(outputs) : 1;
+
+    /// <summary>Floats in a row of targets, for a network with such outputs.</summary>
+    public int TargetWidth(Shape outputs) =>
+        Target == TargetKind.ClassIndex ? PositionsOf(outputs) : outputs.Count;
+
+    /// <summary>A whole row's loss in double precision: <see cref="Reference"/>, or its mean over
+    /// positions.</summary>
+    /// <param name="outputs">The row's outputs.</param>
+    /// <param name="targets">[<see cref="TargetWidth"/>].</param>
+    /// <param name="positions">As <see cref="PositionsOf"/> says.</param>
+    public double ReferenceOfRow(
+        ReadOnlySpan<double> outputs, ReadOnlySpan<float> targets, int positions)
+    {
+        int width = outputs.Length / positions, targetWidth = targets.Length / positions;
+        double sum = 0;
+        for (int position = 0; position < positions; position++)
+        {
+            sum += Reference(
+                outputs.Slice(position * width, width),
+                targets.Slice(position * targetWidth, targetWidth));
+        }
+
+        return sum / positions;
+    }
 
     /// <summary>Computes each row's loss and, unless <paramref name="gradient"/> is null, the
     /// gradient of scale·loss.</summary>

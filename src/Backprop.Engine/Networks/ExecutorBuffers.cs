@@ -35,6 +35,7 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
             Scratch = Allocate(ScratchFloats(plan), maxRows, "scratch");
             Arriving = Allocate(plan.AccumulatedWidth, maxRows, "gradients");
             RowLosses = Allocate(1, maxRows, "losses")!;
+            PositionLosses = Allocate(PositionsOf(plan), maxRows, "losses")!;
             (long shared, long perThread) = WorkFloats(plan, maxMicroBatches);
             _shared = AllocateWork(shared, 1);
             _perThread = AllocateWork(perThread, threads);
@@ -69,11 +70,14 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     /// <summary>[rows].</summary>
     public AlignedBuffer RowLosses { get; }
 
+    /// <summary>[rows, positions]: the losses of the positions of sequences.</summary>
+    public AlignedBuffer PositionLosses { get; }
+
     /// <summary>What the constructor would allocate, in bytes.</summary>
     public static long Bytes(
         ExecutionPlan plan, int maxRows, int maxMicroBatches, int threads)
     {
-        long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L;
+        long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L + PositionsOf(plan);
         long aMicroBatch = 0;
         for (int index = 0; index < plan.Nodes.Length; index++)
         {
@@ -112,6 +116,9 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
                 outputs, plan.HasGradient(index) ? outputs : 0, layer.SavedPerRow,
                 layer.SavedPerMicroBatch);
     }
+
+    private static int PositionsOf(ExecutionPlan plan) =>
+        Sequences.Positions(plan.Nodes[^1].Layer.OutputShape);
 
     private static int ScratchFloats(ExecutionPlan plan) =>
         plan.Nodes.Max(node => node.RunsBackward ? node.Layer.ScratchPerRow : 0);

@@ -138,11 +138,8 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         ReadOnlySpan<NodeGradient> nodes = OpenNodes(gradients);
         StepKey key = KeyOf(work);
         Forward(key, starts, batch.Samples, _plan.Nodes.Length);
-        int outputs = Network.OutputShape.Count;
-        _loss.Compute(
-            _pool, OutputOf(_plan.OutputNode), batch.Targets.Pointer, _rows, outputs,
-            1f / work.MicroBatches.GlobalRows, _buffers.RowLosses.Pointer,
-            _buffers.GradientOf(_plan.OutputNode));
+        ComputeLosses(
+            batch, 1f / work.MicroBatches.GlobalRows, _buffers.GradientOf(_plan.OutputNode));
         SumLosses(starts, nodes, gradients);
         Backward(key, starts, batch.Samples, nodes, gradients, listener);
         _backwardRan = true;
@@ -175,9 +172,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             return;
         }
 
-        _loss.Compute(
-            _pool, computed, batch.Targets.Pointer, _rows, width, 1f,
-            _buffers.RowLosses.Pointer, null);
+        ComputeLosses(batch, scale: 1f, gradient: null);
         RowLosses.CopyTo(rowLosses);
     }
 
@@ -198,12 +193,12 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
                 + $"{Network.InputShape} = {Network.InputShape.Count:N0}");
         }
 
-        int targets = _loss.TargetWidth(Network.OutputShape.Count);
+        int targets = _loss.TargetWidth(Network.OutputShape);
         if (readsTargets && batch.TargetWidth != targets)
         {
             throw new ArgumentException(
                 $"the batch has {batch.TargetWidth:N0} targets a row; {_loss.Name} on "
-                + $"{Network.OutputShape.Count:N0} outputs takes {targets:N0}");
+                + $"{Network.OutputShape} outputs takes {targets:N0}");
         }
 
         if (batch.Rows < 0 || batch.Rows > Math.Min(_maxRows, batch.Capacity))
@@ -338,6 +333,27 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             Work = _buffers.Work,
             Output = OutputOf(index),
         };
+    }
+
+    // A row's loss is the mean of its positions', summed in their order.
+    private void ComputeLosses(Batch batch, float scale, float* gradient)
+    {
+        int positions = _loss.PositionsOf(Network.OutputShape);
+        float* rowLosses = _buffers.RowLosses.Pointer;
+        float* losses = positions == 1 ? rowLosses : _buffers.PositionLosses.Pointer;
+        _loss.Compute(
+            _pool, OutputOf(_plan.OutputNode), batch.Targets.Pointer, _rows * positions,
+            Network.OutputShape.Count / positions, scale / positions, losses, gradient);
+        for (int row = 0; row < _rows && positions > 1; row++)
+        {
+            double sum = 0;
+            foreach (float loss in new ReadOnlySpan<float>(losses + row * positions, positions))
+            {
+                sum += loss;
+            }
+
+            rowLosses[row] = (float)(sum / positions);
+        }
     }
 
     // Sums in row order within a micro-batch, then up the tree of each node.

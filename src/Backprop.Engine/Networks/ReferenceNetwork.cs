@@ -87,12 +87,13 @@ public sealed class ReferenceNetwork
         }
 
         int width = _network.OutputShape.Count, targetWidth = _batch.TargetWidth;
+        int positions = _loss.PositionsOf(_network.OutputShape);
         double sum = 0;
         for (int row = 0; row < _batch.Rows; row++)
         {
-            sum += _loss.Reference(
+            sum += _loss.ReferenceOfRow(
                 Output(_network.Nodes.Length - 1).Slice(row * width, width),
-                _batch.Targets.Span.Slice(row * targetWidth, targetWidth));
+                _batch.Targets.Span.Slice(row * targetWidth, targetWidth), positions);
         }
 
         return sum / _batch.Rows;

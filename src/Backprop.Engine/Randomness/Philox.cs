@@ -35,6 +35,9 @@ public enum RandomPurpose : uint
 
     /// <summary>Which steps are verified; it changes no result.</summary>
     Verification = 9,
+
+    /// <summary>Which tokens a text goes on with; item: the token's place in it.</summary>
+    Sampling = 10,
 }
 
 /// <summary>Four random words: one block of Philox.</summary>

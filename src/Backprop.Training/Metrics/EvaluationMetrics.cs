@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Engine.Numerics;
 
 namespace Backprop.Training.Metrics;
 
@@ -14,6 +15,11 @@ public sealed record EvaluationMetrics
     /// <summary>Where the samples have classes, else null.</summary>
     public ClassificationMetrics? Classification { get; init; }
 
+    /// <summary>Of sequences of classes, e to the power of the loss: among how many tokens the
+    /// network hesitates; null: the samples are none.</summary>
+    public double? Perplexity =>
+        Classification is { IsOfSequences: true } ? ExactMath.Exp(Loss) : null;
+
     /// <summary>Where the samples have values, else null.</summary>
     public RegressionMetrics? Regression { get; init; }
 }
@@ -21,23 +27,30 @@ public sealed record EvaluationMetrics
 /// <summary>How often the right class was found.</summary>
 public sealed record ClassificationMetrics
 {
-    /// <summary>Share of samples whose class was found.</summary>
+    /// <summary>Share of samples, or of positions of sequences, whose class was found.</summary>
     public required double Accuracy { get; init; }
 
-    /// <summary>Each class's scores, by index.</summary>
+    /// <summary>Each class's scores, by index; none of sequences.</summary>
     public required ImmutableArray<ClassScores> Classes { get; init; }
 
-    /// <summary>What was taken for what.</summary>
+    /// <summary>What was taken for what; empty of sequences.</summary>
     public required ConfusionMatrix Confusion { get; init; }
 
-    /// <summary>Mean of the classes' precisions, each class alike.</summary>
-    public double MacroPrecision => Classes.Average(c => c.Precision);
+    /// <summary>Mean of the classes' precisions, each class alike; 0 where there are none.
+    /// </summary>
+    public double MacroPrecision => Average(c => c.Precision);
 
-    /// <summary>Mean of the classes' recalls, each class alike.</summary>
-    public double MacroRecall => Classes.Average(c => c.Recall);
+    /// <summary>Mean of the classes' recalls, each class alike; 0 where there are none.</summary>
+    public double MacroRecall => Average(c => c.Recall);
 
-    /// <summary>Mean of the classes' F1 scores, each class alike.</summary>
-    public double MacroF1 => Classes.Average(c => c.F1);
+    /// <summary>Mean of the classes' F1 scores, each class alike; 0 where there are none.</summary>
+    public double MacroF1 => Average(c => c.F1);
+
+    /// <summary>Whether these are scores of sequences, which tell no classes apart.</summary>
+    internal bool IsOfSequences => Classes.IsEmpty;
+
+    private double Average(Func<ClassScores, double> score) =>
+        Classes.IsEmpty ? 0 : Classes.Average(score);
 }
 
 /// <summary>One class's scores; a quotient of nothing by nothing counts as 0.</summary>

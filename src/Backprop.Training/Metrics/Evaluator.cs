@@ -16,6 +16,7 @@ public sealed class Evaluator
     private readonly IComputeBackend _backend;
     private readonly Loss _loss;
     private readonly TargetReading _reading;
+    private readonly Shape _shape;
     private readonly int _outputs;
     private readonly float[] _losses = new float[Rows];
 
@@ -29,7 +30,8 @@ public sealed class Evaluator
         _backend = backend;
         _loss = loss;
         _reading = reading;
-        _outputs = backend.Network.OutputShape.Count;
+        _shape = backend.Network.OutputShape;
+        _outputs = _shape.Count;
     }
 
     /// <summary>Looks at every sample once.</summary>
@@ -71,9 +73,10 @@ public sealed class Evaluator
             return;
         }
 
-        // [members][rows, outputs] as computed, and [members, outputs] of one row.
+        // [members][rows, outputs] as computed, and [members, outputs] of one row or position.
         var all = new float[members.Length][];
-        var row = new float[members.Length * _outputs];
+        int judged = _outputs / _loss.PositionsOf(_shape);
+        var row = new float[members.Length * judged];
         for (int member = 0; member < members.Length; member++)
         {
             all[member] = new float[batch.Rows * _outputs];
@@ -81,15 +84,15 @@ public sealed class Evaluator
             _backend.Evaluate(batch, all[member], []);
         }
 
-        var average = new OutputAverage(_loss, _outputs);
-        for (int start = 0; start < outputs.Length; start += _outputs)
+        var average = new OutputAverage(_loss, judged);
+        for (int start = 0; start < outputs.Length; start += judged)
         {
             for (int member = 0; member < members.Length; member++)
             {
-                all[member].AsSpan(start, _outputs).CopyTo(row.AsSpan(member * _outputs));
+                all[member].AsSpan(start, judged).CopyTo(row.AsSpan(member * judged));
             }
 
-            average.Average(row, outputs.Slice(start, _outputs));
+            average.Average(row, outputs.Slice(start, judged));
         }
     }
 
@@ -135,7 +138,8 @@ public sealed class Evaluator
                 output[i] = outputs[(row * _outputs) + i];
             }
 
-            losses[row] = (float)_loss.Reference(output, targets.Slice(row * width, width));
+            losses[row] = (float)_loss.ReferenceOfRow(
+                output, targets.Slice(row * width, width), _loss.PositionsOf(_shape));
         }
     }
 }

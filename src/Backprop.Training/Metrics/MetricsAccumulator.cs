@@ -34,7 +34,7 @@ public sealed class MetricsAccumulator
         _rows = rows;
         int microBatches = MicroBatchesOf(rows);
         _lossSums = new double[microBatches];
-        _confusion = new long[reading.Classes.Length * reading.Classes.Length];
+        _confusion = new long[reading.Counts];
         _values = [.. reading.Values.Select(_ => new ValueSums(microBatches))];
     }
 
@@ -58,6 +58,12 @@ public sealed class MetricsAccumulator
             lossSum += losses[row];
             ReadOnlySpan<float> output = outputs.Slice(row * _outputs, _outputs);
             ReadOnlySpan<float> target = targets.Slice(row * targetWidth, targetWidth);
+            if (_reading.Positions > 1)
+            {
+                CountPositions(output, target);
+                continue;
+            }
+
             if (_values.Length == 0)
             {
                 _confusion[(ClassOf(target) * _reading.Classes.Length) + PredictedClass(output)]++;
@@ -144,11 +150,31 @@ public sealed class MetricsAccumulator
         return greatest;
     }
 
+    private void CountPositions(ReadOnlySpan<float> output, ReadOnlySpan<float> target)
+    {
+        int classes = output.Length / target.Length;
+        for (int position = 0; position < target.Length; position++)
+        {
+            int predicted = IndexOfGreatest(output.Slice(position * classes, classes));
+            _confusion[predicted == (int)target[position] ? 1 : 0]++;
+        }
+    }
+
     private int ClassOf(ReadOnlySpan<float> target) =>
         _reading.Encoding == TargetEncoding.OneHot ? IndexOfGreatest(target) : (int)target[0];
 
     private ClassificationMetrics Classification()
     {
+        if (_reading.Positions > 1)
+        {
+            return new ClassificationMetrics
+            {
+                Accuracy = Share(_confusion[1], _confusion[0] + _confusion[1]),
+                Classes = [],
+                Confusion = new ConfusionMatrix([], []),
+            };
+        }
+
         var confusion = new ConfusionMatrix(_reading.Classes, [.. _confusion]);
         int classes = _reading.Classes.Length;
         var scores = ImmutableArray.CreateBuilder<ClassScores>(classes);

@@ -19,8 +19,9 @@ public sealed record TargetSums(
 /// travels to whoever folds the whole.</summary>
 /// <param name="First">The first micro-batch.</param>
 /// <param name="LossSums">Sum of the rows' losses of each micro-batch.</param>
-/// <param name="Confusion">[true class, predicted class], row-major, over all of them; empty where
-/// targets are values.</param>
+/// <param name="Confusion">[true class, predicted class], row-major, over all of them; of sequences
+/// the positions that were wrong, and those that were right; empty where targets are
+/// values.</param>
 /// <param name="Values">Of each target; empty where targets are classes.</param>
 public sealed record MetricsPart(
     int First, ImmutableArray<double> LossSums, ImmutableArray<long> Confusion,

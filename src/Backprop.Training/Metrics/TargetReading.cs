@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Data.Batches;
 using Backprop.Data.Preparation;
+using Backprop.Engine;
 using Backprop.Engine.Losses;
 
 namespace Backprop.Training.Metrics;
@@ -18,13 +19,22 @@ public sealed record TargetReading(
     TargetEncoding Encoding, ImmutableArray<string> Classes, ImmutableArray<string> Values,
     double? Threshold, ImmutableArray<TargetScale> Scales)
 {
+    /// <summary>Positions of a row, each of which has a class: 1 where rows are no sequences.
+    /// </summary>
+    public int Positions { get; init; } = 1;
+
+    /// <summary>What an evaluation counts: of sequences, whose vocabularies may be large, the
+    /// positions that were wrong and those that were right; of classes [true class, predicted
+    /// class]; of values nothing.</summary>
+    public int Counts => Positions > 1 ? 2 : Classes.Length * Classes.Length;
+
     /// <summary>The reading that a plan needs.</summary>
     /// <exception cref="ArgumentException">Network, loss and targets do not go together; the
     /// message says what would.</exception>
     public static TargetReading For(TrainingPlan plan)
     {
         TargetReading reading = For(
-            plan.Loss, plan.Train.Target, plan.Network.OutputShape.Count,
+            plan.Loss, plan.Train.Target, plan.Network.OutputShape,
             ScalesOf(plan.Train.Target, plan.Preparation.Targets), plan.Train.Source);
         foreach (IDataset other in new[] { plan.Validation, plan.Test }.OfType<IDataset>())
         {
@@ -45,17 +55,22 @@ public sealed record TargetReading(
     /// <summary>The reading of a run whose samples are not at hand.</summary>
     /// <param name="loss">The loss.</param>
     /// <param name="target">What samples are labelled with.</param>
-    /// <param name="outputs">Outputs of the network.</param>
+    /// <param name="outputs">The shape of a row of the network's outputs.</param>
     /// <param name="scales">How each target value is read in its own unit.</param>
     /// <param name="source">Where the samples came from, for messages.</param>
     /// <exception cref="ArgumentException">They do not go together.</exception>
     public static TargetReading For(
-        Loss loss, TargetSchema target, int outputs, ImmutableArray<TargetScale> scales,
+        Loss loss, TargetSchema target, Shape outputs, ImmutableArray<TargetScale> scales,
         string source) => target switch
     {
-        TargetSchema.Class schema => ForClasses(loss, schema.Classes, outputs),
+        TargetSchema.Class { Positions: > 1 } schema => ForSequences(loss, schema, outputs),
+        TargetSchema.Class when loss.PositionsOf(outputs) > 1 => throw new ArgumentException(
+            $"the network has outputs {outputs}, a row of classes at each of "
+            + $"{loss.PositionsOf(outputs)} positions, and {source} has one class a sample: put a "
+            + "flatten layer before the dense ones, or a position-pooling before the last"),
+        TargetSchema.Class schema => ForClasses(loss, schema.Classes, outputs.Count),
         TargetSchema.Values schema when loss.Target == TargetKind.Values =>
-            ForValues(schema.Names, outputs, scales),
+            ForValues(schema.Names, outputs.Count, scales),
         _ => throw new ArgumentException(
             $"{loss.Name} needs classes, and the targets of {source} are values"),
     };
@@ -71,6 +86,28 @@ public sealed record TargetReading(
                     normalization.Spreads[i % normalization.Spreads.Length],
                     normalization.Offsets[i % normalization.Offsets.Length])),
         ];
+
+    private static TargetReading ForSequences(
+        Loss loss, TargetSchema.Class target, Shape outputs)
+    {
+        Shape expected = Shape.Of(target.Positions, target.Classes.Length);
+        if (loss.Target != TargetKind.ClassIndex)
+        {
+            throw new ArgumentException(
+                $"{loss.Name} needs values, and the data have a class at each of "
+                + $"{target.Positions} positions: take softmax-cross-entropy");
+        }
+
+        return outputs == expected
+            ? new TargetReading(TargetEncoding.ClassIndex, target.Classes, [], null, [])
+            {
+                Positions = target.Positions,
+            }
+            : throw new ArgumentException(
+                $"the network has outputs {outputs}, and the data have {target.Classes.Length} "
+                + $"classes at each of {target.Positions} positions: its outputs must be "
+                + $"{expected}, so give its last layer {target.Classes.Length} units");
+    }
 
     private static TargetReading ForClasses(
         Loss loss, ImmutableArray<string> classes, int outputs)

@@ -182,7 +182,7 @@ public static class RunPlanner
 
         return new SoftmaxCrossEntropy(
             softmax.LabelSmoothing,
-            [.. counts.Select(count => (float)(train.Count / ((double)classes * count)))]);
+            [.. counts.Select(count => (float)(counts.Sum() / ((double)classes * count)))]);
     }
 
     private static string Names(ImmutableArray<string> names) =>
@@ -203,6 +203,11 @@ public static class RunPlanner
             throw new SpecificationException([place.Error(e.Message)]);
         }
 
+        if (TokenMistake(plan) is { } token)
+        {
+            throw new SpecificationException([run.Layers[0].Place.Error(token)]);
+        }
+
         if (OutputMistake(plan) is { } mistake)
         {
             throw new SpecificationException([run.Loss.Place.Error(mistake)]);
@@ -216,6 +221,42 @@ public static class RunPlanner
         {
             throw new SpecificationException([run.Stop.Place.Error(e.Message)]);
         }
+    }
+
+    /// <summary>Every token that a network's embedding reads must be one of its vocabulary: looked
+    /// at before anything is computed.</summary>
+    private static string? TokenMistake(TrainingPlan plan)
+    {
+        if (plan.Network.Nodes[0].Layer is not EmbeddingLayer embedding)
+        {
+            return null;
+        }
+
+        if (plan.Train.Target is TargetSchema.Class { Positions: > 1, Classes: var tokens }
+            && embedding.Vocabulary != tokens.Length)
+        {
+            return $"embedding '{embedding.Name}' has a vocabulary of {embedding.Vocabulary} "
+                + $"tokens, and {plan.Train.Source} has {tokens.Length}: give it vocabulary = "
+                + $"{tokens.Length}";
+        }
+
+        var features = new float[plan.Train.FeatureShape.Count];
+        foreach (IDataset samples in
+            new[] { plan.Train, plan.Validation, plan.Test }.OfType<IDataset>())
+        {
+            for (long sample = 0; sample < samples.Count; sample++)
+            {
+                samples.ReadFeatures(sample, features);
+                if (embedding.FirstStranger(features) is int position)
+                {
+                    return $"embedding '{embedding.Name}' has tokens 0 to "
+                        + $"{embedding.Vocabulary - 1}, and sample {sample} of {samples.Source} "
+                        + $"has {features[position]} at position {position}";
+                }
+            }
+        }
+
+        return null;
     }
 
     /// <summary>A loss on logits after what makes probabilities of them squashes twice; a loss on

@@ -41,6 +41,23 @@ public sealed class EmbeddedTrainTests : IDisposable
     }
 
     [Fact]
+    public void A_cluster_trains_on_a_text_to_the_bits_of_the_single_process()
+    {
+        string text = Path.Combine(
+            CommandRun.Root, "tests", "Backprop.Console.Tests", "Exactness", "sequences.conf");
+        string single = _scratch["single"], cluster = _scratch["cluster"];
+        CommandRun.Succeeds("train", text, "--output", single);
+        CommandRun.Succeeds(
+            "train", text, "--workers", "3", "--parameter-servers", "2", "--output", cluster);
+        JsonElement mine = CommandRun.Summary(cluster), oracle = CommandRun.Summary(single);
+        foreach (string key in (string[])
+            ["weights-sha256", "state-sha256", "losses", "history", "metrics"])
+        {
+            Assert.Equal(oracle.GetProperty(key).ToString(), mine.GetProperty(key).ToString());
+        }
+    }
+
+    [Fact]
     public void Rounded_gradients_are_said_to_be_inexact_and_one_process_rounds_none()
     {
         string rounded = _scratch.Write(

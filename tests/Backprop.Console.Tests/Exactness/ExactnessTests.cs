@@ -13,9 +13,8 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
 {
     private const int ScalarBits = 32;
 
-    private static readonly string Specification = Path.Combine(
-        BackpropProgram.RepositoryRoot,
-        "tests", "Backprop.Console.Tests", "Exactness", "everything.conf");
+    private const string Everything = "everything.conf";
+    private const string Sequences = "sequences.conf";
 
     private readonly Reference _reference;
 
@@ -34,13 +33,22 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
         { "DOTNET_TieredCompilation=0", 1, BestBits },
     };
 
+    /// <summary>Settings of the run over sequences: one of each width.</summary>
+    public static TheoryData<string, int, int> SequenceSettings => new()
+    {
+        { "", 3, BestBits },
+        { "DOTNET_EnableAVX512=0", 2, Math.Min(BestBits, 256) },
+        { "DOTNET_EnableAVX2=0", 2, Math.Min(BestBits, 128) },
+        { "DOTNET_EnableHWIntrinsic=0", 1, ScalarBits },
+    };
+
     private static int BestBits => (int)SimdWidths.Best * ScalarBits;
 
     [Theory]
     [MemberData(nameof(Settings))]
     public void A_run_has_one_hash(string variable, int threads, int simdBits)
     {
-        JsonElement summary = Train(variable, threads);
+        JsonElement summary = Train(Everything, variable, threads);
 
         // The knob took effect, else the test would prove nothing.
         Assert.Equal(simdBits, summary.GetProperty("simd-width").GetInt32());
@@ -50,7 +58,18 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
         Assert.Equal(_reference.WeightsHash, summary.GetProperty("weights-sha256").GetString());
     }
 
-    private static JsonElement Train(string variable, int threads)
+    [Theory]
+    [MemberData(nameof(SequenceSettings))]
+    public void A_run_over_sequences_has_one_hash(string variable, int threads, int simdBits)
+    {
+        JsonElement summary = Train(Sequences, variable, threads);
+        Assert.Equal(simdBits, summary.GetProperty("simd-width").GetInt32());
+        Assert.Equal(6, summary.GetProperty("steps").GetInt64());
+        Assert.Equal(
+            _reference.SequencesStateHash, summary.GetProperty("state-sha256").GetString());
+    }
+
+    private static JsonElement Train(string specification, string variable, int threads)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-exactness-");
         try
@@ -64,7 +83,7 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
 
             (int exitCode, string output, string error) = BackpropProgram.Run(
                 environment,
-                "train", Specification, "--threads", $"{threads}",
+                "train", PathOf(specification), "--threads", $"{threads}",
                 "--output", Path.Combine(folder.FullName, "run"), "--summary", summary);
             Assert.True(exitCode == 0, $"exit code {exitCode}\n{output}\n{error}");
             return JsonDocument.Parse(File.ReadAllText(summary)).RootElement.Clone();
@@ -75,18 +94,26 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
         }
     }
 
+    private static string PathOf(string specification) => Path.Combine(
+        BackpropProgram.RepositoryRoot, "tests", "Backprop.Console.Tests", "Exactness",
+        specification);
+
     /// <summary>The hashes that every setting must reach.</summary>
     public sealed class Reference
     {
         public Reference()
         {
-            JsonElement summary = Train("", threads: 1);
+            JsonElement summary = Train(Everything, "", threads: 1);
             StateHash = summary.GetProperty("state-sha256").GetString()!;
+            SequencesStateHash = Train(Sequences, "", threads: 1)
+                .GetProperty("state-sha256").GetString()!;
             WeightsHash = summary.GetProperty("weights-sha256").GetString()!;
         }
 
         public string StateHash { get; }
 
         public string WeightsHash { get; }
+
+        public string SequencesStateHash { get; }
     }
 }

@@ -126,6 +126,12 @@ internal static class RecordSamples
             "concrete.csv", 100, Shape.Of(8), new TargetSchema.Values(["strength"]), s_sha),
         null, null, [new TargetScale(2, -0.0)]);
 
+    private static RunOutline SequencesOutline => new(
+        new DatasetOutline(
+            "a.txt", 100, Shape.Of(64),
+            new TargetSchema.Class(["a", "\n"]) { Positions = 64 }, s_sha),
+        null, null, []);
+
     private static RunSetup Setup => new(s_run, "name = xor", Outline);
 
     private static RunSummaryView Summary => new(
@@ -139,6 +145,7 @@ internal static class RecordSamples
         QueueChanged changed => changed.Happened.GetType().Name,
         OutlineAnswer { Outline: null } => "OutlineRefused",
         OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
+        OutlineAnswer { Outline.Train.Target.Width: > 1 } => "OutlineOfSequences",
         ExaminationAnswer { Found: null } => "ExaminationFailed",
         CoordinatorRequest or CoordinatorAnswer =>
             $"{sample.GetType().BaseType!.Name}.{sample.GetType().Name}",
@@ -205,6 +212,7 @@ internal static class RecordSamples
         new OutlineRequest(s_run, "name = xor"),
         new OutlineAnswer(s_run, s_worker, Outline, null),
         new OutlineAnswer(s_run, s_worker, RegressionOutline, null),
+        new OutlineAnswer(s_run, s_worker, SequencesOutline, null),
         new OutlineAnswer(s_run, s_worker, null, "no such file"),
         new ExaminationRequest(Setup, Manifest, UseBest: true),
         new ExaminationAnswer(

@@ -10,8 +10,8 @@ internal sealed record PyTorchCase
     {
         Name = json.GetProperty("name").GetString()!;
         Rows = json.GetProperty("x").GetArrayLength();
+        Shape = ShapeOf(json.GetProperty("x")[0]);
         X = json.GetProperty("x").Doubles();
-        RowShape = ShapeOf(json.GetProperty("x")[0]);
         Dy = json.GetProperty("dy").Doubles();
         Y = json.GetProperty("y").Doubles();
         Dx = json.GetProperty("dx").Doubles();
@@ -26,8 +26,8 @@ internal sealed record PyTorchCase
 
     public int Rows { get; }
 
-    /// <summary>The shape of a row of x.</summary>
-    public Shape RowShape { get; }
+    /// <summary>The shape of one row of <see cref="X"/>.</summary>
+    public Shape Shape { get; }
 
     public int Inputs => X.Length / Rows;
 
@@ -47,8 +47,11 @@ internal sealed record PyTorchCase
 
     public Dictionary<string, double[]> StatisticsAfter { get; }
 
-    public static PyTorchCase Named(string name) => new(
-        Fixture.Load("layers.json").GetProperty("cases").EnumerateArray()
+    /// <summary>The case of that name.</summary>
+    /// <param name="name">The name.</param>
+    /// <param name="file">The fixture that has it.</param>
+    public static PyTorchCase Named(string name, string file = "layers.json") => new(
+        Fixture.Load(file).GetProperty("cases").EnumerateArray()
             .Single(entry => entry.GetProperty("name").GetString() == name));
 
     private static Shape ShapeOf(JsonElement row)

@@ -1,19 +1,10 @@
-using Backprop.Engine.Gradients;
-using Backprop.Engine.Initializers;
 using Backprop.Engine.Layers;
-using Backprop.Engine.Networks;
-using Backprop.Engine.Tests.Networks;
-using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Tests.Layers;
 
-/// <summary>Every layer computes what PyTorch computes in double precision. Before the layer stands
-/// a dense layer that is the identity: its output gradient is the layer's input gradient.</summary>
+/// <summary>Every layer computes what PyTorch computes in double precision.</summary>
 public sealed class PyTorchLayerTests
 {
-    private const double SingleTolerance = 2e-6;
-    private const double DoubleTolerance = 1e-13;
-
     // What each case over images or sequences is of.
     private static readonly Dictionary<string, LayerDefinition> s_imageLayers = new()
     {
@@ -77,53 +68,33 @@ public sealed class PyTorchLayerTests
     [MemberData(nameof(Names))]
     public void Values_and_gradients_agree_with_PyTorch(string name)
     {
-        PyTorchCase expected = PyTorchCase.Named(name);
-        using var setup = new Setup(expected);
-        setup.Executor.ComputeGradients(
-            setup.Batch, setup.Work, setup.Gradients, listener: null);
-
-        Close(expected.Y, setup.Executor.Activation(setup.Network.Nodes.Length - 1), name);
-        Close(expected.Dx, setup.Executor.OutputGradient(0), $"{name}: dx");
-        foreach ((string parameter, double[] gradient) in expected.Gradients)
-        {
-            Close(gradient, setup.GradientOf(parameter), $"{name}: {parameter}");
-        }
+        using PyTorchComparison comparison = Compare(name);
+        comparison.AssertGradients();
     }
 
     [Theory]
     [MemberData(nameof(Names))]
     public void The_double_precision_definition_agrees_with_PyTorch(string name)
     {
-        PyTorchCase expected = PyTorchCase.Named(name);
-        using var setup = new Setup(expected);
-        var reference = new ReferenceNetwork(
-            setup.Network, new LinearLoss(), setup.Weights, setup.Batch, setup.Work);
-        reference.ComputeLoss();
-        ReadOnlySpan<double> output = reference.Output(setup.Network.Nodes.Length - 1);
-        for (int i = 0; i < expected.Y.Length; i++)
-        {
-            double error = Math.Abs(expected.Y[i] - output[i]);
-            Assert.True(
-                error <= DoubleTolerance * Math.Max(1, Math.Abs(expected.Y[i])),
-                $"{name}[{i}]: {output[i]:R} where PyTorch has {expected.Y[i]:R}");
-        }
+        using PyTorchComparison comparison = Compare(name);
+        comparison.AssertReference();
     }
 
     [Fact]
     public void Batch_normalization_in_evaluation_uses_the_running_statistics()
     {
         PyTorchCase expected = PyTorchCase.Named("batch-normalization-evaluation");
-        using var setup = new Setup(expected);
+        using PyTorchComparison setup = Compare(expected.Name);
         var output = new float[expected.Y.Length];
         setup.Executor.Evaluate(setup.Batch, output, rowLosses: []);
-        Close(expected.Y, output, expected.Name);
+        PyTorchComparison.Close(expected.Y, output, expected.Name);
     }
 
     [Fact]
     public void Batch_normalization_observes_what_PyTorch_folds_into_its_running_statistics()
     {
         PyTorchCase expected = PyTorchCase.Named("batch-normalization");
-        using var setup = new Setup(expected);
+        using PyTorchComparison setup = Compare(expected.Name);
         setup.Executor.ComputeGradients(
             setup.Batch, setup.Work, setup.Gradients, listener: null);
         foreach (string statistic in new[] { "running_mean", "running_var" })
@@ -137,7 +108,7 @@ public sealed class PyTorchLayerTests
                 updated[i] = (float)(before[i] + 0.1 * (observed[i] - before[i]));
             }
 
-            Close(after, updated, statistic);
+            PyTorchComparison.Close(after, updated, statistic);
         }
     }
 
@@ -147,113 +118,26 @@ public sealed class PyTorchLayerTests
     private static PoolingDefinition Overlapping(PoolingRule rule) =>
         new(2, rule, new Extent(3, 3)) { Stride = new(2, 2), Padding = Padding.Of(1, 1) };
 
-    private static void Close(double[] expected, ReadOnlySpan<float> actual, string what)
+    private static PyTorchComparison Compare(string name)
     {
-        Assert.Equal(expected.Length, actual.Length);
-        double size = expected.Max(Math.Abs);
-        for (int i = 0; i < expected.Length; i++)
-        {
-            Assert.True(
-                Math.Abs(expected[i] - actual[i])
-                    <= SingleTolerance * Math.Max(size, Math.Abs(expected[i])),
-                $"{what}[{i}]: {actual[i]:R} where PyTorch has {expected[i]:R}");
-        }
+        PyTorchCase expected = PyTorchCase.Named(name);
+        return new PyTorchComparison(expected, DefinitionOf(expected));
     }
 
-    private sealed class Setup : IDisposable
+    private static LayerDefinition DefinitionOf(PyTorchCase expected) => expected.Name switch
     {
-        private readonly ComputePool _pool = new(1);
-
-        public Setup(PyTorchCase expected)
-        {
-            int width = expected.Inputs;
-            var identity = new float[width * width];
-            for (int i = 0; i < width; i++)
-            {
-                identity[i * width + i] = 1;
-            }
-
-            var first = new DenseDefinition(width)
-            {
-                Name = "identity",
-                WeightInitializer = new ExplicitValues([.. identity]),
-                Bias = false,
-            };
-            Network = Network.Build(
-                Shape.Of(width),
-                [first, new ReshapeDefinition(expected.RowShape), DefinitionOf(expected)]);
-            Weights = new AlignedBuffer(Network.Layout.Length);
-            Network.InitializeWeights(seed: 0, Weights);
-            foreach ((string parameter, double[] values) in expected.Parameters)
-            {
-                ParameterView view = ViewOf(parameter);
-                Narrow(values, 1, Weights.Span.Slice(view.Offset, view.Length));
-            }
-
-            // The loss's gradient is scaled by 1 / rows; the targets make up for it.
-            Batch = new Batch(expected.Rows, width, expected.Outputs) { Rows = expected.Rows };
-            Narrow(expected.X, 1, Batch.Features.Span);
-            Narrow(expected.Dy, expected.Rows, Batch.Targets.Span);
-            Work = new StepWork(Seed: 0, Step: 0, new MicroBatches(expected.Rows, 1));
-            Gradients = new GradientSet(Network.Layout, 0, 1, 1);
-            Executor = new NetworkExecutor(
-                Network, new LinearLoss(), expected.Rows, maxMicroBatches: 1, _pool);
-            Executor.UseWeights(Weights);
-        }
-
-        public Network Network { get; }
-
-        public AlignedBuffer Weights { get; }
-
-        public Batch Batch { get; }
-
-        public StepWork Work { get; }
-
-        public GradientSet Gradients { get; }
-
-        public NetworkExecutor Executor { get; }
-
-        public ReadOnlySpan<float> GradientOf(string parameter)
-        {
-            ParameterView view = ViewOf(parameter);
-            return Gradients.Gradient(0).Span.Slice(view.Offset, view.Length);
-        }
-
-        public void Dispose()
-        {
-            Executor.Dispose();
-            Gradients.Dispose();
-            Batch.Dispose();
-            Weights.Dispose();
-            _pool.Dispose();
-        }
-
-        private static LayerDefinition DefinitionOf(PyTorchCase expected) => expected.Name switch
-        {
-            "dense" => new DenseDefinition(expected.Outputs),
-            "sigmoid" => new SigmoidDefinition(),
-            "tanh" => new TanhDefinition(),
-            "relu" => new ReluDefinition(),
-            "leaky-relu" => new LeakyReluDefinition(0.125f),
-            "gelu" => new GeluDefinition(),
-            "silu" => new SiluDefinition(),
-            "softmax" => new SoftmaxDefinition(),
-            "layer-normalization" => new LayerNormalizationDefinition(),
-            "residual" => new ResidualDefinition(
-                [new DenseDefinition(expected.Inputs) { Activation = new TanhDefinition() }]),
-            _ => s_imageLayers.GetValueOrDefault(
-                expected.Name, new BatchNormalizationDefinition()),
-        };
-
-        private ParameterView ViewOf(string parameter) => Network.Layout.Views.Single(
-            view => view.LayerIndex > 0 && view.Name.EndsWith($".{parameter}"));
-
-        private static void Narrow(double[] values, double factor, Span<float> destination)
-        {
-            for (int i = 0; i < values.Length; i++)
-            {
-                destination[i] = (float)(factor * values[i]);
-            }
-        }
-    }
+        "dense" => new DenseDefinition(expected.Outputs),
+        "sigmoid" => new SigmoidDefinition(),
+        "tanh" => new TanhDefinition(),
+        "relu" => new ReluDefinition(),
+        "leaky-relu" => new LeakyReluDefinition(0.125f),
+        "gelu" => new GeluDefinition(),
+        "silu" => new SiluDefinition(),
+        "softmax" => new SoftmaxDefinition(),
+        "layer-normalization" => new LayerNormalizationDefinition(),
+        "residual" => new ResidualDefinition(
+            [new DenseDefinition(expected.Inputs) { Activation = new TanhDefinition() }]),
+        _ => s_imageLayers.GetValueOrDefault(
+            expected.Name, new BatchNormalizationDefinition()),
+    };
 }

@@ -77,7 +77,7 @@ public sealed unsafe class LossTests : IDisposable
             (float[] threeLosses, float[] threeGradient) = trial.Compute(loss, _three, Scale);
             Assert.Equal(rowLosses, threeLosses);
             Assert.Equal(gradient, threeGradient);
-            int row = 437, targetWidth = loss.TargetWidth(trial.Width);
+            int row = 437, targetWidth = loss.TargetWidth(Shape.Of(trial.Width));
             var alone = new LossTrial(
                 1, trial.Width, trial.Outputs.AsSpan(row * trial.Width, trial.Width).ToArray(),
                 trial.Targets.AsSpan(row * targetWidth, targetWidth).ToArray());

@@ -43,7 +43,7 @@ internal sealed unsafe class LossTrial(int rows, int width, float[] outputs, flo
                 : (float)(3 * random.Normal(0, (ulong)i));
         }
 
-        float[] targets = new float[rows * loss.TargetWidth(width)];
+        float[] targets = new float[rows * loss.TargetWidth(Shape.Of(width))];
         for (int i = 0; i < targets.Length; i++)
         {
             float uniform = random.Uniform(1, (ulong)i);
@@ -77,7 +77,7 @@ internal sealed unsafe class LossTrial(int rows, int width, float[] outputs, flo
 
     public double Reference(Loss loss, int row, ReadOnlySpan<double> rowOutputs)
     {
-        int targetWidth = loss.TargetWidth(width);
+        int targetWidth = loss.TargetWidth(Shape.Of(width));
         return loss.Reference(rowOutputs, targets.AsSpan(row * targetWidth, targetWidth));
     }
 

@@ -107,6 +107,66 @@ public sealed class GradientCheckTests
         }
     }
 
+    public static TheoryData<string> SequenceLayers =>
+    [
+        "learned-positions", "sinusoidal-positions", "layer-normalization", "rms-normalization",
+        "softmax", "attention", "full-attention", "shared-attention", "rotary-attention", "swiglu",
+        "lstm", "last-lstm", "gru", "last-gru", "last", "mean", "block",
+    ];
+
+    [Theory]
+    [MemberData(nameof(SequenceLayers))]
+    public void Every_layer_passes_on_sequences_between_two_dense_layers(string name)
+    {
+        using var trial = new Trial(
+            Shape.Of(6, 4),
+            [new DenseDefinition(8), SequenceDefinitionOf(name), new DenseDefinition(3)], rows: 5,
+            microBatches: 2);
+        AssertPasses(name, Run(trial));
+    }
+
+    [Fact]
+    public void An_embedding_passes_whatever_tokens_occur()
+    {
+        using var trial = new Trial(
+            Shape.Of(5), [new EmbeddingDefinition(9, 4), new DenseDefinition(3)], rows: 6,
+            microBatches: 3, vocabulary: 9);
+        AssertPasses("embedding", Run(trial));
+    }
+
+    private static void AssertPasses(string name, ImmutableArray<TensorGradientCheck> results)
+    {
+        Assert.NotEmpty(results);
+        foreach (TensorGradientCheck result in results)
+        {
+            Assert.True(
+                result.MaxRelativeError < Tolerance && result.Skipped == 0, $"{name}: {result}");
+            Assert.Equal(result.Length, result.Checked);
+        }
+    }
+
+    private static LayerDefinition SequenceDefinitionOf(string name) => name switch
+    {
+        "learned-positions" => new PositionalEncodingDefinition(PositionalKind.Learned),
+        "sinusoidal-positions" => new PositionalEncodingDefinition(PositionalKind.Sinusoidal),
+        "layer-normalization" => new LayerNormalizationDefinition(),
+        "rms-normalization" => new RmsNormalizationDefinition(),
+        "softmax" => new SoftmaxDefinition(),
+        // A bias of keys changes no softmax: its gradient is 0, and rounding would be compared.
+        "attention" => new AttentionDefinition(2) { Bias = false },
+        "full-attention" => new AttentionDefinition(2) { IsCausal = false, Bias = false },
+        "shared-attention" => new AttentionDefinition(4) { KeyValueHeads = 2 },
+        "rotary-attention" => new AttentionDefinition(2) { IsRotary = true },
+        "swiglu" => new SwiGluDefinition(7) { Bias = true },
+        "lstm" => new LstmDefinition(5),
+        "last-lstm" => new LstmDefinition(5) { Return = RecurrentReturn.Last },
+        "gru" => new GruDefinition(5),
+        "last-gru" => new GruDefinition(5) { Return = RecurrentReturn.Last },
+        "last" => new PositionPoolingDefinition(PoolingKind.Last),
+        "mean" => new PositionPoolingDefinition(PoolingKind.Mean),
+        _ => new BlockDefinition([new DenseDefinition(8), new TanhDefinition()]) { Repeat = 2 },
+    };
+
     [Fact]
     public void All_layers_together_pass()
     {

@@ -51,13 +51,53 @@ public sealed class NetworkExecutorTests
         new SoftmaxDefinition(),
     ];
 
+    /// <summary>All layers that read tokens or sequences, odd widths, and heads that share keys.
+    /// </summary>
+    internal static LayerDefinition[] EverySequenceLayer { get; } =
+    [
+        new EmbeddingDefinition(Vocabulary, 36),
+        new PositionalEncodingDefinition(PositionalKind.Learned),
+        new PositionalEncodingDefinition(PositionalKind.Sinusoidal),
+        new BlockDefinition(
+            [
+                new ResidualDefinition(
+                    [
+                        new LayerNormalizationDefinition(),
+                        new AttentionDefinition(6) { KeyValueHeads = 2, IsRotary = true },
+                        new DropoutDefinition(0.125f),
+                    ]),
+                new ResidualDefinition(
+                    [new RmsNormalizationDefinition(), new SwiGluDefinition(53)]),
+            ])
+        {
+            Repeat = 2,
+        },
+        new AttentionDefinition(4) { IsCausal = false, Bias = false },
+        new LstmDefinition(19),
+        new ResidualDefinition([new GruDefinition(19)]),
+        new DenseDefinition(21) { Activation = new TanhDefinition() },
+        new PositionPoolingDefinition(PoolingKind.Mean),
+    ];
+
+    /// <summary>Positions of a sequence: more than one tile of queries.</summary>
+    internal const int Positions = 71;
+
+    /// <summary>Tokens of <see cref="EverySequenceLayer"/>.</summary>
+    internal const int Vocabulary = 23;
+
+    /// <summary>What the rules are held to: rows of numbers, and sequences of tokens.</summary>
+    public static TheoryData<string> Kinds => ["rows", "sequences"];
+
     private static readonly LayerDefinition[] WithoutBatchStatistics =
         [.. EveryLayer.Where(layer => layer is not ResidualDefinition)];
 
-    [Fact]
-    public void A_row_alone_gives_the_bits_it_gives_among_others()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_row_alone_gives_the_bits_it_gives_among_others(string kind)
     {
-        using var trial = NewTrial(WithoutBatchStatistics, microBatches: 1);
+        using Trial trial = kind == "rows"
+            ? NewTrial(WithoutBatchStatistics, microBatches: 1)
+            : NewTrial(kind, microBatches: 1);
         using NetworkExecutor together = trial.NewExecutor();
         using var gradients = new GradientSet(trial.Network.Layout, 0, 1, 1);
         together.ComputeGradients(trial.Batch, trial.Work, gradients, listener: null);
@@ -83,15 +123,20 @@ public sealed class NetworkExecutorTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    [InlineData(3)]
-    [InlineData(5)]
-    [InlineData(8)]
-    [InlineData(64)]
-    public void Micro_batches_computed_apart_fold_to_the_bits_of_all_computed_at_once(int count)
+    [InlineData("rows", 1)]
+    [InlineData("rows", 2)]
+    [InlineData("rows", 3)]
+    [InlineData("rows", 5)]
+    [InlineData("rows", 8)]
+    [InlineData("rows", 64)]
+    [InlineData("sequences", 1)]
+    [InlineData("sequences", 5)]
+    [InlineData("sequences", 8)]
+    [InlineData("sequences", 64)]
+    public void Micro_batches_computed_apart_fold_to_the_bits_of_all_computed_at_once(
+        string kind, int count)
     {
-        using var trial = NewTrial(EveryLayer, count);
+        using var trial = NewTrial(kind, count);
         (float[] whole, double lossSum) = trial.ComputeAll();
 
         // One set of vectors a micro-batch, folded pairwise as the tree is.
@@ -120,10 +165,11 @@ public sealed class NetworkExecutorTests
         Assert.Equal(gradients[0], whole);
     }
 
-    [Fact]
-    public void A_range_of_micro_batches_gives_the_nodes_of_its_cover()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_range_of_micro_batches_gives_the_nodes_of_its_cover(string kind)
     {
-        using var trial = NewTrial(EveryLayer, microBatches: 7);
+        using var trial = NewTrial(kind, microBatches: 7);
         using GradientSet range = trial.Compute(1, 7, out _);
         Assert.Equal(
             [new TreeNode(0, 1), new TreeNode(1, 1), new TreeNode(2, 1)], range.Nodes);
@@ -138,24 +184,26 @@ public sealed class NetworkExecutorTests
         }
     }
 
-    [Fact]
-    public void The_number_of_threads_changes_no_bit()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void The_number_of_threads_changes_no_bit(string kind)
     {
-        using var single = NewTrial(EveryLayer, microBatches: 5);
+        using var single = NewTrial(kind, microBatches: 5);
         (float[] expected, double lossSum) = single.ComputeAll();
         foreach (int threads in new[] { 2, 3 })
         {
-            using var trial = NewTrial(EveryLayer, microBatches: 5, threads);
+            using var trial = NewTrial(kind, microBatches: 5, threads);
             (float[] gradient, double sum) = trial.ComputeAll();
             Assert.Equal(expected, gradient);
             Assert.Equal(lossSum, sum);
         }
     }
 
-    [Fact]
-    public void A_training_step_allocates_nothing()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void A_training_step_allocates_nothing(string kind)
     {
-        using var trial = NewTrial(EveryLayer, microBatches: 5, threads: 2);
+        using var trial = NewTrial(kind, microBatches: 5, threads: 2);
         using NetworkExecutor executor = trial.NewExecutor();
         using var gradients = new GradientSet(trial.Network.Layout, 0, 5, 5);
         var outputs = new float[Rows * trial.Network.OutputShape.Count];
@@ -421,18 +469,21 @@ public sealed class NetworkExecutorTests
         var network = Network.Build(
             Shape.Of(5), [new DenseDefinition(4) { Activation = new ReluDefinition() }]);
 
-        // Two layers of 4 outputs, each with a gradient, and a loss: 17 floats a row.
+        // Two layers of 4 outputs, each with a gradient, a loss, and one of its only position: 18
+        // floats a row.
         Assert.Equal(
-            17 * 4 * 100,
+            18 * 4 * 100,
             NetworkExecutor.BufferBytes(network, 100, maxMicroBatches: 8, threads: 2));
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void Forward_in_parts_as_weights_come_gives_the_bits_of_all_at_once(int threads)
+    [InlineData("rows", 1)]
+    [InlineData("rows", 2)]
+    [InlineData("sequences", 2)]
+    public void Forward_in_parts_as_weights_come_gives_the_bits_of_all_at_once(
+        string kind, int threads)
     {
-        using var trial = NewTrial(EveryLayer, microBatches: 3, threads);
+        using var trial = NewTrial(kind, microBatches: 3, threads);
         (float[] expected, double lossSum) = trial.ComputeAll();
         ParameterLayout layout = trial.Network.Layout;
         using var weights = new AlignedBuffer(layout.Length);
@@ -506,6 +557,12 @@ public sealed class NetworkExecutorTests
         Assert.Throws<ArgumentException>(
             () => executor.ForwardAhead(trial.Batch, trial.Work, 0, 4, endView: 0));
     }
+
+    private static Trial NewTrial(string kind, int microBatches, int threads = 1) =>
+        kind == "rows"
+            ? NewTrial(EveryLayer, microBatches, threads)
+            : new Trial(
+                Shape.Of(Positions), EverySequenceLayer, Rows, microBatches, threads, Vocabulary);
 
     private static Trial NewTrial(LayerDefinition[] layers, int microBatches, int threads = 1) =>
         new(Shape.Of(7, 3), layers, Rows, microBatches, threads);

@@ -118,7 +118,7 @@ public sealed class NetworkTests
 
     public static TheoryData<string, LayerDefinition> Unsuitable => new()
     {
-        { "put a flatten layer before it", new DenseDefinition(3) },
+        { "units; 1 is the least", new DenseDefinition(0) },
         { "input is of shape 4x2: a reshape layer", Convolution(1) with { Dimensions = 3 } },
         { "has 0 filters in 1 groups; 1 is the least", Convolution(0) },
         { "has 1 input channels and 3 filters in 2 groups", Convolution(3) with { Groups = 2 } },
@@ -178,6 +178,72 @@ public sealed class NetworkTests
         var error = Assert.Throws<ArgumentException>(
             () => Network.Build(Shape.Of(4, 2), [layer]));
         Assert.Contains(message, error.Message);
+    }
+
+    public static TheoryData<string, Shape, LayerDefinition> UnsuitableShapes => new()
+    {
+        { "put a flatten layer before it", Shape.Of(4, 2, 3), new DenseDefinition(3) },
+        { "input is of shape 4x2: put it first", Shape.Of(4, 2), new EmbeddingDefinition(9, 3) },
+        { "a vocabulary of 0 tokens", Shape.Of(4), new EmbeddingDefinition(0, 3) },
+        { "vectors of 0 numbers", Shape.Of(4), new EmbeddingDefinition(9, 0) },
+        {
+            "reads sequences of vectors, positions x width, but its input is of shape 8",
+            Shape.Of(8), new AttentionDefinition(2)
+        },
+        {
+            "has 4 heads and 3 key-value-heads", Shape.Of(5, 8),
+            new AttentionDefinition(4) { KeyValueHeads = 3 }
+        },
+        { "shares 8 numbers among 3 heads", Shape.Of(5, 8), new AttentionDefinition(3) },
+        {
+            "an even number of them", Shape.Of(5, 6),
+            new AttentionDefinition(2) { IsRotary = true }
+        },
+        {
+            "positional encoding 'positional-encoding1' reads sequences", Shape.Of(8),
+            new PositionalEncodingDefinition(PositionalKind.Learned)
+        },
+        { "'position-pooling1' reads sequences", Shape.Of(8), new PositionPoolingDefinition(0) },
+        { "lstm 'lstm1' reads sequences", Shape.Of(8), new LstmDefinition(3) },
+        { "gru 'gru1' has 0 units", Shape.Of(5, 8), new GruDefinition(0) },
+        { "swiglu 'swiglu1' has 0 units", Shape.Of(5, 8), new SwiGluDefinition(0) },
+        { "has epsilon 0", Shape.Of(8), new RmsNormalizationDefinition { Epsilon = 0 } },
+        { "block 'block1' has no layers", Shape.Of(8), new BlockDefinition([]) },
+        {
+            "stands there 0 times", Shape.Of(8),
+            new BlockDefinition([new TanhDefinition()]) { Repeat = 0 }
+        },
+    };
+
+    [Theory]
+    [MemberData(nameof(UnsuitableShapes))]
+    public void A_shape_that_does_not_suit_a_layer_is_refused(
+        string message, Shape input, LayerDefinition layer)
+    {
+        var error = Assert.Throws<ArgumentException>(() => Network.Build(input, [layer]));
+        Assert.Contains(message, error.Message);
+    }
+
+    [Fact]
+    public void Layers_that_stand_for_several_name_them_all()
+    {
+        var block = new BlockDefinition(
+            [new AttentionDefinition(2) { IsRotary = true }, new SwiGluDefinition(3)])
+        {
+            Repeat = 2,
+            Name = "deep",
+        };
+        Network network = Network.Build(
+            Shape.Of(5, 8), [block, new LstmDefinition(3) { Name = "memory" }]);
+        Assert.Equal(
+            [
+                "deep-1.attention1.input", "deep-1.attention1.rotary", "deep-1.attention1",
+                "deep-1.attention1.output", "deep-1.swiglu1.input", "deep-1.swiglu1",
+                "deep-1.swiglu1.output", "deep-2.attention1.input", "deep-2.attention1.rotary",
+                "deep-2.attention1", "deep-2.attention1.output", "deep-2.swiglu1.input",
+                "deep-2.swiglu1", "deep-2.swiglu1.output", "memory.input", "memory",
+            ],
+            network.Nodes.Select(node => node.Layer.Name));
     }
 
     [Fact]

@@ -15,7 +15,7 @@ internal sealed class Trial : IDisposable
 
     public Trial(
         Shape input, IReadOnlyList<LayerDefinition> layers, int rows, int microBatches = 1,
-        int threads = 1)
+        int threads = 1, int? vocabulary = null)
     {
         Network = Network.Build(input, layers);
         Weights = new AlignedBuffer(Network.Layout.Length);
@@ -29,6 +29,11 @@ internal sealed class Trial : IDisposable
         var random = new RandomStream(Seed, RandomPurpose.Generation);
         FillNormal(random, item: 0, Batch.Features.Span);
         FillNormal(random, item: 1, Batch.Targets.Span);
+        if (vocabulary is int tokens)
+        {
+            FillTokens(random, item: 2, tokens, Batch.Features.Span);
+        }
+
         for (int row = 0; row < rows; row++)
         {
             Batch.Samples[row] = 1000 + 7 * row;
@@ -97,6 +102,15 @@ internal sealed class Trial : IDisposable
         Weights.Dispose();
         Batch.Dispose();
         Pool.Dispose();
+    }
+
+    // The last token of the vocabulary does not occur.
+    private static void FillTokens(RandomStream random, ulong item, int vocabulary, Span<float> to)
+    {
+        for (int i = 0; i < to.Length; i++)
+        {
+            to[i] = (int)(random.Uniform(item, (ulong)i) * (vocabulary - 1));
+        }
     }
 
     // Roughly normal, mean 0, variance 1: the sum of twelve uniform numbers.

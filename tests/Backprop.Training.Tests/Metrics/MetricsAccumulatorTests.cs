@@ -31,6 +31,27 @@ public sealed class MetricsAccumulatorTests
         Assert.Equal((0.8 + (6.0 / 7)) / 2, classes.MacroF1);
     }
 
+    // Three tokens at each of two positions; three of four are right.
+    [Fact]
+    public void Sequences_are_scored_by_position_and_tell_no_classes_apart()
+    {
+        var reading = new TargetReading(
+            TargetEncoding.ClassIndex, ["a", "b", "c"], [], null, []) { Positions = 2 };
+        var metrics = new MetricsAccumulator(reading, 6, 2);
+        metrics.Add(0, [2, 1, 0, 0, 2, 1, 0, 0, 1, 2, 0, 0], [0, 1, 2, 1], [0.5f, 1.5f]);
+        var folded = new MetricsAccumulator(reading, 6, 2);
+        folded.Add(metrics.Part(0, 1));
+        foreach (EvaluationMetrics result in new[] { metrics.Finish(), folded.Finish() })
+        {
+            Assert.Equal(1, result.Loss);
+            Assert.Equal(Math.E, result.Perplexity!.Value, tolerance: 1e-15);
+            Assert.Equal(0.75, result.Classification!.Accuracy);
+            Assert.Empty(result.Classification.Classes);
+            Assert.Empty(result.Classification.Confusion.Counts);
+            Assert.Equal(0, result.Classification.MacroF1);
+        }
+    }
+
     [Fact]
     public void A_class_that_nobody_is_of_scores_nothing()
     {

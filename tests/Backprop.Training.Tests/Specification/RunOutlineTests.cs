@@ -128,7 +128,7 @@ public sealed class RunOutlineTests
     }
 
     private static PlannedRun Plan(string file) =>
-        RunPlanner.Plan(RunFiles.Read(file), RepositoryData.Opener, 1L << 30);
+        RunPlanner.Plan(RunFiles.Read(file), RepositoryData.Opener, 2L << 30);
 
     // The layout by its entries: its other fields are made of them.
     private static string Essence(CoordinationPlan plan) =>

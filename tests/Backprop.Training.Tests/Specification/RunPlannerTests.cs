@@ -63,6 +63,68 @@ public sealed class RunPlannerTests
         Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("vocabulary = 4", "vocabulary = 5", "model[0]",
+        "has 4: give it vocabulary = 4")]
+    [InlineData("units = 4 }", "units = 5 }", "model[2]",
+        "its outputs must be 3x4, so give its last layer 4 units")]
+    [InlineData("lstm { units = 3 }", "lstm { units = 3, return = last }", "model[2]",
+        "the network has outputs 4, and the data have 4 classes at each of 3 positions")]
+    [InlineData("loss = softmax-cross-entropy", "loss = mean-squared-error", "model[2]",
+        "take softmax-cross-entropy")]
+    [InlineData("length = 3", "length = 300", "", "too few for one window of 300")]
+    public void What_does_not_suit_a_text_is_refused_at_its_key(
+        string right, string wrong, string place, string expected)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"backprop-{Guid.NewGuid():N}.txt");
+        File.WriteAllText(path, "abcabcabc");
+        try
+        {
+            string text = $$"""
+                name = text
+                data { train { text { path = "{{path}}", length = 3 } } }
+                model = [
+                  { embedding { vocabulary = 4, width = 2 } }
+                  { lstm { units = 3 } }
+                  { dense { units = 4 } }
+                ]
+                loss = softmax-cross-entropy
+                optimizer { adam { learning-rate = 0.1 } }
+                batch-size = 2, epochs = 1
+                """;
+            Plan(text).Dispose();
+            string message = Assert.ThrowsAny<Exception>(
+                () => Plan(text.Replace(right, wrong, StringComparison.Ordinal))).Message;
+            Assert.Contains(place, message, StringComparison.Ordinal);
+            Assert.Contains(expected, message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public void Tokens_that_an_embedding_does_not_have_are_named_before_anything_is_computed()
+    {
+        string text = Classes.Replace(
+            "{ dense { units = 4 } }", "{ embedding { vocabulary = 8, width = 2 } }, flatten");
+        var refused = Assert.Throws<SpecificationException>(() => Plan(text));
+        Assert.Contains(
+            "has tokens 0 to 7, and sample 3 of inline data has 8 at position 1", refused.Message);
+        Plan(text.Replace("vocabulary = 8", "vocabulary = 9")).Dispose();
+    }
+
+    [Fact]
+    public void A_forgotten_flatten_is_told_of_where_rows_are_sequences()
+    {
+        string text = Classes.Replace(
+            "{ dense { units = 4 } }",
+            "{ embedding { vocabulary = 9, width = 2 } }, { dense { units = 4 } }");
+        var refused = Assert.Throws<SpecificationException>(() => Plan(text));
+        Assert.Contains("put a flatten layer before", refused.Message);
+    }
+
     [Fact]
     public void Targets_of_a_cross_entropy_must_be_probabilities()
     {

@@ -1,3 +1,5 @@
+using Backprop.Data.Formats;
+using Backprop.Data.Sources;
 using Backprop.Engine;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Layers;
@@ -51,6 +53,89 @@ public sealed class RunSpecificationReaderTests
         optimizer { sgd { learning-rate = 1 } }
         epochs = 3
         """;
+
+    private const string Sequences = """
+        name = sequences
+        data {
+          train { text { path = "a.txt", tokens = bytes, length = 64, stride = 3, to = 0.9 } }
+          validation { text { path = "a.txt", tokens = bytes, length = 64, from = 0.9 } }
+        }
+        model = [
+          { embedding { vocabulary = 256, width = 32, weight-init = zeros, trainable = false } }
+          { positional-encoding = sinusoidal }
+          { block {
+            repeat = 6, name = deep
+            layers = [
+              { attention {
+                heads = 4, key-value-heads = 2, causal = false, rotary = true, bias = false
+              } }
+              { rms-normalization { epsilon = 1e-6, affine = false } }
+              { swiglu { units = 48, bias = true } }
+            ]
+          } }
+          { lstm { units = 8 } }
+          { gru { units = 9, return = last } }
+          { position-pooling = mean }
+        ]
+        loss = softmax-cross-entropy
+        optimizer { sgd { learning-rate = 1 } }
+        epochs = 3
+        """;
+
+    [Fact]
+    public void Layers_on_sequences_and_texts_are_read()
+    {
+        RunSpecification run = RunSpecificationReader.Read(Sequences, "x.conf");
+        var text = Assert.IsType<DataSource.Text>(run.Data.Train.Value);
+        Assert.Equal(
+            new TextOptions
+            {
+                Path = "a.txt", Tokens = TextTokens.Bytes, Length = 64, Stride = 3, To = 0.9,
+            },
+            text.Options);
+        Assert.Equal(
+            0.9, Assert.IsType<DataSource.Text>(run.Data.Validation!.Value).Options.From);
+        var block = Assert.IsType<BlockDefinition>(run.Layers[2].Value);
+        LayerDefinition[] expected =
+        [
+            new EmbeddingDefinition(256, 32)
+            {
+                WeightInitializer = Constant.Zeros, Trainable = false,
+            },
+            new PositionalEncodingDefinition(PositionalKind.Sinusoidal),
+            new BlockDefinition(block.Layers) { Repeat = 6, Name = "deep" },
+            new LstmDefinition(8),
+            new GruDefinition(9) { Return = RecurrentReturn.Last },
+            new PositionPoolingDefinition(PoolingKind.Mean),
+        ];
+        Assert.Equal(expected, run.Layers.Select(layer => layer.Value));
+        LayerDefinition[] inner =
+        [
+            new AttentionDefinition(4)
+            {
+                KeyValueHeads = 2, IsCausal = false, IsRotary = true, Bias = false,
+            },
+            new RmsNormalizationDefinition { Epsilon = 1e-6f, Affine = false },
+            new SwiGluDefinition(48) { Bias = true },
+        ];
+        Assert.Equal(inner, block.Layers);
+    }
+
+    [Theory]
+    [InlineData("to = 0.9", "from = 0.9, to = 0.5", "the part from 0.9 to 0.5 has nothing in it")]
+    [InlineData("tokens = bytes, length", "tokens = words, length", "characters")]
+    [InlineData("epochs = 3", "epochs = 3, data.normalize = unit", "tokens are numbers")]
+    [InlineData("epochs = 3", "epochs = 3, data.augment = [ { noise { standard-deviation = 1 } } ]",
+        "changes images")]
+    [InlineData("text { path = \"a.txt\", tokens = bytes, length = 64, from = 0.9 }",
+        "fraction = 0.1", "a text is parted by position")]
+    [InlineData("return = last", "return = first", "sequence")]
+    public void What_a_text_cannot_have_is_refused(string right, string wrong, string expected)
+    {
+        var refused = Assert.Throws<SpecificationException>(() => RunSpecificationReader.Read(
+            Sequences.Replace(right, wrong, StringComparison.Ordinal), "x.conf"));
+        Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Every_part_of_a_run_is_read()

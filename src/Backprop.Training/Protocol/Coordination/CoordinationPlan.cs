@@ -65,14 +65,13 @@ public sealed record CoordinationPlan(
         }
 
         Network network = RunPlanner.BuildNetwork(run, outline.Train.FeatureShape);
-        int outputs = network.OutputShape.Count;
         return new CoordinationPlan(
             id, run.Name, RunDimensions.Of(run, outline, network.Layout), run.Stop.Value,
             run.Epochs, run.Schedule, run.Optimizer.LearningRate,
             TargetReading.For(
-                run.Loss.Value.Loss, outline.Train.Target, outputs, outline.TargetScales,
-                outline.Train.Source),
-            outputs, outline.Validation?.Count ?? 0, options)
+                run.Loss.Value.Loss, outline.Train.Target, network.OutputShape,
+                outline.TargetScales, outline.Train.Source),
+            network.OutputShape.Count, outline.Validation?.Count ?? 0, options)
         {
             OptimizerStates = run.Optimizer.StateCount,
             Layers = LayerNormFold.NamesOf(network),

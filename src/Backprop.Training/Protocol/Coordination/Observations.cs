@@ -253,14 +253,11 @@ public sealed record Observations
             : null;
     }
 
-    private static bool Fits(CoordinationPlan plan, MetricsPart part)
-    {
-        int classes = plan.Reading.Classes.Length;
-        return part.First >= 0 && part.End <= plan.Dimensions.EvaluationMicroBatches
-            && part.Confusion.Length == classes * classes
-            && part.Values.Length == plan.Reading.Values.Length
-            && part.Values.All(sums => sums.IsOver(part.LossSums.Length));
-    }
+    private static bool Fits(CoordinationPlan plan, MetricsPart part) =>
+        part.First >= 0 && part.End <= plan.Dimensions.EvaluationMicroBatches
+        && part.Confusion.Length == plan.Reading.Counts
+        && part.Values.Length == plan.Reading.Values.Length
+        && part.Values.All(sums => sums.IsOver(part.LossSums.Length));
 
     private Observations With(ImmutableArray<ClusterNode> nodes)
     {

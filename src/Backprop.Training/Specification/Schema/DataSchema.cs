@@ -67,6 +67,7 @@ internal static class DataSchema
         Held? held = keys.Get(Validation);
         RefuseTableAfterOther(keys, Validation, held?.Source);
         RefuseTableAfterOther(keys, Test, keys.Get(Test));
+        RefuseForText(keys, held?.Split is not null);
         return new DataSpecification
         {
             Train = keys.Get(Train),
@@ -90,6 +91,32 @@ internal static class DataSchema
         if (following?.Value is DataSource.Csv && keys.Get(Train).Value is not DataSource.Csv)
         {
             keys.Refuse(key, "a table is read as the training table is, but 'train' is no table");
+        }
+    }
+
+    private static void RefuseForText(KeyValues keys, bool isSplit)
+    {
+        if (keys.Get(Train).Value is not DataSource.Text)
+        {
+            return;
+        }
+
+        if (isSplit)
+        {
+            keys.Refuse(
+                Validation, "a text is parted by position: give train.text 'to = 0.9', and let "
+                + "validation be the same text with 'from = 0.9'");
+        }
+
+        if (keys.Get(Normalize) != NormalizationMethod.None)
+        {
+            keys.Refuse(Normalize, "tokens are numbers of a vocabulary and have no scale; leave it "
+                + "out");
+        }
+
+        if (keys.Get(Augment) is not null)
+        {
+            keys.Refuse(Augment, "changes images, and the training samples are a text");
         }
     }
 

@@ -9,6 +9,7 @@ namespace Backprop.Training.Specification.Schema;
 /// <summary>Layers and activations.</summary>
 internal static class LayerSchema
 {
+    /// <summary>The name of a layer.</summary>
     internal static readonly Key<string?> Name = Key.Optional<string?>(
         "name", Kinds.Name.As(text => (string?)text), null, "the kind and a number, `dense1`",
         "what the layer is called in reports and files");
@@ -79,7 +80,9 @@ internal static class LayerSchema
             k => new LeakyReluDefinition(k.GetFloat(Slope)) { Name = k.Get(Name) }, Slope),
         Plain("gelu", "x·Φ(x), exact.", () => new GeluDefinition()),
         Plain("silu", "x·sigmoid(x).", () => new SiluDefinition()),
-        Plain("softmax", "e^x over their sum, by sample.", () => new SoftmaxDefinition()),
+        Plain(
+            "softmax", "e^x over their sum, by sample, or by position of a sequence.",
+            () => new SoftmaxDefinition()),
     ];
 
     public static Choice<ActivationDefinition> Activations { get; } =
@@ -89,7 +92,7 @@ internal static class LayerSchema
         "layer",
         [
             new(
-                "dense", "A fully connected layer.",
+                "dense", "A fully connected layer; on sequences, of every position by itself.",
                 [
                     Units, Activation, Bias, WeightInitializer, BiasInitializer, Trainable, Name,
                 ],
@@ -107,8 +110,8 @@ internal static class LayerSchema
                     Epsilon = k.GetFloat(Epsilon), Momentum = k.Get(Momentum), Name = k.Get(Name),
                 }),
             new(
-                "layer-normalization", "Brings each sample to mean 0 and variance 1, then scales "
-                + "and shifts it.", [Epsilon, Affine, Name],
+                "layer-normalization", "Brings each sample, or each position of a sequence, to "
+                + "mean 0 and variance 1, then scales and shifts it.", [Epsilon, Affine, Name],
                 k => new LayerNormalizationDefinition
                 {
                     Epsilon = k.GetFloat(Epsilon), Affine = k.Get(Affine), Name = k.Get(Name),
@@ -120,6 +123,7 @@ internal static class LayerSchema
                 "residual", "Adds the output of layers to their input.", [Layers, Name],
                 k => new ResidualDefinition(k.Get(Layers)) { Name = k.Get(Name) }, Layers),
             .. ImageLayerSchema.Sections,
+            .. SequenceSchema.Layers,
         ]);
 
     private static Section<ActivationDefinition> Plain(

@@ -69,14 +69,45 @@ internal static class SourceSchema
             "numpy", "Arrays that NumPy saved.",
             [FeatureFiles, TargetFiles, FeatureArray, TargetArray, Target, Classes], BindNumpy);
 
+    private static readonly Key<string> TextPath = Key.Required(
+        "path", Kinds.File, "the file, in UTF-8");
+
+    private static readonly Key<TextTokens> Tokens = Key.Optional(
+        "tokens",
+        new WordKind<TextTokens>(
+            ("characters", TextTokens.Characters), ("bytes", TextTokens.Bytes)),
+        TextTokens.Characters, "characters",
+        "what the text is taken apart into: `characters`, numbered by code point as the training "
+        + "part has them, after number 0 for all that it does not have; or its 256 `bytes`");
+
+    private static readonly Key<long> WindowLength = Key.Optional(
+        "length", Kinds.Count, 128L, "128", "tokens of a sample");
+
+    private static readonly Key<long?> Stride = Key.Optional<long?>(
+        "stride", Kinds.Count.As(n => (long?)n), null, "as `length`",
+        "tokens from the beginning of a sample to that of the next");
+
+    private static readonly Key<double> From = Key.Optional(
+        "from", Kinds.Fraction, 0.0, "0", "where in the text the part begins that is read");
+
+    private static readonly Key<double> To = Key.Optional(
+        "to", Kinds.Fraction, 1.0, "1", "where in the text the part ends that is read");
+
+    private static readonly Section<DataSource> Text =
+        new(
+            "text", "A text, cut into samples of as many tokens each; the targets are the tokens "
+            + "that follow each of them. Train with `to = 0.9`, say, and validate with "
+            + "`from = 0.9`.",
+            [TextPath, Tokens, WindowLength, Stride, From, To], BindText);
+
     /// <summary>What can be trained on.</summary>
     public static Choice<DataSource> Training { get; } = new(
-        "data source", Idx, CsvSchema.Table, Numpy, GeneratedSchema.Source, Inline);
+        "data source", Idx, CsvSchema.Table, Numpy, Text, GeneratedSchema.Source, Inline);
 
     /// <summary>What can be validated or tested on.</summary>
     public static Choice<DataSource> Following { get; } = new(
-        "validation or test source", Idx, CsvSchema.FollowingTable, Numpy, GeneratedSchema.Source,
-        Inline);
+        "validation or test source", Idx, CsvSchema.FollowingTable, Numpy, Text,
+        GeneratedSchema.Source, Inline);
 
     private static ListKind<string> Paths =>
         new(Kinds.File, "a file, or an array of files", acceptsOne: true);
@@ -98,6 +129,27 @@ internal static class SourceSchema
             Shards = [.. images.Zip(labels, (i, l) => new IdxFiles(i, l))],
             Target = keys.Get(Target),
             Classes = keys.Get(Classes),
+        });
+    }
+
+    private static DataSource BindText(KeyValues keys)
+    {
+        double from = keys.Get(From), to = keys.Get(To);
+        if (from >= to)
+        {
+            keys.Refuse(
+                keys.Has(From) ? From : To,
+                $"the part from {from} to {to} has nothing in it; 'from' must be below 'to'");
+        }
+
+        return new DataSource.Text(new TextOptions
+        {
+            Path = keys.Get(TextPath),
+            Tokens = keys.Get(Tokens),
+            Length = keys.GetInt(WindowLength),
+            Stride = (int?)keys.Get(Stride),
+            From = from,
+            To = to,
         });
     }
 

@@ -58,11 +58,12 @@ export class ResultPanel {
     }
   }
 
-  showSet(name, { rows, loss, classification, regression }) {
+  showSet(name, { rows, loss, perplexity, classification, regression }) {
     const facts = h('dl', { class: 'facts' },
       classification ? [
         fact(`${name} accuracy`, percent(classification.accuracy, 2)),
-        fact('Macro F1', value(classification.macroF1)),
+        perplexity ? fact('Perplexity', value(perplexity))
+          : fact('Macro F1', value(classification.macroF1)),
       ] : [],
       regression ? [
         fact(`${name} R²`, value(regression.r2)),
@@ -71,7 +72,7 @@ export class ResultPanel {
       ] : [],
       fact(`${name} loss`, value(loss)), fact('Samples', count(rows)));
     replace(this.metrics, facts,
-      classification ? h('div', { class: 'result-classes' },
+      classification && !perplexity ? h('div', { class: 'result-classes' },
         h('div', {}, h('h3', {}, 'Confusion'), confusionTable(classification.confusion)),
         h('div', {}, h('h3', {}, 'By class'), classTable(classification.classes))) : null,
       regression ? targetTable(regression.targets) : null);

@@ -1,0 +1,136 @@
+using System.Collections.Immutable;
+using Backprop.Console.Storage;
+using Backprop.Data.Batches;
+using Backprop.Data.Formats;
+using Backprop.Data.Sources;
+using Backprop.Engine;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Networks;
+using Backprop.Engine.Randomness;
+using Backprop.Engine.Threading;
+using Backprop.Training.Metrics;
+
+namespace Backprop.Console.Writing;
+
+/// <summary>How a text is gone on with.</summary>
+/// <param name="Prompt">What it begins with.</param>
+/// <param name="Length">Tokens to write.</param>
+/// <param name="Temperature">What logits are divided by; 0: the likeliest token.</param>
+/// <param name="Seed">Names the randomness.</param>
+internal sealed record GenerationOptions(
+    string Prompt, int Length, double Temperature, ulong Seed);
+
+/// <summary>Has a network that was trained on a text go on with one.</summary>
+internal static class TextGenerator
+{
+    /// <summary>The text after the prompt.</summary>
+    /// <exception cref="MistakeException">The network was not trained to write, or the prompt has
+    /// what its text does not have.</exception>
+    public static string Generate(ModelFile file, GenerationOptions options, int threads)
+    {
+        if (file.Specification.Data.Train.Value is not DataSource.Text { Options: var text })
+        {
+            throw new MistakeException(
+                "the network was not trained on a text, so it cannot go on with one");
+        }
+
+        ImmutableArray<string> vocabulary = file.Model.Header.TargetNames;
+        Network network = file.NetworkFor(Shape.Of(text.Length), text.Path);
+        RequireWriter(network, file.Specification.Loss.Value.Loss, text, vocabulary);
+        ImmutableArray<int> prompt = TokensOf(options.Prompt, text.Tokens, vocabulary);
+        var tokens = new List<int>(prompt);
+        using var pool = new ComputePool(threads);
+        using var next = new NextToken(file, network, text.Length, vocabulary.Length, pool);
+        var sampler = new TokenSampler(options.Seed, options.Temperature);
+        for (int i = 0; i < options.Length; i++)
+        {
+            tokens.Add(sampler.Draw(next.Logits(tokens), (ulong)tokens.Count));
+        }
+
+        return TextFormat.Decode(tokens.Skip(prompt.Length), text.Tokens, vocabulary);
+    }
+
+    private static void RequireWriter(
+        Network network, Loss loss, TextOptions text, ImmutableArray<string> vocabulary)
+    {
+        if (loss is not SoftmaxCrossEntropy
+            || network.OutputShape != Shape.Of(text.Length, vocabulary.Length))
+        {
+            throw new MistakeException(
+                $"the network gives {network.OutputShape} by {loss.Name}, not the logits of "
+                + $"{vocabulary.Length} tokens at each of {text.Length} positions");
+        }
+
+        if (network.Nodes.FirstOrDefault(node => node.Layer.LooksAhead) is { } node)
+        {
+            throw new MistakeException(
+                $"layer '{node.Layer.Name}' looks ahead, at tokens that are not written yet: "
+                + "train it with causal = true");
+        }
+    }
+
+    private static ImmutableArray<int> TokensOf(
+        string prompt, TextTokens kind, ImmutableArray<string> vocabulary)
+    {
+        if (prompt.Length == 0)
+        {
+            throw new MistakeException("--prompt: give at least one character to begin with");
+        }
+
+        ImmutableArray<int> tokens = TextFormat.Encode(prompt, kind, vocabulary);
+        if (kind == TextTokens.Characters && tokens.IndexOf(0) is int stranger and >= 0)
+        {
+            string character = prompt.EnumerateRunes().ElementAt(stranger).ToString();
+            throw new MistakeException(
+                $"--prompt: '{character}' does not occur in the text that the network was trained "
+                + "on");
+        }
+
+        return tokens;
+    }
+
+    /// <summary>Computes what a network makes of the last tokens of a text.</summary>
+    private sealed class NextToken : IDisposable
+    {
+        private readonly ModelFile _file;
+        private readonly NetworkExecutor _executor;
+        private readonly Evaluator _evaluator;
+        private readonly Batch _batch;
+        private readonly float[] _outputs;
+        private readonly int _window;
+        private readonly int _vocabulary;
+
+        public NextToken(
+            ModelFile file, Network network, int window, int vocabulary, ComputePool pool)
+        {
+            Loss loss = file.Specification.Loss.Value.Loss;
+            _file = file;
+            _window = window;
+            _vocabulary = vocabulary;
+            _executor = new NetworkExecutor(network, loss, 1, 1, pool);
+            _evaluator = new Evaluator(
+                _executor, loss, new TargetReading(TargetEncoding.ClassIndex, [], [], null, []));
+            _batch = new Batch(1, window, loss.TargetWidth(network.OutputShape)) { Rows = 1 };
+            _outputs = new float[window * vocabulary];
+        }
+
+        // What stands after the last token is not looked at, as no layer looks ahead.
+        public ReadOnlySpan<float> Logits(List<int> tokens)
+        {
+            int count = Math.Min(tokens.Count, _window);
+            for (int i = 0; i < count; i++)
+            {
+                _batch.Features.Span[i] = tokens[tokens.Count - count + i];
+            }
+
+            _evaluator.Average(_batch, [.. _file.Model.Members], _outputs);
+            return _outputs.AsSpan((count - 1) * _vocabulary, _vocabulary);
+        }
+
+        public void Dispose()
+        {
+            _batch.Dispose();
+            _executor.Dispose();
+        }
+    }
+}

@@ -1,0 +1,234 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Backprop.Data.Storage;
+using Backprop.Engine;
+
+namespace Backprop.Data.Formats;
+
+/// <summary>What a text is taken apart into.</summary>
+public enum TextTokens
+{
+    /// <summary>Unicode scalar values, numbered as they are found in the training part.</summary>
+    Characters,
+
+    /// <summary>Bytes, numbered as they are.</summary>
+    Bytes,
+}
+
+/// <summary>A text, and the windows that are cut of it.</summary>
+public sealed record TextOptions
+{
+    /// <summary>The file: UTF-8, or of whatever kind where tokens are bytes.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>What the text is taken apart into.</summary>
+    public TextTokens Tokens { get; init; } = TextTokens.Characters;
+
+    /// <summary>Tokens of a window.</summary>
+    public int Length { get; init; } = 128;
+
+    /// <summary>Tokens from a window's first to the next's; null: as many as a window has.
+    /// </summary>
+    public int? Stride { get; init; }
+
+    /// <summary>Where the part begins that is read, as a fraction of the text's tokens.</summary>
+    public double From { get; init; }
+
+    /// <summary>Where the part ends that is read.</summary>
+    public double To { get; init; } = 1;
+
+    /// <summary>The vocabulary, by token number; null: that of the part. Give a validation part
+    /// that of its training part.</summary>
+    public ImmutableArray<string>? Vocabulary { get; init; }
+}
+
+/// <summary>
+/// Reads texts: a sample is a window of tokens, and its targets are the tokens that follow each of
+/// them. Windows do not reach past the part that is read.
+/// </summary>
+public static class TextFormat
+{
+    /// <summary>The token that stands for all characters that the vocabulary does not have: number
+    /// 0 of every vocabulary of characters, U+FFFD.</summary>
+    public const string Unknown = "\uFFFD";
+
+    private const int ByteValues = 256;
+
+    /// <summary>The vocabulary of bytes: <c>0x00</c> to <c>0xFF</c>.</summary>
+    public static ImmutableArray<string> ByteVocabulary { get; } =
+    [
+        .. Enumerable.Range(0, ByteValues)
+            .Select(value => string.Create(CultureInfo.InvariantCulture, $"0x{value:X2}")),
+    ];
+
+    /// <summary>Opens a text.</summary>
+    /// <exception cref="InvalidDatasetException">There is no such file, it is no text, or it is too
+    /// short; the message says where, and what would be right.</exception>
+    public static IDataset Open(TextOptions options)
+    {
+        RequireOptions(options);
+        byte[] bytes = ReadAll(options.Path);
+        Tokenization text = options.Tokens == TextTokens.Bytes
+            ? new Tokenization(
+                Part([.. bytes.Select(value => (int)value)], options), ByteVocabulary)
+            : Characters(options, Part(Decode(options.Path, bytes), options));
+        return new TextDataset(options, text.Tokens, text.Vocabulary);
+    }
+
+    /// <summary>The token numbers of a text, by a vocabulary.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="tokens">What it is taken apart into.</param>
+    /// <param name="vocabulary">The vocabulary, by token number.</param>
+    public static ImmutableArray<int> Encode(
+        string text, TextTokens tokens, ImmutableArray<string> vocabulary) =>
+        tokens == TextTokens.Bytes
+            ? [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)]
+            : [.. Numbered([.. text.EnumerateRunes().Select(rune => rune.Value)], vocabulary)];
+
+    /// <summary>The text that token numbers stand for. Bytes that are no UTF-8 become U+FFFD.
+    /// </summary>
+    public static string Decode(
+        IEnumerable<int> tokens, TextTokens kind, ImmutableArray<string> vocabulary) =>
+        kind == TextTokens.Bytes
+            ? Encoding.UTF8.GetString([.. tokens.Select(token => (byte)token)])
+            : string.Concat(tokens.Select(token => vocabulary[token]));
+
+    private static void RequireOptions(TextOptions options)
+    {
+        string? mistake = options switch
+        {
+            { Length: < 1 } => $"windows of {options.Length} tokens; 1 is the least",
+            { Stride: < 1 } => $"windows {options.Stride} tokens apart; 1 is the least",
+            { From: < 0 } or { To: > 1 } => "a part is between 0 and 1",
+            _ => options.From < options.To
+                ? null
+                : $"a part from {options.From} to {options.To} has nothing in it",
+        };
+        if (mistake is not null)
+        {
+            throw new ArgumentException(mistake, nameof(options));
+        }
+    }
+
+    private static byte[] ReadAll(string path)
+    {
+        using FileStream stream = DataFile.Open(path);
+        if (stream.Length > Array.MaxLength)
+        {
+            throw new InvalidDatasetException(
+                path, $"{stream.Length:N0} bytes are too many for one text",
+                "give a part of it as a file of its own");
+        }
+
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+
+    private static int[] Decode(string path, byte[] bytes)
+    {
+        var characters = new List<int>(bytes.Length);
+        ReadOnlySpan<byte> rest = bytes;
+        while (!rest.IsEmpty)
+        {
+            if (Rune.DecodeFromUtf8(rest, out Rune rune, out int length)
+                != System.Buffers.OperationStatus.Done)
+            {
+                throw new InvalidDatasetException(
+                    path, "here it is no UTF-8",
+                    "give a text in UTF-8, or read it with tokens = bytes",
+                    new DataPosition { ByteOffset = bytes.Length - rest.Length });
+            }
+
+            characters.Add(rune.Value);
+            rest = rest[length..];
+        }
+
+        return [.. characters];
+    }
+
+    private static int[] Part(int[] all, TextOptions options) =>
+        all[(int)Math.Floor(options.From * all.Length)..(int)Math.Floor(options.To * all.Length)];
+
+    private static Tokenization Characters(TextOptions options, int[] characters)
+    {
+        ImmutableArray<string> vocabulary = options.Vocabulary
+            ??
+            [
+                Unknown,
+                .. characters.Distinct().Where(value => value != Unknown[0]).Order()
+                    .Select(value => new Rune(value).ToString()),
+            ];
+        return new Tokenization(Numbered(characters, vocabulary), vocabulary);
+    }
+
+    private static int[] Numbered(int[] characters, ImmutableArray<string> vocabulary)
+    {
+        var numbers = new Dictionary<int, int>(vocabulary.Length);
+        for (int token = 0; token < vocabulary.Length; token++)
+        {
+            numbers[Rune.GetRuneAt(vocabulary[token], 0).Value] = token;
+        }
+
+        return [.. characters.Select(value => numbers.GetValueOrDefault(value))];
+    }
+
+    private readonly record struct Tokenization(int[] Tokens, ImmutableArray<string> Vocabulary);
+
+    private sealed class TextDataset : IDataset
+    {
+        private readonly int[] _tokens;
+        private readonly int _length;
+        private readonly int _stride;
+
+        public TextDataset(TextOptions options, int[] tokens, ImmutableArray<string> vocabulary)
+        {
+            _tokens = tokens;
+            _length = options.Length;
+            _stride = options.Stride ?? options.Length;
+            if (tokens.Length <= _length)
+            {
+                throw new InvalidDatasetException(
+                    options.Path,
+                    $"the part from {options.From} to {options.To} has {tokens.Length:N0} tokens, "
+                    + $"too few for one window of {_length:N0} and the token after it",
+                    "give more of the text, or a smaller length");
+            }
+
+            Source = options.Path;
+            Count = ((tokens.Length - 1 - _length) / _stride) + 1;
+            FeatureShape = Shape.Of(_length);
+            Target = new TargetSchema.Class(vocabulary) { Positions = _length };
+        }
+
+        public string Source { get; }
+
+        public long Count { get; }
+
+        public Shape FeatureShape { get; }
+
+        public TargetSchema Target { get; }
+
+        public ImmutableArray<string> FeatureNames => [];
+
+        public void ReadFeatures(long sample, Span<float> destination) =>
+            Read(checked((int)(sample * _stride)), destination);
+
+        public void ReadTarget(long sample, Span<float> destination) =>
+            Read(checked((int)(sample * _stride)) + 1, destination);
+
+        public void Dispose()
+        {
+        }
+
+        private void Read(int first, Span<float> destination)
+        {
+            ReadOnlySpan<int> window = _tokens.AsSpan(first, _length);
+            for (int i = 0; i < window.Length; i++)
+            {
+                destination[i] = window[i];
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+using System.Collections.Immutable;
+using Backprop.Engine.Initializers;
+using Backprop.Engine.Layers;
+using Backprop.Training.Specification.Reading;
+
+namespace Backprop.Training.Specification.Schema;
+
+/// <summary>Layers that read tokens or sequences, and blocks of layers.</summary>
+internal static class SequenceSchema
+{
+    private static readonly Key<string?> Name = LayerSchema.Name;
+
+    private static readonly Key<long> Vocabulary = Key.Required(
+        "vocabulary", Kinds.Count, "tokens: as many as the text has");
+
+    private static readonly Key<long> Width = Key.Required(
+        "width", Kinds.Count, "numbers in each token's vector");
+
+    private static readonly Key<Initializer?> WeightInitializer = Key.Optional<Initializer?>(
+        "weight-init", InitializerSchema.Initializer.As(i => (Initializer?)i), null,
+        "normal, with deviation 0.02", "the first vectors, [vocabulary, width]");
+
+    private static readonly Key<bool> Trainable = Key.Optional(
+        "trainable", Kinds.Boolean, true, "true", "whether training changes the vectors");
+
+    private static readonly Key<PositionalKind> Positions = Key.Optional(
+        "positions",
+        new WordKind<PositionalKind>(
+            ("learned", PositionalKind.Learned), ("sinusoidal", PositionalKind.Sinusoidal)),
+        PositionalKind.Learned, "learned", "a trained vector for each position, or sinusoids");
+
+    private static readonly Key<long> Heads = Key.Required(
+        "heads", Kinds.Count, "heads of queries, which share the width of the input");
+
+    private static readonly Key<long?> KeyValueHeads = Key.Optional<long?>(
+        "key-value-heads", Kinds.Count.As(n => (long?)n), null, "as `heads`",
+        "heads of keys and values; each serves a group of queries' heads");
+
+    private static readonly Key<bool> Causal = Key.Optional(
+        "causal", Kinds.Boolean, true, "true",
+        "whether a position sees only itself and those before it");
+
+    private static readonly Key<bool> Rotary = Key.Optional(
+        "rotary", Kinds.Boolean, false, "false",
+        "whether queries and keys are rotated by their position");
+
+    private static readonly Key<bool> AttentionBias = Key.Optional(
+        "bias", Kinds.Boolean, true, "true", "whether its dense layers add biases");
+
+    private static readonly Key<bool> GateBias = Key.Optional(
+        "bias", Kinds.Boolean, false, "false", "whether its dense layers add biases");
+
+    private static readonly Key<double> Epsilon = Key.Optional(
+        "epsilon", Kinds.Positive, 1e-5, "1e-5", "added to the mean square");
+
+    private static readonly Key<bool> Affine = Key.Optional(
+        "affine", Kinds.Boolean, true, "true", "whether a learned scale follows");
+
+    private static readonly Key<long> Units = Key.Required(
+        "units", Kinds.Count, "numbers of the gated product");
+
+    private static readonly Key<long> StateUnits = Key.Required(
+        "units", Kinds.Count, "numbers of the state");
+
+    private static readonly Key<RecurrentReturn> Return = Key.Optional(
+        "return",
+        new WordKind<RecurrentReturn>(
+            ("sequence", RecurrentReturn.Sequence), ("last", RecurrentReturn.Last)),
+        RecurrentReturn.Sequence, "sequence",
+        "the state after every position, or after the last alone");
+
+    private static readonly Key<PoolingKind> Pooled = Key.Required(
+        "of", new WordKind<PoolingKind>(("last", PoolingKind.Last), ("mean", PoolingKind.Mean)),
+        "the last position, or the mean of all");
+
+    private static readonly Key<ImmutableArray<LayerDefinition>> Inner = Key.Required(
+        "layers", new ListKind<LayerDefinition>(
+            new DeferredKind<LayerDefinition>(() => LayerSchema.Layer), "an array of layers"),
+        "the layers of the block, in order");
+
+    private static readonly Key<long> Repeat = Key.Optional(
+        "repeat", Kinds.Count, 1L, "1",
+        "how many times they stand there, each time with weights of their own");
+
+    /// <summary>The layers.</summary>
+    public static Section<LayerDefinition>[] Layers { get; } =
+    [
+        new(
+            "embedding", "Reads token numbers as vectors, one for each token of a vocabulary.",
+            [Vocabulary, Width, WeightInitializer, Trainable, Name], BindEmbedding),
+        new(
+            "positional-encoding", "Adds to every position of a sequence a vector that says where "
+            + "it stands.", [Positions, Name],
+            k => new PositionalEncodingDefinition(k.Get(Positions)) { Name = k.Get(Name) },
+            Positions),
+        new(
+            "attention", "Self-attention of several heads over the positions of a sequence, with "
+            + "the dense layers before and after it.",
+            [Heads, KeyValueHeads, Causal, Rotary, AttentionBias, Name],
+            k => new AttentionDefinition(k.GetInt(Heads))
+            {
+                KeyValueHeads = (int?)k.Get(KeyValueHeads),
+                IsCausal = k.Get(Causal),
+                IsRotary = k.Get(Rotary),
+                Bias = k.Get(AttentionBias),
+                Name = k.Get(Name),
+            }, Heads),
+        new(
+            "rms-normalization", "Brings each sample, or each position of a sequence, to mean "
+            + "square 1, then scales it.", [Epsilon, Affine, Name],
+            k => new RmsNormalizationDefinition
+            {
+                Epsilon = k.GetFloat(Epsilon), Affine = k.Get(Affine), Name = k.Get(Name),
+            }),
+        new(
+            "swiglu", "A gated feed-forward block, silu(x·W)∘(x·V)·U, back to the width of its "
+            + "input.", [Units, GateBias, Name],
+            k => new SwiGluDefinition(k.GetInt(Units))
+            {
+                Bias = k.Get(GateBias), Name = k.Get(Name),
+            }, Units),
+        new(
+            "lstm", "Long short-term memory over the positions of a sequence.",
+            [StateUnits, Return, Name],
+            k => new LstmDefinition(k.GetInt(StateUnits))
+            {
+                Return = k.Get(Return), Name = k.Get(Name),
+            }, StateUnits),
+        new(
+            "gru", "A gated recurrent unit over the positions of a sequence.",
+            [StateUnits, Return, Name],
+            k => new GruDefinition(k.GetInt(StateUnits))
+            {
+                Return = k.Get(Return), Name = k.Get(Name),
+            }, StateUnits),
+        new(
+            "position-pooling", "Makes one vector of a sequence.", [Pooled, Name],
+            k => new PositionPoolingDefinition(k.Get(Pooled)) { Name = k.Get(Name) }, Pooled),
+        new(
+            "block", "Layers under one name, once or several times in a row.",
+            [Inner, Repeat, Name],
+            k => new BlockDefinition(k.Get(Inner))
+            {
+                Repeat = k.GetInt(Repeat), Name = k.Get(Name),
+            }, Inner),
+    ];
+
+    private static LayerDefinition BindEmbedding(KeyValues keys)
+    {
+        var embedding = new EmbeddingDefinition(keys.GetInt(Vocabulary), keys.GetInt(Width))
+        {
+            Name = keys.Get(Name),
+            Trainable = keys.Get(Trainable),
+        };
+        return keys.Get(WeightInitializer) is { } initializer
+            ? embedding with { WeightInitializer = initializer }
+            : embedding;
+    }
+}

@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Backprop.Console.Writing;
+
+namespace Backprop.Console.Tests.Commands;
+
+/// <summary><c>backprop generate</c>.</summary>
+public sealed class GenerateCommandTests : IDisposable
+{
+    // It can only be learned by heart: after each letter comes the next.
+    private const string Alphabet = "abcdefghijklmnop";
+
+    private readonly ScratchDirectory _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    [Fact]
+    public void A_text_that_was_learned_by_heart_is_gone_on_with()
+    {
+        string model = Train("""{ attention { heads = 2 } }""");
+        string text = CommandRun.Succeeds(
+            "generate", model, "--prompt", "cde", "--length", "40", "--temperature", "0").Output;
+        string all = string.Concat(Enumerable.Repeat(Alphabet, 4));
+        Assert.Equal(all.Substring(2, 43), text.TrimEnd('\r', '\n'));
+    }
+
+    [Fact]
+    public void The_same_command_writes_the_same_text_and_another_seed_another()
+    {
+        string model = Train("""{ lstm { units = 8 } }, { dense { units = 8 } }""", steps: 1);
+        string[] command =
+            ["generate", model, "--prompt", "a", "--length", "60", "--seed"];
+        string first = CommandRun.Succeeds([.. command, "1", "--threads", "1"]).Output;
+        Assert.Equal(first, CommandRun.Succeeds([.. command, "1", "--threads", "2"]).Output);
+        Assert.NotEqual(first, CommandRun.Succeeds([.. command, "2"]).Output);
+        using JsonDocument json =
+            JsonDocument.Parse(CommandRun.Succeeds([.. command, "1", "--json"]).Output);
+        Assert.Equal(
+            first.TrimEnd('\r', '\n'), "a" + json.RootElement.GetProperty("text").GetString());
+    }
+
+    [Fact]
+    public void What_cannot_write_is_refused()
+    {
+        string model = Train("""{ attention { heads = 2 } }""", steps: 1);
+        CommandRun.Fails(
+            ExitCode.Mistake, "'é' does not occur in the text that the network was trained on",
+            "generate", model, "--prompt", "aé");
+        CommandRun.Fails(
+            ExitCode.Mistake, "give at least one character", "generate", model, "--prompt", "");
+        CommandRun.Fails(
+            ExitCode.Mistake, "--length is 0", "generate", model, "--length", "0");
+        CommandRun.Fails(
+            ExitCode.Mistake, "--temperature must be", "generate", model, "--temperature", "-1");
+        CommandRun.Fails(
+            ExitCode.Mistake, "backprop generate", "predict", model, _scratch["text"]);
+        string ahead = Train("""{ attention { heads = 2, causal = false } }""", steps: 1);
+        CommandRun.Fails(
+            ExitCode.Mistake, "layer 'residual1.attention1' looks ahead", "generate", ahead,
+            "--prompt", "a");
+    }
+
+    [Fact]
+    public void Tokens_are_drawn_as_often_as_they_are_probable()
+    {
+        // Probabilities 1/6, 1/3 and 1/2.
+        float[] logits = [0, MathF.Log(2), MathF.Log(3)];
+        var sampler = new TokenSampler(seed: 5, temperature: 1);
+        var careful = new TokenSampler(seed: 5, temperature: 0.01);
+        var counts = new int[3];
+        for (ulong place = 0; place < 6000; place++)
+        {
+            counts[sampler.Draw(logits, place)]++;
+            Assert.Equal(2, careful.Draw(logits, place));
+        }
+
+        Assert.InRange(counts[0], 900, 1100);
+        Assert.InRange(counts[1], 1900, 2100);
+        Assert.InRange(counts[2], 2850, 3150);
+    }
+
+    private string Train(string layers, int steps = 300)
+    {
+        string text = _scratch.Write(
+            "text", string.Concat(Enumerable.Repeat(Alphabet, 120)));
+        string specification = _scratch.Write("text.conf", $$"""
+            name = text
+            seed = 1
+            data { train { text { path = "{{text}}", length = 12, stride = 5 } } }
+            model = [
+              { embedding { vocabulary = 17, width = 8 } }
+              { positional-encoding = learned }
+              { residual = [ {{layers}} ] }
+              { dense { units = 17 } }
+            ]
+            loss = softmax-cross-entropy
+            optimizer { adam { learning-rate = 1e-2 } }
+            batch-size = 16
+            epochs = 100
+            stop { max-steps = {{steps}} }
+            """);
+        CommandRun.Succeeds("train", specification, "--restart", "--output", _scratch["run"]);
+        return Path.Combine(_scratch["run"], "model.bpm");
+    }
+}
