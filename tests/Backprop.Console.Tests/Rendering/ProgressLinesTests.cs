@@ -47,7 +47,7 @@ public class ProgressLinesTests
             Classification = new ClassificationMetrics
             {
                 Accuracy = 0.975,
-                Classes = [],
+                Classes = [new ClassScores("cat", 40, 1, 0.975, 0.987)],
                 Confusion = new ConfusionMatrix([], ImmutableArray<long>.Empty),
             },
         },
