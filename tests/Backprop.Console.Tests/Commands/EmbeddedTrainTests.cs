@@ -40,15 +40,17 @@ public sealed class EmbeddedTrainTests : IDisposable
             CommandRun.Succeeds("evaluate", $"{cluster}/model.bpm", "--data", _iris).Output);
     }
 
-    [Fact]
-    public void A_cluster_trains_on_a_text_to_the_bits_of_the_single_process()
+    [Theory]
+    [InlineData("sequences.conf")]
+    [InlineData("everything.conf")]
+    public void A_cluster_trains_every_layer_to_the_bits_of_the_single_process(string file)
     {
-        string text = Path.Combine(
-            CommandRun.Root, "tests", "Backprop.Console.Tests", "Exactness", "sequences.conf");
+        string run = Path.Combine(
+            CommandRun.Root, "tests", "Backprop.Console.Tests", "Exactness", file);
         string single = _scratch["single"], cluster = _scratch["cluster"];
-        CommandRun.Succeeds("train", text, "--output", single);
+        CommandRun.Succeeds("train", run, "--output", single);
         CommandRun.Succeeds(
-            "train", text, "--workers", "3", "--parameter-servers", "2", "--output", cluster);
+            "train", run, "--workers", "3", "--parameter-servers", "2", "--output", cluster);
         JsonElement mine = CommandRun.Summary(cluster), oracle = CommandRun.Summary(single);
         foreach (string key in (string[])
             ["weights-sha256", "state-sha256", "losses", "history", "metrics"])
