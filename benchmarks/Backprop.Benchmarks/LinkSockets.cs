@@ -50,7 +50,9 @@ internal sealed class LinkSockets : IDisposable
     public TcpTransport TransportOf(string node) => new(
         new LinkIdentity("benchmark", node, "0"),
         new LinkOptions { SharesMemory = _kind is LinkKind.Memory or LinkKind.MemoryTls },
-        _kind is LinkKind.Tls or LinkKind.UnixTls or LinkKind.MemoryTls ? CertificatesOf(node) : null,
+        _kind is LinkKind.Tls or LinkKind.UnixTls or LinkKind.MemoryTls
+            ? CertificatesOf(node)
+            : null,
         _kind is not LinkKind.Tcp and not LinkKind.Tls
             ? LocalSockets.Open(PathOf("sockets"), out string refusal)
                 ?? throw new InvalidOperationException(refusal)
