@@ -83,15 +83,16 @@ public sealed class SharedMemoryTests : IDisposable
     {
         using LinkPair pair = Joined(s_options, s_options);
         AlignedBuffer numbers = pair.Numbers(Length);
-        pair.ListenerOwner.Verdict = _ => FrameVerdict.Drop("not now");
-        for (int i = 0; i < 3 * Slots; i++)
+        pair.ListenerOwner.Verdict = header =>
+            header.Step > 0 ? FrameVerdict.Drop("not now") : FrameVerdict.Accept;
+        for (int step = 1; step <= 3 * Slots; step++)
         {
             Assert.Equal(
-                SendResult.Queued, pair.Send(pair.Dialled, LinkPair.PushOf(Length, i), numbers));
+                SendResult.Queued,
+                pair.Send(pair.Dialled, LinkPair.PushOf(Length, step), numbers));
             pair.DiallerOwner.WaitReleased();
         }
 
-        pair.ListenerOwner.Verdict = _ => FrameVerdict.Accept;
         AssertArrives(pair, pair.Dialled, pair.ListenerOwner);
     }
 
