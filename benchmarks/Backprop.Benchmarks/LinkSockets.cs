@@ -15,11 +15,17 @@ internal enum LinkKind
     /// <summary>Unix sockets.</summary>
     Unix,
 
+    /// <summary>Unix sockets, and pieces in memory.</summary>
+    Memory,
+
     /// <summary>TLS over TCP.</summary>
     Tls,
 
     /// <summary>TLS over Unix sockets.</summary>
     UnixTls,
+
+    /// <summary>TLS over Unix sockets, and pieces in memory.</summary>
+    MemoryTls,
 }
 
 /// <summary>Makes the transports of two nodes, with the files that they need.</summary>
@@ -42,9 +48,12 @@ internal sealed class LinkSockets : IDisposable
 
     /// <summary>A node's.</summary>
     public TcpTransport TransportOf(string node) => new(
-        new LinkIdentity("benchmark", node, "0"), new LinkOptions(),
-        _kind is LinkKind.Tls or LinkKind.UnixTls ? CertificatesOf(node) : null,
-        _kind is LinkKind.Unix or LinkKind.UnixTls
+        new LinkIdentity("benchmark", node, "0"),
+        new LinkOptions { SharesMemory = _kind is LinkKind.Memory or LinkKind.MemoryTls },
+        _kind is LinkKind.Tls or LinkKind.UnixTls or LinkKind.MemoryTls
+            ? CertificatesOf(node)
+            : null,
+        _kind is not LinkKind.Tcp and not LinkKind.Tls
             ? LocalSockets.Open(PathOf("sockets"), out string refusal)
                 ?? throw new InvalidOperationException(refusal)
             : null);

@@ -30,7 +30,7 @@ internal static class LinkTable
         Console.WriteLine(
             "sockets  streams    MiB   median GB/s  (best)   ms/round  CPU-s/GB"
             + "  allocated B/round");
-        foreach (LinkKind kind in (LinkKind[])[LinkKind.Tcp, LinkKind.Unix])
+        foreach (LinkKind kind in (LinkKind[])[LinkKind.Tcp, LinkKind.Unix, LinkKind.Memory])
         {
             using var sockets = new LinkSockets(kind);
             foreach (int streams in (int[])[1, 4])
@@ -104,7 +104,7 @@ internal static class LinkTable
             return;
         }
 
-        foreach (LinkKind kind in (LinkKind[])[LinkKind.Tcp, LinkKind.Unix])
+        foreach (LinkKind kind in (LinkKind[])[LinkKind.Tcp, LinkKind.Unix, LinkKind.Memory])
         {
             using var sockets = new LinkSockets(kind);
             foreach (int bytes in Sizes[1..])

@@ -43,7 +43,7 @@ internal readonly record struct MeasuredRun(double Milliseconds, long Steps, str
         BackpropProgram.Run(scratch,
         [
             "cluster", "up", "--workers", $"{workers}", "--parameter-servers", $"{servers}",
-            "--state", state,
+            "--threads", "1", "--state", state,
         ]);
         try
         {

@@ -33,6 +33,8 @@ internal static class ClusterCommand
     {
         Option<int> workers = Count("--workers", "Workers", 2);
         Option<int> servers = Count("--parameter-servers", "Parameter servers", 1);
+        Option<int?> threads = SharedOptions.Threads(
+            "Threads that compute in each worker [default: its share of the cores]");
         Option<string> state = State();
         var apiPort = new Option<int?>("--api-port")
         {
@@ -42,7 +44,7 @@ internal static class ClusterCommand
         };
         var command = new Command("up", "Start a cluster, and wait until it is ready")
         {
-            workers, servers, state, apiPort,
+            workers, servers, threads, state, apiPort,
         };
         command.SetAction(result =>
         {
@@ -54,7 +56,8 @@ internal static class ClusterCommand
             }
 
             ClusterRecord record = Of(result.GetRequiredValue(state), environment).Up(
-                result.GetValue(workers), result.GetValue(servers), result.GetValue(apiPort));
+                result.GetValue(workers), result.GetValue(servers), result.GetValue(threads),
+                result.GetValue(apiPort));
             environment.For(result).Answer(record,
             [
                 .. record.Processes.Select(

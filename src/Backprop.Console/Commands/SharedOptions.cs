@@ -43,12 +43,14 @@ internal static class SharedOptions
     }
 
     /// <summary>Threads to compute with.</summary>
-    public static Option<int?> Threads()
+    /// <param name="description">What they are, and how many there usually are.</param>
+    public static Option<int?> Threads(
+        string description =
+            "Threads that compute; the result does not depend on it [default: one a core]")
     {
         var option = new Option<int?>("--threads")
         {
-            Description = "Threads that compute; the result does not depend on it"
-                + " [default: one a core]",
+            Description = description,
             HelpName = "N",
         };
         option.Validators.Add(result =>

@@ -43,11 +43,12 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
     /// <summary>Starts the processes and waits until all are ready.</summary>
     /// <param name="workers">How many.</param>
     /// <param name="servers">Parameter servers.</param>
+    /// <param name="threads">Of each worker; null: the machine's cores are shared out.</param>
     /// <param name="apiPort">0: any; null: the usual one, where it is free.</param>
     /// <exception cref="MistakeException">One is running already.</exception>
     /// <exception cref="IOException">A process has ended, or took too long; none is left running.
     /// </exception>
-    public ClusterRecord Up(int workers, int servers, int? apiPort)
+    public ClusterRecord Up(int workers, int servers, int? threads, int? apiPort)
     {
         if (Find() is { } running && running.Processes.Any(IsRunning))
         {
@@ -66,7 +67,7 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
             string log = AwaitReady(coordinator);
             string address = Field(log, "node").Split(' ')[0];
             var api = new Uri(Field(log, "api"));
-            int threads = Math.Max(1, Environment.ProcessorCount / workers);
+            int perWorker = threads ?? Math.Max(1, Environment.ProcessorCount / workers);
             for (int i = 1; i <= servers; i++)
             {
                 processes.Add(Start($"parameter-server-{i}", "parameter-server", address, 1));
@@ -74,7 +75,7 @@ internal sealed partial class DevelopmentCluster(string directory, CommandEnviro
 
             for (int i = 1; i <= workers; i++)
             {
-                processes.Add(Start($"worker-{i}", "worker", address, threads));
+                processes.Add(Start($"worker-{i}", "worker", address, perWorker));
             }
 
             processes.ForEach(process => AwaitReady(process));

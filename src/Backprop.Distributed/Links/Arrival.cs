@@ -11,11 +11,12 @@ public sealed class Arrival : IDisposable
     private readonly AlignedBuffer? _owned;
     private AlignedBuffer? _buffer;
     private int _start;
+    private unsafe float* _shared;
     private IArrivalSource? _source;
     private FrameHeader _header;
 
     /// <summary>An arrival that receives into a buffer of its own, or, without one, points to the
-    /// sender's.</summary>
+    /// sender's, or to memory that is shared with the sender.</summary>
     internal Arrival(AlignedBuffer? owned = null) => _owned = owned;
 
     /// <summary>What has arrived.</summary>
@@ -54,10 +55,15 @@ public sealed class Arrival : IDisposable
     /// <summary>Who waits for the sender's buffer, where the arrival points to it.</summary>
     internal ISendCompletion? Completion { get; private set; }
 
-    private Span<float> Memory
+    private unsafe Span<float> Memory
     {
         get
         {
+            if (_shared is not null)
+            {
+                return new Span<float>(_shared, FrameHeader.MaxPieceBytes / sizeof(float));
+            }
+
             AlignedBuffer? buffer = _buffer;
             ObjectDisposedException.ThrowIf(buffer is null, this);
             return buffer.Span[_start..];
@@ -66,11 +72,12 @@ public sealed class Arrival : IDisposable
 
     /// <summary>Gives the buffer back, which makes room for another frame.</summary>
     /// <exception cref="InvalidOperationException">It was disposed before.</exception>
-    public void Dispose()
+    public unsafe void Dispose()
     {
         IArrivalSource source = Interlocked.Exchange(ref _source, null)
             ?? throw new InvalidOperationException("an arrival was disposed twice");
         _buffer = null;
+        _shared = null;
         source.Return(this);
     }
 
@@ -94,6 +101,18 @@ public sealed class Arrival : IDisposable
         _buffer = buffer;
         _start = start;
         Completion = completion;
+        _source = source;
+    }
+
+    /// <summary>Points to memory that is shared with the sender.</summary>
+    /// <param name="header">What has arrived.</param>
+    /// <param name="memory">The payload; as much may be read as the longest has.</param>
+    /// <param name="source">Keeps the memory until the arrival has come back.</param>
+    internal unsafe void Begin(in FrameHeader header, float* memory, IArrivalSource source)
+    {
+        _header = header;
+        _shared = memory;
+        Completion = null;
         _source = source;
     }
 

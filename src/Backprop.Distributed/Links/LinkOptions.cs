@@ -51,6 +51,11 @@ public sealed record LinkOptions
     /// <summary>What a link may take to say goodbye.</summary>
     public TimeSpan ClosingDeadline { get; init; } = TimeSpan.FromSeconds(2);
 
+    /// <summary>Whether pieces between processes of one user on one machine go through memory that
+    /// both have, where that can be had. It is set here for tests and measurements: nothing is
+    /// gained without.</summary>
+    public bool SharesMemory { get; init; } = true;
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentOutOfRangeException">One makes no sense.</exception>
     public void Validate()

@@ -46,12 +46,18 @@ internal sealed class ReceiveLane : IArrivalSource
     public Arrival Rent()
     {
         Arrival arrival = _pool.Rent();
+        Hold();
+        return arrival;
+    }
+
+    /// <summary>A frame that has taken its credit lies in memory that is not the pool's: one of
+    /// the buffers that are reserved for the lane stays unused meanwhile.</summary>
+    public void Hold()
+    {
         lock (_gate)
         {
             _held++;
         }
-
-        return arrival;
     }
 
     /// <summary>The frame needed no buffer: its credit goes back at once.</summary>
@@ -69,6 +75,12 @@ internal sealed class ReceiveLane : IArrivalSource
     public void Return(Arrival arrival)
     {
         _pool.Return(arrival);
+        LetGo();
+    }
+
+    /// <summary>The frame's memory is free again.</summary>
+    public void LetGo()
+    {
         lock (_gate)
         {
             _held--;

@@ -9,8 +9,8 @@ using Backprop.Engine;
 
 namespace Backprop.Distributed.Tests.Links;
 
-/// <summary>The contract over Unix sockets.</summary>
-public sealed class LocalTransportContractTests : TransportContractTests, IDisposable
+/// <summary>The contract over Unix sockets, and memory.</summary>
+public sealed class MemoryTransportContractTests : TransportContractTests, IDisposable
 {
     private readonly SocketFolder _folder = new();
 
@@ -20,8 +20,8 @@ public sealed class LocalTransportContractTests : TransportContractTests, IDispo
         new TcpTransport(identity, options, null, _folder.Open());
 }
 
-/// <summary>The contract over Unix sockets in TLS.</summary>
-public sealed class SecureLocalTransportContractTests : TransportContractTests, IDisposable
+/// <summary>The contract over Unix sockets in TLS, and memory.</summary>
+public sealed class SecureMemoryTransportContractTests : TransportContractTests, IDisposable
 {
     private readonly SocketFolder _folder = new();
     private readonly TestAuthority _authority = new();
@@ -35,6 +35,36 @@ public sealed class SecureLocalTransportContractTests : TransportContractTests, 
     protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
         new TcpTransport(
             identity, options, _authority.Load(identity.Node, NodeRoles.Worker), _folder.Open());
+}
+
+/// <summary>The contract over Unix sockets alone.</summary>
+public sealed class LocalTransportContractTests : TransportContractTests, IDisposable
+{
+    private readonly SocketFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
+        new TcpTransport(
+            identity, options with { SharesMemory = false }, null, _folder.Open());
+}
+
+/// <summary>The contract over Unix sockets in TLS alone.</summary>
+public sealed class SecureLocalTransportContractTests : TransportContractTests, IDisposable
+{
+    private readonly SocketFolder _folder = new();
+    private readonly TestAuthority _authority = new();
+
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _authority.Dispose();
+    }
+
+    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
+        new TcpTransport(
+            identity, options with { SharesMemory = false },
+            _authority.Load(identity.Node, NodeRoles.Worker), _folder.Open());
 }
 
 /// <summary>Nodes of one machine: when they are linked by Unix sockets, when by TCP, and who is

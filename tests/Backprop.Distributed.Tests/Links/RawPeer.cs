@@ -8,14 +8,24 @@ namespace Backprop.Distributed.Tests.Links;
 /// <summary>A peer that sends whatever bytes a test wants.</summary>
 internal sealed class RawPeer : IDisposable
 {
-    private readonly TcpClient _client;
+    private readonly Socket _socket;
     private readonly NetworkStream _stream;
 
     public RawPeer(LinkAddress address)
+        : this(new TcpClient(address.Host, address.Port).Client)
     {
-        _client = new TcpClient(address.Host, address.Port);
-        _stream = _client.GetStream();
-        _stream.ReadTimeout = 30_000;
+    }
+
+    /// <summary>A peer of the same machine.</summary>
+    public RawPeer(UnixDomainSocketEndPoint node)
+        : this(Connected(node))
+    {
+    }
+
+    private RawPeer(Socket socket)
+    {
+        _socket = socket;
+        _stream = new NetworkStream(socket, ownsSocket: true) { ReadTimeout = 30_000 };
     }
 
     /// <summary>A handshake that every node of the tests accepts.</summary>
@@ -49,7 +59,7 @@ internal sealed class RawPeer : IDisposable
         SendAsFarAsTakenKeepingOpen(bytes);
         try
         {
-            _client.Client.Shutdown(SocketShutdown.Send);
+            _socket.Shutdown(SocketShutdown.Send);
         }
         catch (SocketException)
         {
@@ -76,6 +86,26 @@ internal sealed class RawPeer : IDisposable
         Send(Hello(node, silence));
         byte[] welcome = Read(ReadPrefix(out int rest), rest);
         Assert.Equal((byte)HelloKind.Welcome, welcome[6]);
+    }
+
+    /// <summary>Says what memory it has, and hears what the node has and what it makes of this.
+    /// </summary>
+    /// <param name="descriptor">Of the memory.</param>
+    /// <param name="answer">What it makes of the node's offer.</param>
+    public (int Descriptor, int Answer) ShareMemory(int descriptor, int answer)
+    {
+        Send(MemoryOffer.Encode(descriptor));
+        int offered = ReadNumber();
+        Send(MemoryOffer.Encode(answer));
+        return (offered, ReadNumber());
+    }
+
+    /// <summary>Reads an offer of memory, or an answer to one.</summary>
+    public int ReadNumber()
+    {
+        byte[] bytes = new byte[MemoryOffer.Bytes];
+        _stream.ReadExactly(bytes);
+        return BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(4));
     }
 
     /// <summary>Reads a refusal's reason.</summary>
@@ -128,7 +158,14 @@ internal sealed class RawPeer : IDisposable
         }
     }
 
-    public void Dispose() => _client.Dispose();
+    public void Dispose() => _stream.Dispose();
+
+    private static Socket Connected(UnixDomainSocketEndPoint node)
+    {
+        Socket socket = LocalSockets.NewSocket();
+        socket.Connect(node);
+        return socket;
+    }
 
     private byte[] ReadPrefix(out int rest)
     {

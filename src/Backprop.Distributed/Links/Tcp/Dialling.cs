@@ -155,6 +155,7 @@ internal sealed class Dialling(
                 throw new LinkEndedException(LinkEndKind.Refused, refusal);
             }
 
+            connection.ShareMemory(_options, terms, deadline);
             welcome = true;
             return (connection, peer, terms);
         }

@@ -58,6 +58,43 @@ internal sealed partial class LinkConnection : IDisposable
     /// connection is without TLS.</summary>
     public NodeRoles? CertifiedRoles { get; private set; }
 
+    /// <summary>Where long payloads go; null: through the socket.</summary>
+    public SendSlots? Sending { get; private set; }
+
+    /// <summary>Where long payloads come from; null: through the socket.</summary>
+    public ReceiveSlots? Receiving { get; private set; }
+
+    /// <summary>Lets long payloads go through memory, each way in which it can be done, where the
+    /// other end is a process of this machine.</summary>
+    /// <param name="options">This node's.</param>
+    /// <param name="terms">The other's.</param>
+    /// <param name="deadline">Within which the two must have agreed.</param>
+    /// <exception cref="LinkEndedException">The other end keeps to no agreement.</exception>
+    /// <exception cref="IOException">The connection failed, or time is up.</exception>
+    public void ShareMemory(LinkOptions options, LinkTerms terms, Deadline deadline)
+    {
+        if (_socket.AddressFamily != AddressFamily.Unix)
+        {
+            return;
+        }
+
+        Receiving = options.SharesMemory ? ReceiveSlots.Create(options.BulkWindow) : null;
+        (bool isUsed, Sending) = MemoryOffer.Exchange(
+            this,
+            Receiving,
+            descriptor => options.SharesMemory
+                ? SendSlots.Open(
+                    LocalSockets.ProcessOf(_socket), descriptor, terms.BulkWindow)
+                : null,
+            deadline);
+        Receiving?.CloseFile();
+        if (!isUsed)
+        {
+            Receiving?.Dispose();
+            Receiving = null;
+        }
+    }
+
     /// <summary>Goes on in TLS 1.3, in which both ends show a certificate of the cluster.</summary>
     /// <param name="certificates">This node's.</param>
     /// <param name="isServer">Whether it has accepted the connection.</param>
@@ -223,7 +260,12 @@ internal sealed partial class LinkConnection : IDisposable
     public void Abort() => Shutdown(SocketShutdown.Both);
 
     /// <inheritdoc/>
-    public void Dispose() => _stream.Dispose();
+    public void Dispose()
+    {
+        _stream.Dispose();
+        Sending?.Dispose();
+        Receiving?.Dispose();
+    }
 
     private uint ReadExactly(Span<byte> destination, TimeSpan most, bool withChecksum)
     {

@@ -101,6 +101,17 @@ public sealed partial class LocalSockets
             : $"it is a process of user {user}, and this node's is {own}";
     }
 
+    /// <summary>The process at the other end, as the system says; 0: it is of another name space.
+    /// </summary>
+    internal static int ProcessOf(Socket socket)
+    {
+        Span<byte> credentials = stackalloc byte[CredentialBytes];
+        return socket.GetRawSocketOption(SocketLevel, PeerCredentials, credentials)
+            == CredentialBytes
+                ? BinaryPrimitives.ReadInt32LittleEndian(credentials)
+                : 0;
+    }
+
     private static string UsualDirectory()
     {
         string? runtime = Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR");

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Backprop.Distributed.Metering;
@@ -53,6 +54,9 @@ internal sealed class TcpLink : ITensorLink
 
     /// <inheritdoc/>
     public LinkIdentity? Peer { get; private set; }
+
+    /// <summary>Cancelled when the link ends.</summary>
+    public CancellationToken Closing => _closing.Token;
 
     /// <inheritdoc/>
     public SendResult TrySend(
@@ -202,7 +206,7 @@ internal sealed class TcpLink : ITensorLink
                 ReceivePayload(connection, header, crc, lane);
                 break;
             case FrameVerdictKind.Drop:
-                PassOver(connection, header.PayloadBytes, scratch);
+                PassOver(connection, header, crc, scratch);
                 lane.Pass();
                 break;
             default:
@@ -213,12 +217,16 @@ internal sealed class TcpLink : ITensorLink
     private void ReceivePayload(
         LinkConnection connection, in FrameHeader header, uint crc, ReceiveLane lane)
     {
-        Arrival arrival = lane.Rent();
+        ReceiveSlots? slots = SlotsOf(connection, header);
+        Arrival arrival = slots is null
+            ? lane.Rent()
+            : slots.Take(ReadSlot(connection, header, crc), header, lane);
         bool handedOver = false;
         try
         {
-            Span<byte> payload = arrival.Begin(header, lane);
-            if (connection.ReadWithChecksum(payload, _options.FrameDeadline) != crc)
+            if (slots is null
+                && connection.ReadWithChecksum(
+                    arrival.Begin(header, lane), _options.FrameDeadline) != crc)
             {
                 throw Refused($"the payload of a {header.Type} frame does not match its checksum");
             }
@@ -235,9 +243,33 @@ internal sealed class TcpLink : ITensorLink
         }
     }
 
-    private void PassOver(LinkConnection connection, int bytes, byte[] scratch)
+    // Both ends know by its length which payload lies in memory.
+    private static ReceiveSlots? SlotsOf(LinkConnection connection, in FrameHeader header) =>
+        IsForMemory(header) ? connection.Receiving : null;
+
+    private static bool IsForMemory(in FrameHeader header) =>
+        header.Lane == FrameLane.Bulk && header.PayloadBytes > MaxBytesAtOnce;
+
+    // Memory is no wire: there is no checksum of what lies there.
+    private int ReadSlot(LinkConnection connection, in FrameHeader header, uint crc)
     {
-        for (int left = bytes; left > 0;)
+        Span<byte> slot = stackalloc byte[sizeof(int)];
+        connection.ReadExactly(slot, _options.FrameDeadline);
+        return crc == 0
+            ? BinaryPrimitives.ReadInt32LittleEndian(slot)
+            : throw Refused($"a {header.Type} frame in memory with a checksum");
+    }
+
+    private void PassOver(
+        LinkConnection connection, in FrameHeader header, uint crc, byte[] scratch)
+    {
+        if (SlotsOf(connection, header) is { } slots)
+        {
+            slots.Pass(ReadSlot(connection, header, crc));
+            return;
+        }
+
+        for (int left = header.PayloadBytes; left > 0;)
         {
             Span<byte> part = scratch.AsSpan(0, Math.Min(left, scratch.Length));
             connection.ReadExactly(part, _options.FrameDeadline);
@@ -368,6 +400,13 @@ internal sealed class TcpLink : ITensorLink
         return used + FrameHeader.Bytes + payload.Length;
     }
 
+    private int StageSlot(in FrameHeader header, int slot, int used)
+    {
+        header.Write(0, _staging.AsSpan(used));
+        BinaryPrimitives.WriteInt32LittleEndian(_staging.AsSpan(used + FrameHeader.Bytes), slot);
+        return used + FrameHeader.Bytes + sizeof(int);
+    }
+
     private void SendFrame(LinkConnection connection, in SendWork work, in QueuedFrame frame)
     {
         int used = StageControl(work);
@@ -383,6 +422,14 @@ internal sealed class TcpLink : ITensorLink
             {
                 // Another call of the system would take longer, and would wake the peer twice.
                 used = Stage(frame.Header, piece, used);
+                piece = default;
+            }
+            else if (connection.Sending is { } slots)
+            {
+                used = StageSlot(frame.Header, slots.Put(piece), used);
+
+                // What is counted is the payload, whichever way it goes.
+                LinkMeter.Sent(piece.Length - sizeof(int));
                 piece = default;
             }
             else

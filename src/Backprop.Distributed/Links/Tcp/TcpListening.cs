@@ -195,7 +195,7 @@ internal sealed class TcpListening : ITensorListener
                 throw new LinkEndedException(LinkEndKind.Refused, refusal);
             }
 
-            return (Welcome(connection, admission), peer, terms);
+            return (Welcome(connection, admission, terms, deadline), peer, terms);
         }
         catch (Exception failure) when (!isSecure && failure is LinkEndedException or IOException)
         {
@@ -221,7 +221,8 @@ internal sealed class TcpListening : ITensorListener
         return null;
     }
 
-    private TcpLink Welcome(LinkConnection connection, LinkAdmission admission)
+    private TcpLink Welcome(
+        LinkConnection connection, LinkAdmission admission, LinkTerms terms, Deadline deadline)
     {
         var link = new TcpLink(
             _transport, admission.Owner!, admission.Guard!, Thread.CurrentThread);
@@ -231,6 +232,9 @@ internal sealed class TcpListening : ITensorListener
             _transport.Adopt(link);
             connection.Write(Hello.Encode(
                 HelloKind.Welcome, _transport.Identity, LinkTerms.Of(_transport.Options)));
+            using CancellationTokenRegistration registration =
+                link.Closing.Register(connection.Abort);
+            connection.ShareMemory(_transport.Options, terms, deadline);
             welcome = true;
             return link;
         }
