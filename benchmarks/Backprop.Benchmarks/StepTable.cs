@@ -3,8 +3,8 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Benchmarks;
 
-/// <summary>The table of whole training steps of MLPs and of a convolutional network: forward, loss,
-/// backward, update, on a batch that is already there.</summary>
+/// <summary>The table of whole training steps of MLPs and of a convolutional network: forward,
+/// loss, backward, update, on a batch that is already there.</summary>
 internal static class StepTable
 {
     private static readonly int[][] s_models =

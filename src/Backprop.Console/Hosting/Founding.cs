@@ -27,7 +27,8 @@ internal static class Founding
         return there.Length > cluster.Coordinators / 2 && there[0] == self;
     }
 
-    /// <summary>The cluster as its founder sees it: at itself is where others are to join.</summary>
+    /// <summary>The cluster as its founder sees it: at itself is where others are to join.
+    /// </summary>
     public static ClusterConfiguration By(NodeAddress self, ClusterConfiguration cluster) =>
         cluster with { Join = [self, .. cluster.Join.Where(one => one != self)] };
 

@@ -6,9 +6,9 @@ namespace Backprop.Engine.Kernels;
 
 /// <summary>
 /// The three products of a convolution, channels last. Every output is one ascending chain of fused
-/// multiply-adds that starts from +0 (rule 3). Windows that reach past the border read +0 there: the
-/// border takes part in the chain like any other pixel, so that what it does to -0 and NaN does not
-/// depend on how the work is cut.
+/// multiply-adds that starts from +0 (rule 3). Windows that reach past the border read +0 there:
+/// the border takes part in the chain like any other pixel, so that what it does to -0 and NaN does
+/// not depend on how the work is cut.
 /// </summary>
 /// <remarks>Sources are <see cref="AlignedBuffer"/>s or parts of them, as for
 /// <see cref="MatrixProduct"/>. Nothing is written but scratch and destination.</remarks>

@@ -67,8 +67,8 @@ public static unsafe class MatrixProduct
     /// <param name="starts">As for <see cref="WeightGradient"/>.</param>
     /// <param name="outputs">Columns of <paramref name="outputGradient"/>.</param>
     /// <param name="gradient">[outputs], overwritten.</param>
-    /// <param name="positions">Positions of a row, of <paramref name="outputs"/> columns each, which
-    /// are summed one after the other.</param>
+    /// <param name="positions">Positions of a row, of <paramref name="outputs"/> columns each,
+    /// which are summed one after the other.</param>
     public static void BiasGradient(
         ComputePool pool, float* outputGradient, ReadOnlySpan<int> starts, int outputs,
         float* gradient, int positions = 1) =>

@@ -86,8 +86,8 @@ internal readonly unsafe struct PoolingWork<TKernel>(
     }
 }
 
-/// <summary>The largest value of a window, and which tap it is of: of several the first in the order
-/// (kh, kw). A NaN is larger than everything else, since it must be seen.</summary>
+/// <summary>The largest value of a window, and which tap it is of: of several the first in the
+/// order (kh, kw). A NaN is larger than everything else, since it must be seen.</summary>
 internal readonly unsafe struct MaxPooling : IPoolingKernel
 {
     /// <inheritdoc/>
@@ -204,8 +204,8 @@ internal readonly unsafe struct AveragePooling : IPoolingKernel
     }
 }
 
-/// <summary>Adds an equal share of a mean's gradient to that of every pixel of its window; a pixel's
-/// sum runs over its windows in order.</summary>
+/// <summary>Adds an equal share of a mean's gradient to that of every pixel of its window; a
+/// pixel's sum runs over its windows in order.</summary>
 internal readonly unsafe struct AveragePoolingBackward : IPoolingKernel
 {
     /// <inheritdoc/>

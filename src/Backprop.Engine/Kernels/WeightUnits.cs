@@ -2,8 +2,8 @@ using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Kernels;
 
-/// <summary>Elements of a window, in the order (kh, kw, c), as runs whose elements are evenly spaced
-/// in the padded image, or come by evenly spaced threes.</summary>
+/// <summary>Elements of a window, in the order (kh, kw, c), as runs whose elements are evenly
+/// spaced in the padded image, or come by evenly spaced threes.</summary>
 /// <param name="Count">Runs.</param>
 /// <param name="Length">Elements of a run.</param>
 /// <param name="Grain">1; 3 where elements come by threes.</param>

@@ -29,7 +29,8 @@ internal readonly record struct WindowAxis(
     public int At(int position, int tap) => position * Stride + tap * Dilation - Before;
 }
 
-/// <summary>Outputs along one axis whose windows have the same taps at the same distances.</summary>
+/// <summary>Outputs along one axis whose windows have the same taps at the same distances.
+/// </summary>
 /// <param name="Start">The first output.</param>
 /// <param name="OutputStep">From an output to the next.</param>
 /// <param name="Count">Outputs.</param>

@@ -52,11 +52,12 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
 }
 
 /// <summary>
-/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), channel by channel (a row of features has one position,
-/// and a channel for each feature). In training μ and σ² are the mean and the (biased) variance over
-/// the rows of one micro-batch and their positions; in evaluation the running statistics. With n
-/// values of a channel in the micro-batch and δ = dE/dy: dE/dβ = Σδ, dE/dγ = Σ δ·x̂, and since
-/// μ and σ depend on all of them, dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
+/// y = γ·x̂ + β with x̂ = (x − μ) / √(σ² + ε), channel by channel (a row of features has one
+/// position, and a channel for each feature). In training μ and σ² are the mean and the (biased)
+/// variance over the rows of one micro-batch and their positions; in evaluation the running
+/// statistics. With n values of a channel in the micro-batch and δ = dE/dy: dE/dβ = Σδ,
+/// dE/dγ = Σ δ·x̂, and since μ and σ depend on all of them,
+/// dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
 /// </summary>
 /// <remarks>
 /// What goes up the gradient tree for the running statistics is each micro-batch's mean and

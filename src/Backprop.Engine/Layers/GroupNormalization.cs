@@ -73,7 +73,8 @@ public sealed unsafe class GroupNormalizationLayer : Layer
         _geometry = new GroupGeometry(shape.Count / channels, channels, groups, epsilon);
     }
 
-    /// <summary>A row's mean for every channel, and the inverse of its standard deviation.</summary>
+    /// <summary>A row's mean for every channel, and the inverse of its standard deviation.
+    /// </summary>
     /// <inheritdoc/>
     public override int SavedPerRow => 2 * _geometry.Channels;
 

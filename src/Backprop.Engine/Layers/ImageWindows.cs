@@ -3,8 +3,8 @@ using Backprop.Engine.Kernels;
 
 namespace Backprop.Engine.Layers;
 
-/// <summary>What a layer whose windows slide over images reads: images [height, width, channels], or
-/// sequences [length, channels], which are images of one row.</summary>
+/// <summary>What a layer whose windows slide over images reads: images [height, width, channels],
+/// or sequences [length, channels], which are images of one row.</summary>
 /// <param name="Height">Rows; 1 for a sequence.</param>
 /// <param name="Width">Pixels of a row.</param>
 /// <param name="Channels">Values of a pixel.</param>

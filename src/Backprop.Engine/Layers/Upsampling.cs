@@ -39,8 +39,8 @@ public sealed record UpsamplingDefinition(int Dimensions, Extent Factor) : Layer
     }
 }
 
-/// <summary>y[p, c] = x[p / factor, c]: the nearest pixel. dE/dx is the sum of dE/dy over the pixels
-/// that repeat it, in order.</summary>
+/// <summary>y[p, c] = x[p / factor, c]: the nearest pixel. dE/dx is the sum of dE/dy over the
+/// pixels that repeat it, in order.</summary>
 public sealed unsafe class UpsamplingLayer : Layer
 {
     private readonly PoolingGeometry _geometry;

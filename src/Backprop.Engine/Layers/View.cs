@@ -1,7 +1,7 @@
 namespace Backprop.Engine.Layers;
 
-/// <summary>The same numbers in the same order, in another shape: nothing is computed, and gradients
-/// are the same memory too.</summary>
+/// <summary>The same numbers in the same order, in another shape: nothing is computed, and
+/// gradients are the same memory too.</summary>
 public sealed class ViewLayer : Layer
 {
     internal ViewLayer(string name, string kind, Shape input, Shape output)

@@ -6,7 +6,9 @@ namespace Backprop.Console.Tests.Hosting;
 public sealed class FoundingTests
 {
     private static readonly NodeAddress[] s_nodes =
-        [.. Enumerable.Range(1, 3).Select(number => new NodeAddress($"coordinator-{number}", 8471))];
+    [
+        new("coordinator-1", 8471), new("coordinator-2", 8471), new("coordinator-3", 8471),
+    ];
 
     [Theory]
     [InlineData(2, "3", true)] // The first is lost.

@@ -4,8 +4,8 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Tests.Kernels;
 
-/// <summary>The products of a convolution at every width and thread count give the bits of the plain
-/// loops.</summary>
+/// <summary>The products of a convolution at every width and thread count give the bits of the
+/// plain loops.</summary>
 public sealed unsafe class ConvolutionTests
 {
     private const int Rows = 5;

@@ -2,8 +2,8 @@ using Backprop.Engine.Kernels;
 
 namespace Backprop.Engine.Tests.Kernels;
 
-/// <summary>The plain definition of <see cref="Convolution"/>: what it must equal to the last bit at
-/// every width, on any number of threads.</summary>
+/// <summary>The plain definition of <see cref="Convolution"/>: what it must equal to the last bit
+/// at every width, on any number of threads.</summary>
 internal static unsafe class ReferenceConvolution
 {
     /// <summary>See <see cref="Convolution.Forward"/>.</summary>

@@ -330,7 +330,8 @@ public sealed class RunSpecificationReaderTests
         "padding: expected same, valid, or an integer, at least 0, or two of them, found 'sane'")]
     [InlineData("dense { units = 1 }", "convolution-2d { filters = 4, kernel = 3, padding = -1 }",
         "padding: expected an integer, at least 0")]
-    [InlineData("dense { units = 1 }", "convolution-2d { filters = 4, kernel = 3, stride = [1, 0] }",
+    [InlineData("dense { units = 1 }",
+        "convolution-2d { filters = 4, kernel = 3, stride = [1, 0] }",
         "stride[1]: expected an integer, at least 1, found '0'")]
     [InlineData("dense { units = 1 }",
         "convolution-2d { filters = 4, kernel = 3, bias = false, bias-init = zeros }",
