@@ -63,9 +63,15 @@ public sealed class RunEventTests
     {
         ServedCluster cluster = await ServedCluster.StartAsync();
         using HttpClient http = cluster.Client();
-        Task<List<ReceivedEvent>> reading =
-            EventReader.ReadAsync(http, "api/v1/events", null, _ => false);
-        await EventReader.ReadAsync(http, "api/v1/events", null, one => one.Kind == "cluster");
+        var reads = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task<List<ReceivedEvent>> reading = EventReader.ReadAsync(
+            http, "api/v1/events", null,
+            _ =>
+            {
+                reads.TrySetResult();
+                return false;
+            });
+        await await Task.WhenAny(reads.Task, reading);
 
         await cluster.DisposeAsync();
 
