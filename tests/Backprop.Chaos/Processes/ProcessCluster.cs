@@ -32,6 +32,19 @@ internal sealed class ProcessCluster(string directory) : IDisposable
     public async Task<string> WatchAsync(string run) =>
         (await RunAsync("watch", run, "--server", $"{Api}")).Output;
 
+    /// <summary>Where others reach a node now, as its own log says.</summary>
+    /// <param name="name">As the cluster calls it: <c>worker-1</c>.</param>
+    public string AddressOf(string name)
+    {
+        const string Line = "node ";
+        using var log = new StreamReader(new FileStream(
+            Path.Combine(directory, $"{name}.log"), FileMode.Open, FileAccess.Read,
+            FileShare.ReadWrite));
+        return log.ReadToEnd().Split('\n')
+            .Last(line => line.StartsWith(Line, StringComparison.Ordinal))[Line.Length..]
+            .Trim().Split(' ')[0];
+    }
+
     /// <summary>Kills one process, without a word.</summary>
     /// <param name="name">As the cluster calls it: <c>worker-1</c>.</param>
     public void Kill(string name) => Kill(
