@@ -19,6 +19,33 @@ public class DescribeAndGradcheckTests
     }
 
     [Fact]
+    public void A_convolutional_network_is_described_and_checked_as_others_are()
+    {
+        string text = CommandRun.Succeeds("describe", "hocon/runs/digits-cnn.conf").Output;
+
+        Assert.Matches(@"\nconvolution-2d1 +convolution-2d +8x8x32 +288\r?\n", text);
+        Assert.Matches(@"\nmax-pooling-2d1 +max-pooling-2d +4x4x32\s", text);
+        Assert.All(text.Split('\n'), line => Assert.True(line.Length <= 80, line));
+        text = CommandRun.Succeeds(
+            "gradcheck", "hocon/runs/digits-cnn.conf", "--elements", "2", "--rows", "4").Output;
+        Assert.Matches(@"\nconvolution-2d2\.weight +2/9216 .* ok\r?\n", text);
+        Assert.Contains("every gradient agrees", text);
+    }
+
+    [Fact]
+    public void Only_networks_of_dense_layers_are_explained()
+    {
+        using var scratch = new ScratchDirectory();
+        string small = scratch.Write("small.conf", Specifications.Moons.Replace(
+            "model = [",
+            "model = [ { reshape { shape = [2, 1] } }, "
+            + "{ convolution-1d { filters = 2, kernel = 1, name = filters } }, flatten, "));
+
+        CommandRun.Fails(
+            ExitCode.Mistake, "layer 'filters' is of the kind convolution-1d", "explain", small);
+    }
+
+    [Fact]
     public void Describe_says_what_makes_a_run_inexact()
     {
         using var scratch = new ScratchDirectory();
