@@ -10,7 +10,7 @@ public sealed class CoordinatorsTests : IDisposable
 {
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("backprop-chaos-");
     private readonly int[] _ports =
-        [.. Enumerable.Range(0, 3).Select(_ => FreePorts.Next(IPAddress.Loopback))];
+        [.. Enumerable.Range(0, 3).Select(_ => FreePorts.Next(IPAddress.Loopback)).Order()];
 
     private readonly int _api = FreePorts.Next(IPAddress.Loopback);
 
@@ -37,10 +37,13 @@ public sealed class CoordinatorsTests : IDisposable
         await Trial.UntilAsync(
             async () => await api.ShowAsync(run!) is { Version: > 0 }, "nothing is trained");
 
+        // Who hears of no other leaves; of two, whoever does not have the lower address.
+        first.Stop();
         second.Stop();
-        first.Kill();
-        await Trial.UntilAsync(() => Says("coordinator-3", "returning: "), "the third stays alone");
+        await Trial.UntilAsync(() => Says("coordinator-3", "returning: "), "the third stays");
         second.Continue();
+        await Trial.UntilAsync(() => Says("coordinator-2", "returning: "), "the second stays");
+        first.Kill();
 
         RunState? end = null;
         await Trial.UntilAsync(
