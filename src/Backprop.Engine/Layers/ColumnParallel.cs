@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
+using Backprop.Engine.Kernels;
 using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
@@ -18,7 +18,6 @@ internal interface IColumnKernel
 /// Columns do not meet, so neither changes a result.</summary>
 internal static class ColumnParallel
 {
-    private const int WorthSharing = 16_384;
     private const int ColumnsOfACacheLine = 16;
 
     /// <summary>Runs <paramref name="kernel"/> over columns [0, <paramref name="columns"/>).
@@ -32,60 +31,30 @@ internal static class ColumnParallel
         SimdWidth width, ComputePool pool, TKernel kernel, int rows, int columns)
         where TKernel : struct, IColumnKernel
     {
-        var body = new Body<TKernel> { Kernel = kernel, Columns = columns, Width = width };
-        if ((long)rows * columns < WorthSharing)
-        {
-            body.Run(0, 1);
-        }
-        else
-        {
-            pool.Run(ref body);
-        }
+        var body = new VectorWork<ColumnWork<TKernel>>(
+            width, new ColumnWork<TKernel>(kernel, columns));
+        RowParallel.Run(pool, (long)rows * columns, ref body);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunRange<TKernel, TVector, TSimd>(TKernel kernel, int start, int end)
-        where TKernel : struct, IColumnKernel
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
-    {
-        int column = start;
-        for (; column + TSimd.Lanes <= end; column += TSimd.Lanes)
-        {
-            kernel.Run<TVector, TSimd>(column);
-        }
-
-        for (; column < end; column++)
-        {
-            kernel.Run<float, SimdScalar>(column);
-        }
-    }
-
-    private struct Body<TKernel> : IParallelBody
+    private readonly struct ColumnWork<TKernel>(TKernel kernel, int columns) : IVectorWork
         where TKernel : struct, IColumnKernel
     {
-        public TKernel Kernel;
-        public int Columns;
-        public SimdWidth Width;
-
-        public readonly void Run(int part, int parts)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TVector, TSimd>(int part, int parts)
+            where TVector : struct
+            where TSimd : struct, ISimd<TVector>
         {
-            int start = ComputePool.PartStart(Columns, part, parts, ColumnsOfACacheLine);
-            int end = ComputePool.PartStart(Columns, part + 1, parts, ColumnsOfACacheLine);
-            switch (Width)
+            TKernel own = kernel;
+            int column = ComputePool.PartStart(columns, part, parts, ColumnsOfACacheLine);
+            int end = ComputePool.PartStart(columns, part + 1, parts, ColumnsOfACacheLine);
+            for (; column + TSimd.Lanes <= end; column += TSimd.Lanes)
             {
-                case SimdWidth.Bits512:
-                    RunRange<TKernel, Vector512<float>, Simd512>(Kernel, start, end);
-                    break;
-                case SimdWidth.Bits256:
-                    RunRange<TKernel, Vector256<float>, Simd256>(Kernel, start, end);
-                    break;
-                case SimdWidth.Bits128:
-                    RunRange<TKernel, Vector128<float>, Simd128>(Kernel, start, end);
-                    break;
-                default:
-                    RunRange<TKernel, float, SimdScalar>(Kernel, start, end);
-                    break;
+                own.Run<TVector, TSimd>(column);
+            }
+
+            for (; column < end; column++)
+            {
+                own.Run<float, SimdScalar>(column);
             }
         }
     }

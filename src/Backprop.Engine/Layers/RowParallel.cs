@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
@@ -52,7 +51,8 @@ internal static unsafe class RowParallel
         SimdWidth simdWidth, ComputePool pool, in TKernel kernel, int rows, int width)
         where TKernel : struct, IRowKernel
     {
-        var body = new KernelBody<TKernel> { Kernel = kernel, Rows = rows, Width = simdWidth };
+        var body = new VectorWork<RowWork<TKernel>>(
+            simdWidth, new RowWork<TKernel>(kernel, rows));
         Run(pool, (long)rows * width, ref body);
     }
 
@@ -105,43 +105,19 @@ internal static unsafe class RowParallel
         Run(pool, (long)rows * width, ref body);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunRange<TKernel, TVector, TSimd>(TKernel kernel, int start, int end)
-        where TKernel : struct, IRowKernel
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
-    {
-        for (int row = start; row < end; row++)
-        {
-            kernel.Run<TVector, TSimd>(row);
-        }
-    }
-
-    private struct KernelBody<TKernel> : IParallelBody
+    private readonly struct RowWork<TKernel>(TKernel kernel, int rows) : IVectorWork
         where TKernel : struct, IRowKernel
     {
-        public TKernel Kernel;
-        public int Rows;
-        public SimdWidth Width;
-
-        public readonly void Run(int part, int parts)
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Run<TVector, TSimd>(int part, int parts)
+            where TVector : struct
+            where TSimd : struct, ISimd<TVector>
         {
-            int start = ComputePool.PartStart(Rows, part, parts);
-            int end = ComputePool.PartStart(Rows, part + 1, parts);
-            switch (Width)
+            TKernel own = kernel;
+            int end = ComputePool.PartStart(rows, part + 1, parts);
+            for (int row = ComputePool.PartStart(rows, part, parts); row < end; row++)
             {
-                case SimdWidth.Bits512:
-                    RunRange<TKernel, Vector512<float>, Simd512>(Kernel, start, end);
-                    break;
-                case SimdWidth.Bits256:
-                    RunRange<TKernel, Vector256<float>, Simd256>(Kernel, start, end);
-                    break;
-                case SimdWidth.Bits128:
-                    RunRange<TKernel, Vector128<float>, Simd128>(Kernel, start, end);
-                    break;
-                default:
-                    RunRange<TKernel, float, SimdScalar>(Kernel, start, end);
-                    break;
+                own.Run<TVector, TSimd>(row);
             }
         }
     }
