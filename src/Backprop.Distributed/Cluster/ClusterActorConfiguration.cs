@@ -36,13 +36,10 @@ public static class ClusterActorConfiguration
               actor {
                 provider = cluster
                 internal-dispatcher {
-                  type = ForkJoinDispatcher
+                  type = Dispatcher
                   throughput = 5
-                  executor = ""
-                  dedicated-thread-pool {
-                    thread-count = 3
-                    threadtype = background
-                  }
+                  executor = "{{NodeDispatchers.Executor}}"
+                  thread-count = 3
                 }
               }
               # A process that was started again is dialled at once, not after 5 s.

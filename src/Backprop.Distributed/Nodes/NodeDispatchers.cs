@@ -13,20 +13,25 @@ public static class NodeDispatchers
     public const string Nodes = "backprop.dispatchers.nodes";
 
     /// <summary>To be put before Akka's defaults.</summary>
-    public static Config Config { get; } = ConfigurationFactory.ParseString("""
+    public static Config Config { get; } = ConfigurationFactory.ParseString($$"""
         backprop.dispatchers {
           slice {
-            type = PinnedDispatcher
+            type = "{{NameOf<ActorThreadConfigurator>()}}"
             throughput = 16
           }
           nodes {
-            type = ForkJoinDispatcher
+            type = Dispatcher
+            executor = "{{NameOf<ActorThreadsConfigurator>()}}"
             throughput = 16
-            dedicated-thread-pool {
-              thread-count = 2
-              threadtype = background
-            }
+            thread-count = 2
           }
         }
         """);
+
+    /// <summary>The executor of dispatchers that are Akka's: <c>thread-count</c> threads of their
+    /// own.</summary>
+    internal static string Executor => NameOf<ActorThreadsConfigurator>();
+
+    private static string NameOf<T>() =>
+        $"{typeof(T).FullName}, {typeof(T).Assembly.GetName().Name}";
 }
