@@ -1,10 +1,11 @@
+using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Threading;
 
 namespace Backprop.Benchmarks;
 
-/// <summary>The table of whole training steps of MLPs and of a convolutional network: forward,
-/// loss, backward, update, on a batch that is already there.</summary>
+/// <summary>The table of whole training steps of MLPs, of a convolutional network and of a
+/// transformer: forward, loss, backward, update, on a batch that is already there.</summary>
 internal static class StepTable
 {
     private static readonly int[][] s_models =
@@ -16,6 +17,14 @@ internal static class StepTable
     // As for an MLP: the first layer's filters, the second's, two dense layers.
     private const double CnnOperations = (2 * 2.0 * 28 * 28 * 9 * 32)
         + (3 * 2.0 * ((14 * 14 * 9 * 32 * 64) + (7 * 7 * 64 * 128) + (128 * 10)));
+
+    // A row's positions times what each multiplies by: four products of attention, twice four times
+    // the width in the two dense layers, scores and mixture over half of the positions on average,
+    // and the output.
+    private const double TransformerOperations = 3 * 2.0 * TrainingStep.TextLength
+        * ((TrainingStep.TextBlocks * TrainingStep.TextWidth
+                * ((12.0 * TrainingStep.TextWidth) + TrainingStep.TextLength))
+            + (TrainingStep.TextWidth * TrainingStep.Vocabulary));
 
     /// <summary>Prints the table.</summary>
     /// <param name="threads">Threads of ours; the peer has its own number.</param>
@@ -42,24 +51,29 @@ internal static class StepTable
             PrintLine(label, step, Operations(widths) * rows, threads, peer);
         }
 
-        PrintCnn(pool, only, peer);
+        Print(
+            "CNN 28x28-32-64-128-10", "cnn", TrainingStep.Cnn(), rows: 64, CnnOperations, pool,
+            only, peer);
+        Print(
+            "transformer 64x128, 4", "transformer", TrainingStep.Transformer(), rows: 16,
+            TransformerOperations, pool, only, peer);
     }
 
-    private static void PrintCnn(ComputePool pool, string only, Peer? peer)
+    private static void Print(
+        string name, string request, Network network, int rows, double operations,
+        ComputePool pool, string only, Peer? peer)
     {
-        const int Rows = 64;
         foreach (Optimizer optimizer in s_optimizers)
         {
             foreach (int microBatches in (int[])[1, 8])
             {
-                string label = $"{"CNN 28x28-32-64-128-10",-25}{optimizer.Name,-9}"
-                    + $"{Rows,7}{microBatches,15}";
+                string label = $"{name,-25}{optimizer.Name,-9}{rows,7}{microBatches,15}";
                 if (label.Contains(only, StringComparison.OrdinalIgnoreCase))
                 {
-                    peer?.Prepare($"cnn {optimizer.Name} {Rows}");
+                    peer?.Prepare($"{request} {optimizer.Name} {rows}");
                     using var step = new TrainingStep(
-                        TrainingStep.Cnn(), optimizer, Rows, microBatches, pool);
-                    PrintLine(label, step, CnnOperations * Rows, pool.Threads, peer);
+                        network, optimizer, rows, microBatches, pool);
+                    PrintLine(label, step, operations * rows, pool.Threads, peer);
                 }
             }
         }

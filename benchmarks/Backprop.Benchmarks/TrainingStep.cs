@@ -15,6 +15,18 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>The network of most tables: images of 28 x 28 to ten classes.</summary>
     public static readonly int[] SmallWidths = [784, 512, 512, 10];
 
+    /// <summary>Characters of a text.</summary>
+    public const int Vocabulary = 84;
+
+    /// <summary>Characters of a row of text.</summary>
+    public const int TextLength = 64;
+
+    /// <summary>Numbers of a position in the transformer.</summary>
+    public const int TextWidth = 128;
+
+    /// <summary>Blocks of the transformer.</summary>
+    public const int TextBlocks = 4;
+
     private readonly NetworkExecutor _executor;
     private readonly ParameterUpdate _update;
     private readonly Optimizer _optimizer;
@@ -38,7 +50,8 @@ internal sealed class TrainingStep : IDisposable
     {
     }
 
-    /// <summary>Makes the batch for a network, one output of which is a class.</summary>
+    /// <summary>Makes the batch for a network, one output of which is a class; of a sequence, at
+    /// every position.</summary>
     /// <param name="network">The network.</param>
     /// <param name="optimizer">How the weights move.</param>
     /// <param name="rows">Rows of the batch.</param>
@@ -47,7 +60,9 @@ internal sealed class TrainingStep : IDisposable
     public TrainingStep(
         Network network, Optimizer optimizer, int rows, int microBatches, ComputePool pool)
     {
-        (int features, int classes) = (network.InputShape.Count, network.OutputShape.Count);
+        (int features, int classes) = (
+            network.InputShape.Count, network.OutputShape.Dimensions[^1]);
+        int targets = network.OutputShape.Count / classes;
         ParameterLayout layout = Layout = network.Layout;
         _optimizer = optimizer;
         _microBatches = new MicroBatches(rows, microBatches);
@@ -61,15 +76,21 @@ internal sealed class TrainingStep : IDisposable
         _state = new AlignedBuffer(_update.StateLength);
         _gradients = new GradientSet(layout, 0, microBatches, microBatches);
         _sums = new PieceSums[_update.PieceCount];
-        _batch = new Batch(rows, features, 1) { Rows = rows };
+        _batch = new Batch(rows, features, targets) { Rows = rows };
+        bool isText = network.Nodes[0].Layer is EmbeddingLayer;
         for (int i = 0; i < _batch.Features.Length; i++)
         {
-            _batch.Features.Span[i] = i * 2654435761u % 1001 / 1000f;
+            uint number = (uint)i * 2654435761u;
+            _batch.Features.Span[i] = isText ? number % Vocabulary : number % 1001 / 1000f;
+        }
+
+        for (int i = 0; i < _batch.Targets.Length; i++)
+        {
+            _batch.Targets.Span[i] = i % classes;
         }
 
         for (int row = 0; row < rows; row++)
         {
-            _batch.Targets.Span[row] = row % classes;
             _batch.Samples[row] = row;
         }
     }
@@ -105,6 +126,34 @@ internal sealed class TrainingStep : IDisposable
 
         static LayerDefinition Pool() =>
             new PoolingDefinition(2, PoolingRule.Max, Extent.Square(2));
+    }
+
+    /// <summary>A small transformer with causal attention of four heads, normalization first, that
+    /// says the next character at every position: that of <c>hocon/runs/text-transformer.conf</c>.
+    /// </summary>
+    public static Network Transformer()
+    {
+        return Network.Build(
+            Shape.Of(TextLength),
+            [
+                new EmbeddingDefinition(Vocabulary, TextWidth),
+                new PositionalEncodingDefinition(PositionalKind.Learned),
+                new BlockDefinition(
+                [
+                    new ResidualDefinition(
+                        [new LayerNormalizationDefinition(), new AttentionDefinition(Heads: 4)]),
+                    new ResidualDefinition(
+                    [
+                        new LayerNormalizationDefinition(),
+                        new DenseDefinition(4 * TextWidth) { Activation = new GeluDefinition() },
+                        new DenseDefinition(TextWidth),
+                    ]),
+                ])
+                {
+                    Repeat = TextBlocks,
+                },
+                new LayerNormalizationDefinition(), new DenseDefinition(Vocabulary),
+            ]);
     }
 
     /// <summary>One step.</summary>

@@ -9,6 +9,7 @@ Reads lines, and answers each with one:
     product KIND M N K                      "ready": the product is prepared and warm
     step OPTIMIZER ROWS WIDTH WIDTH ...     "ready": a training step of an MLP of these widths
     cnn OPTIMIZER ROWS                      "ready": a step of the small convolutional network
+    transformer OPTIMIZER ROWS              "ready": a step of the small transformer
     run REPEATS                             seconds of one repetition, after one that is not timed
 
 Time of one thread is the processor's, of several the clock's, as the benchmarks' own.
@@ -73,14 +74,85 @@ def cnn():
         nn.Flatten(), nn.Linear(64 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
+VOCABULARY, TEXT_LENGTH, TEXT_WIDTH, BLOCKS, HEADS = 84, 64, 128, 4, 4
+
+
+class Attention(torch.nn.Module):
+    """Causal attention from matrix products, as many write it: torch 1.13 has no fused one that
+    can be trained with."""
+
+    def __init__(self):
+        super().__init__()
+        self.input = torch.nn.Linear(TEXT_WIDTH, 3 * TEXT_WIDTH)
+        self.output = torch.nn.Linear(TEXT_WIDTH, TEXT_WIDTH)
+        unseen = torch.ones(TEXT_LENGTH, TEXT_LENGTH, dtype=torch.bool).triu(1)
+        self.register_buffer("mask", torch.zeros(TEXT_LENGTH, TEXT_LENGTH).masked_fill(
+            unseen, float("-inf")))
+
+    def forward(self, x):
+        rows, width = len(x), TEXT_WIDTH // HEADS
+        q, k, v = (
+            part.view(rows, TEXT_LENGTH, HEADS, width).transpose(1, 2)
+            for part in self.input(x).chunk(3, dim=-1))
+        fused = getattr(torch.nn.functional, "scaled_dot_product_attention", None)
+        if fused is not None:
+            mixed = fused(q, k, v, is_causal=True)
+        else:
+            mixed = (q @ k.transpose(-1, -2) * width ** -0.5 + self.mask).softmax(dim=-1) @ v
+        return self.output(mixed.transpose(1, 2).reshape(x.shape))
+
+
+class OwnAttention(torch.nn.Module):
+    """PyTorch's own module."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = torch.nn.MultiheadAttention(TEXT_WIDTH, HEADS, batch_first=True)
+        self.register_buffer(
+            "mask", torch.ones(TEXT_LENGTH, TEXT_LENGTH, dtype=torch.bool).triu(1))
+
+    def forward(self, x):
+        return self.heads(x, x, x, attn_mask=self.mask, need_weights=False)[0]
+
+
+class Residual(torch.nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+
+class Positions(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(0.02 * torch.randn(TEXT_LENGTH, TEXT_WIDTH))
+
+    def forward(self, x):
+        return x + self.weight
+
+
+def transformer(attention):
+    nn = torch.nn
+    blocks = []
+    for _ in range(BLOCKS):
+        blocks += [
+            Residual(nn.LayerNorm(TEXT_WIDTH), attention()),
+            Residual(
+                nn.LayerNorm(TEXT_WIDTH), nn.Linear(TEXT_WIDTH, 4 * TEXT_WIDTH), nn.GELU(),
+                nn.Linear(4 * TEXT_WIDTH, TEXT_WIDTH)),
+        ]
+    return nn.Sequential(
+        nn.Embedding(VOCABULARY, TEXT_WIDTH), Positions(), *blocks, nn.LayerNorm(TEXT_WIDTH),
+        nn.Linear(TEXT_WIDTH, VOCABULARY), nn.Flatten(0, 1))
+
+
 def step(optimizer_name, model, features, classes, foreach):
-    """A training step on a batch that is already there."""
+    """A training step on a batch that is already there; of text, every position has a class."""
     optimizer = {
         "momentum": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, foreach=foreach),
         "adam": lambda p: torch.optim.Adam(p, lr=1e-4, foreach=foreach),
     }[optimizer_name](model.parameters())
     loss = torch.nn.CrossEntropyLoss()
-    targets = torch.arange(len(features)) % classes
+    count = len(features) if features.is_floating_point() else features.numel()
+    targets = torch.arange(count) % classes
 
     def run():
         optimizer.zero_grad(set_to_none=True)
@@ -132,6 +204,10 @@ def prepare(words):
             last = torch.channels_last
             models = [(cnn(), images), (cnn().to(memory_format=last), images.to(memory_format=last))]
             return fastest(optimizer, models, 10)
+        case ["transformer", optimizer, rows]:
+            tokens = torch.randint(VOCABULARY, (int(rows), TEXT_LENGTH))
+            models = [(transformer(kind), tokens) for kind in (Attention, OwnAttention)]
+            return fastest(optimizer, models, VOCABULARY)
     raise ValueError(f"not understood: {' '.join(words)}")
 
 
