@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Data.Formats;
 using Backprop.Data.Generated;
+using Backprop.Data.Tensors;
 
 namespace Backprop.Data.Sources;
 
@@ -32,6 +33,14 @@ public sealed class DataSourceOpener(
                 [.. inline.Targets]),
             _ => throw new InvalidOperationException($"unknown source {source.GetType()}"),
         };
+    }
+
+    /// <inheritdoc/>
+    public ITensorFile OpenTensors(string file)
+    {
+        string path = PathOf(file);
+        bool isIndex = path.EndsWith(SafetensorsIndex.Extension, StringComparison.Ordinal);
+        return isIndex ? SafetensorsIndex.Open(path) : SafetensorsFile.Open(path);
     }
 
     private DataSource Located(DataSource source) => source switch
