@@ -1,4 +1,7 @@
+using Backprop.Data.Preparation;
 using Backprop.Engine;
+using Backprop.Training.Specification;
+using Backprop.Training.Tests.Specification;
 
 namespace Backprop.Models.Tests;
 
@@ -85,10 +88,32 @@ internal static class LayerCases
         ("gru", [6, 3], 0, "{ gru { units = 5 } }, { gru { units = 4, return = last } }"),
     ];
 
-    public static TheoryData<string> Names => [.. All.Select(one => one.Name)];
+    // Whole networks that other tests train.
+    private static readonly (string File, int[] Input, int Vocabulary)[] s_files =
+    [
+        ("everything.conf", [8, 8], 0),
+        ("sequences.conf", [19], 256),
+    ];
+
+    public static TheoryData<string> Names =>
+        [.. All.Select(one => one.Name), .. s_files.Select(one => one.File)];
 
     public static (Model Model, float[] Rows) Of(string name, int rows)
     {
+        foreach ((string file, int[] shapeOfFile, int tokens) in s_files)
+        {
+            if (file == name)
+            {
+                string path = Path.Combine(
+                    RepositoryPaths.Root, "tests", "Backprop.Console.Tests", "Exactness", file);
+                return (
+                    TrialModel.Of(
+                        RunSpecificationReader.Read(File.ReadAllText(path), path),
+                        Shape.Of(shapeOfFile), DataPreparation.None),
+                    TrialModel.Rows(rows, Shape.Of(shapeOfFile), 3, tokens));
+            }
+        }
+
         (_, int[] input, int vocabulary, string layers) = All.Single(one => one.Name == name);
         var shape = Shape.Of(input);
         return (TrialModel.Of(layers, shape), TrialModel.Rows(rows, shape, 3, vocabulary));

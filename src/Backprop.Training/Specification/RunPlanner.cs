@@ -36,7 +36,10 @@ public static class RunPlanner
         try
         {
             TrainingPlan plan = Plan(run, data);
-            long memoryBytes = MemoryEstimate.Bytes(plan);
+            long importedBytes = run.InitialWeights is null
+                ? 0
+                : (long)plan.Network.Layout.Length * sizeof(float);
+            long memoryBytes = MemoryEstimate.Bytes(plan) + importedBytes;
             if (memoryBytes > memoryLimitBytes)
             {
                 throw TooMuchMemory(run, plan, memoryBytes, memoryLimitBytes);

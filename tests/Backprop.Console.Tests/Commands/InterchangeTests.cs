@@ -109,6 +109,26 @@ public sealed class InterchangeTests : IDisposable
     }
 
     [Fact]
+    public void A_start_in_several_files_is_that_of_the_one()
+    {
+        string start = Exported();
+        using (var whole = SafetensorsFile.Open(start))
+        {
+            Part(whole, "part-1.safetensors", "body.weight");
+            Part(whole, "part-2.safetensors", "body.bias");
+        }
+
+        string index = _scratch.Write("model.safetensors.index.json", """
+            {"weight_map": {
+              "body.weight": "part-1.safetensors", "body.bias": "part-2.safetensors"}}
+            """);
+        Train("one", Tuned(start));
+        Train("several", Tuned(index));
+        Assert.Equal(
+            CommandRun.Weights(_scratch["one"]), CommandRun.Weights(_scratch["several"]));
+    }
+
+    [Fact]
     public void A_run_does_not_go_on_with_another_start()
     {
         string start = Exported();
@@ -167,6 +187,17 @@ public sealed class InterchangeTests : IDisposable
         string run = _scratch.Write($"{name}.conf", specification);
         CommandRun.Succeeds("train", run, "--output", _scratch[name]);
         return Path.Combine(_scratch[name], "model.bpm");
+    }
+
+    private void Part(SafetensorsFile whole, string file, string name)
+    {
+        TensorEntry entry = whole.Find(name)!;
+        var values = new float[entry.Bytes / sizeof(float)];
+        whole.Read(name, values);
+        using FileStream stream = File.Create(_scratch[file]);
+        SafetensorsWriter.Write(
+            [new WrittenTensor(name, [.. entry.Shape.Select(d => (int)d)], () => values)],
+            new Dictionary<string, string>(), stream);
     }
 
     private static string Tensor(string file, string name)
