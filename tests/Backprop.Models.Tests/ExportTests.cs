@@ -72,7 +72,7 @@ public sealed class ExportTests : IDisposable
     public void A_flattened_image_beside_a_skip_has_no_layout_of_PyTorch()
     {
         using Model model = TrialModel.Of(
-            "{ flatten {} }, { residual = [ { dense = 8 } ] }", Shape.Of(2, 2, 2));
+            "{ residual = [ { reshape { shape = [2, 2, 2] } }, { flatten {} } ] }", Shape.Of(8));
         var refused = Assert.Throws<ModelException>(
             () => ModelExport.Write(model, ExportFormat.Safetensors, Stream.Null));
         Assert.Contains("'residual1'", refused.Message);

@@ -71,6 +71,11 @@ internal static class LayerCases
             { residual = [ { dense { units = 5, activation = tanh } } ] }
             { block { repeat = 2, layers = [ { residual = [ { dense = 5 } ] } ] } }
             """),
+        ("residual of a flattened image", [3, 3, 2], 0, """
+            { convolution-2d { filters = 2, kernel = 2 } }, { flatten {} }
+            { residual = [ { dense = 8 }, { residual = [ { relu {} }, { dense = 8 } ] } ] }
+            { dense = 3 }
+            """),
         ("embedding", [4], 9, "{ embedding { vocabulary = 9, width = 3 } }"),
         ("positions", [4], 9, """
             { embedding { vocabulary = 9, width = 6 } }, { positional-encoding = learned }

@@ -38,8 +38,16 @@ public sealed class DataSourceOpener(
     /// <inheritdoc/>
     public ITensorFile OpenTensors(string file)
     {
+        bool isIndex =
+            file.Split('#')[0].EndsWith(SafetensorsIndex.Extension, StringComparison.Ordinal);
+        if (isIndex && RemoteFile.IsUrl(file))
+        {
+            throw new InvalidDatasetException(
+                file, "the files that an index names lie beside it, and have no SHA-256",
+                "name the path of an index, or the URL of a single file");
+        }
+
         string path = PathOf(file);
-        bool isIndex = path.EndsWith(SafetensorsIndex.Extension, StringComparison.Ordinal);
         return isIndex ? SafetensorsIndex.Open(path) : SafetensorsFile.Open(path);
     }
 

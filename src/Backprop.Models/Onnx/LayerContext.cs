@@ -48,8 +48,12 @@ internal sealed record LayerContext(
 /// <param name="weights">The flat vector.</param>
 internal sealed class MemberWeights(Network network, AlignedBuffer weights)
 {
-    private readonly ImmutableDictionary<string, StridedTensor> _tensors =
-        PyTorchLayout.Of(network).ToImmutableDictionary(tensor => tensor.Name);
+    // Of the layers that have operators of their own in ONNX.
+    private readonly ImmutableDictionary<string, StridedTensor> _tensors = network.Nodes
+        .Where(node => !node.Layer.Parameters.IsEmpty
+            && node.Origin?.Definition is ConvolutionDefinition or RecurrentDefinition)
+        .SelectMany(PyTorchLayout.Of)
+        .ToImmutableDictionary(tensor => tensor.Name);
 
     /// <summary>A parameter, as it is.</summary>
     public ReadOnlySpan<float> Of(string name) =>
@@ -57,8 +61,7 @@ internal sealed class MemberWeights(Network network, AlignedBuffer weights)
             ? weights.Span.Slice(view.Offset, view.Length)
             : throw new InvalidOperationException($"there is no parameter '{name}'");
 
-    /// <summary>A parameter as PyTorch has it, which is how ONNX has it where it has layers.
-    /// </summary>
+    /// <summary>A tensor of a convolution or a recurrence as PyTorch has it, and ONNX.</summary>
     public (float[] Values, ImmutableArray<int> Shape) OfTensor(string name)
     {
         StridedTensor tensor = _tensors[name];

@@ -35,7 +35,7 @@ public static class PyTorchLayout
         }.ToFrozenDictionary();
 
     private delegate IEnumerable<StridedTensor> LayerTensors(
-        NetworkNode node, ImmutableArray<int> image);
+        NetworkNode node, ImageOrder order);
 
     /// <summary>The tensors of a network; together they have every parameter once.</summary>
     /// <exception cref="NotSupportedException">A layer has no tensors in PyTorch; the message names
@@ -47,63 +47,69 @@ public static class PyTorchLayout
         for (int i = 0; i < network.Nodes.Length; i++)
         {
             NetworkNode node = network.Nodes[i];
-            if (node.Layer.Parameters.IsEmpty)
+            if (!node.Layer.Parameters.IsEmpty)
             {
-                continue;
+                tensors.AddRange(Of(node, order[i]));
             }
-
-            if (!s_layers.TryGetValue(node.Layer.Kind, out LayerTensors? of))
-            {
-                throw new NotSupportedException(
-                    $"layer '{node.Layer.Name}' is of the kind {node.Layer.Kind}, whose parameters"
-                    + " have no names and layouts for other programs");
-            }
-
-            tensors.AddRange(of(node, order.InputOf(i)));
         }
 
         return tensors.ToImmutable();
     }
 
+    /// <summary>The tensors of a layer that has parameters, whose rows are no flattened images.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The layer has no tensors in PyTorch.</exception>
+    public static IEnumerable<StridedTensor> Of(NetworkNode node) => Of(node, ImageOrder.None);
+
+    private static IEnumerable<StridedTensor> Of(NetworkNode node, ImageOrder order) =>
+        s_layers.TryGetValue(node.Layer.Kind, out LayerTensors? of)
+            ? of(node, order)
+            : throw new NotSupportedException(
+                $"layer '{node.Layer.Name}' is of the kind {node.Layer.Kind}, whose parameters"
+                + " have no names and layouts for other programs");
+
     // What a layer was taken apart into has the names that PyTorch's module has for the whole; for
     // blocks that are no modules there, those of Hugging Face's LLaMA.
     private static IEnumerable<StridedTensor> OfDense(
-        NetworkNode node, ImmutableArray<int> image)
+        NetworkNode node, ImageOrder order)
     {
         string owner = node.Origin?.Name ?? node.Layer.Name;
         return (node.Origin?.Definition, node.Layer.Name[owner.Length..]) switch
         {
             (RecurrentDefinition, ".input") =>
-                Linear(node, image, $"{owner}.weight_ih_l0", $"{owner}.bias_ih_l0"),
+                Linear(node, order, $"{owner}.weight_ih_l0", $"{owner}.bias_ih_l0"),
             (AttentionDefinition attention, ".input") => Projections(node, attention, owner),
             (AttentionDefinition, ".output") =>
-                Linear(node, image, $"{owner}.out_proj.weight", $"{owner}.out_proj.bias"),
+                Linear(node, order, $"{owner}.out_proj.weight", $"{owner}.out_proj.bias"),
             (SwiGluDefinition { Units: var units }, ".input") =>
                 Parts(node, (owner + ".gate_proj", units), (owner + ".up_proj", units)),
             (SwiGluDefinition, ".output") =>
-                Linear(node, image, $"{owner}.down_proj.weight", $"{owner}.down_proj.bias"),
+                Linear(node, order, $"{owner}.down_proj.weight", $"{owner}.down_proj.bias"),
             _ => Linear(
-                node, image, $"{node.Layer.Name}.weight", $"{node.Layer.Name}.bias"),
+                node, order, $"{node.Layer.Name}.weight", $"{node.Layer.Name}.bias"),
         };
     }
 
     private static IEnumerable<StridedTensor> Linear(
-        NetworkNode node, ImmutableArray<int> image, string weight, string bias)
+        NetworkNode node, ImageOrder order, string weight, string bias)
     {
         (int inputs, int outputs) = SizeOf(node);
-        string parameter = NameOf(node, Weight);
-        ImmutableArray<int> shape = [outputs, inputs];
-        yield return image switch
-        {
-            [int height, int width, int channels] => StridedTensor.Permuted(
-                weight, shape, parameter, [height, width, channels, outputs], [3, 2, 0, 1]),
-            _ => StridedTensor.Permuted(weight, shape, parameter, [inputs, outputs], [1, 0]),
-        };
+        (int[] rows, int[] rowOrder) = Dimensions(inputs, order.Input);
+        (int[] columns, int[] columnOrder) = Dimensions(outputs, order.Output);
+        yield return StridedTensor.Permuted(
+            weight, [outputs, inputs], NameOf(node, Weight), [.. rows, .. columns],
+            [.. columnOrder.Select(d => d + rows.Length), .. rowOrder]);
         if (node.Layer.Parameters.Length > Bias)
         {
-            yield return StridedTensor.Of(bias, NameOf(node, Bias), [outputs]);
+            yield return StridedTensor.Permuted(
+                bias, [outputs], NameOf(node, Bias), columns, columnOrder);
         }
     }
+
+    // Numbers of a row: as they are, or by channels, rows and columns of an image.
+    private static (int[] Dimensions, int[] Order) Dimensions(
+        int count, ImmutableArray<int> image) =>
+        image.IsEmpty ? ([count], [0]) : ([.. image], [2, 0, 1]);
 
     // As nn.MultiheadAttention has them, if there are as many heads of keys as of queries.
     private static IEnumerable<StridedTensor> Projections(
@@ -112,7 +118,7 @@ public static class PyTorchLayout
         int shared = attention.KeyValueHeads ?? attention.Heads;
         if (shared == attention.Heads)
         {
-            return Linear(node, [], $"{owner}.in_proj_weight", $"{owner}.in_proj_bias");
+            return Linear(node, ImageOrder.None, $"{owner}.in_proj_weight", $"{owner}.in_proj_bias");
         }
 
         int width = SizeOf(node).Outputs / (attention.Heads + (2 * shared));
@@ -125,7 +131,7 @@ public static class PyTorchLayout
     private static IEnumerable<StridedTensor> Parts(
         NetworkNode node, params (string Name, int Outputs)[] parts)
     {
-        StridedTensor[] whole = [.. Linear(node, [], "weight", "bias")];
+        StridedTensor[] whole = [.. Linear(node, ImageOrder.None, "weight", "bias")];
         int first = 0;
         foreach ((string name, int outputs) in parts)
         {
@@ -140,15 +146,15 @@ public static class PyTorchLayout
 
     // [kernel, inputs / groups, filters] -> [filters, inputs / groups, kernel].
     private static IEnumerable<StridedTensor> OfConvolution(
-        NetworkNode node, ImmutableArray<int> image)
+        NetworkNode node, ImageOrder order)
     {
         ImmutableArray<int> from = node.Layer.Parameters[Weight].Shape.Dimensions;
         int taps = from.Length - 2;
-        int[] order = [taps + 1, taps, .. Enumerable.Range(0, taps)];
+        int[] there = [taps + 1, taps, .. Enumerable.Range(0, taps)];
         yield return StridedTensor.Permuted(
-            $"{node.Layer.Name}.weight", [.. order.Select(d => from[d])], NameOf(node, Weight),
-            from.AsSpan(), order);
-        foreach (StridedTensor bias in AsTheyAre(node, image).Skip(1))
+            $"{node.Layer.Name}.weight", [.. there.Select(d => from[d])], NameOf(node, Weight),
+            from.AsSpan(), there);
+        foreach (StridedTensor bias in AsTheyAre(node, order).Skip(1))
         {
             yield return bias;
         }
@@ -157,7 +163,7 @@ public static class PyTorchLayout
     // [kernel, inputs / groups, groups · filters of one] -> [groups · inputs / groups, filters of
     // one, kernel].
     private static IEnumerable<StridedTensor> OfTransposedConvolution(
-        NetworkNode node, ImmutableArray<int> image)
+        NetworkNode node, ImageOrder order)
     {
         ImmutableArray<int> from = node.Layer.Parameters[Weight].Shape.Dimensions;
         int taps = from.Length - 2, inputs = from[^2], channels = node.Layer.InputShape.Dimensions
@@ -167,21 +173,21 @@ public static class PyTorchLayout
             $"{node.Layer.Name}.weight", [channels, filters, .. from[..taps]],
             NameOf(node, Weight), [.. from[..taps], inputs, groups, filters],
             [taps + 1, taps, taps + 2, .. Enumerable.Range(0, taps)]);
-        foreach (StridedTensor bias in AsTheyAre(node, image).Skip(1))
+        foreach (StridedTensor bias in AsTheyAre(node, order).Skip(1))
         {
             yield return bias;
         }
     }
 
     private static IEnumerable<StridedTensor> OfNormalization(
-        NetworkNode node, ImmutableArray<int> image)
+        NetworkNode node, ImageOrder order)
     {
         foreach (ParameterDeclaration parameter in node.Layer.Parameters)
         {
             string word = parameter.Name == "scale" ? "weight" : parameter.Name;
             string name = $"{node.Layer.Name}.{word}", own = $"{node.Layer.Name}.{parameter.Name}";
             ImmutableArray<int> shape = parameter.Shape.Dimensions;
-            yield return (image, shape) switch
+            yield return (order.Input, shape) switch
             {
                 // Of each number of an image, or of one that is flattened.
                 (_, [int height, int width, int channels]) => StridedTensor.Permuted(
@@ -195,7 +201,7 @@ public static class PyTorchLayout
 
     // An LSTM's two biases are only ever added, and one here: the other is written as zeros.
     private static IEnumerable<StridedTensor> OfRecurrence(
-        NetworkNode node, ImmutableArray<int> image)
+        NetworkNode node, ImageOrder order)
     {
         string name = node.Layer.Name, bias = $"{name}.bias_hh_l0";
         ImmutableArray<int> shape = node.Layer.Parameters[Weight].Shape.Dimensions;
@@ -208,7 +214,7 @@ public static class PyTorchLayout
     }
 
     private static IEnumerable<StridedTensor> AsTheyAre(
-        NetworkNode node, ImmutableArray<int> image) =>
+        NetworkNode node, ImageOrder order) =>
         from parameter in node.Layer.Parameters
         let name = $"{node.Layer.Name}.{parameter.Name}"
         select StridedTensor.Of(name, name, parameter.Shape.Dimensions.AsSpan());

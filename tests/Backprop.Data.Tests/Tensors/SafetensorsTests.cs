@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Backprop.Data.Sources;
 using Backprop.Data.Tensors;
 
 namespace Backprop.Data.Tests.Tensors;
@@ -175,6 +176,15 @@ public sealed class SafetensorsTests
         string index = folder.Write("x.index.json", Encoding.UTF8.GetBytes(text));
         var refused = Assert.Throws<InvalidDatasetException>(() => SafetensorsIndex.Open(index));
         Assert.Contains(part, refused.Message);
+    }
+
+    [Fact]
+    public void An_index_is_not_got_by_HTTP()
+    {
+        string url = "https://example.org/x.safetensors.index.json#sha256=" + new string('a', 64);
+        var refused = Assert.Throws<InvalidDatasetException>(
+            () => new DataSourceOpener().OpenTensors(url));
+        Assert.Contains("the URL of a single file", refused.Message);
     }
 
     private static byte[] Bytes(string header, byte[] data)
