@@ -19,6 +19,7 @@ internal static class BackpropCommandLine
             TrainCommand.Create(environment),
             EvaluateCommand.Create(environment),
             PredictCommand.Create(environment),
+            ExportCommand.Create(environment),
             GenerateCommand.Create(environment),
             DescribeCommand.Create(environment),
             GradcheckCommand.Create(environment),

@@ -1,5 +1,5 @@
-using Backprop.Console.Storage;
 using Backprop.Distributed.Nodes;
+using Backprop.Models;
 using Backprop.Training.Checkpoints;
 
 namespace Backprop.Console.Api;
@@ -13,7 +13,7 @@ internal sealed class ModelShelf : IDisposable
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
 
     private readonly SemaphoreSlim _turn = new(1);
-    private readonly LinkedList<(string Sha256, ModelFile File)> _models = new();
+    private readonly LinkedList<(string Sha256, Model Model)> _models = new();
 
     /// <summary>Does something with a model, on a thread of its own.</summary>
     /// <param name="stored">Which model.</param>
@@ -22,12 +22,13 @@ internal sealed class ModelShelf : IDisposable
     /// <param name="use">Computes.</param>
     /// <param name="cancellation">Of the wait.</param>
     /// <exception cref="TimeoutException">Others took too long.</exception>
-    /// <exception cref="MistakeException">The model is too large, or damaged.</exception>
+    /// <exception cref="MistakeException">The model is too large.</exception>
+    /// <exception cref="ModelException">It is damaged.</exception>
     /// <exception cref="CheckpointException">It could not be read.</exception>
     public async Task<T> UseAsync<T>(
         StoredFile stored, string name,
         Func<StoredFile, CancellationToken, IAsyncEnumerable<ReadOnlyMemory<byte>>> read,
-        Func<ModelFile, T> use, CancellationToken cancellation)
+        Func<Model, T> use, CancellationToken cancellation)
     {
         if (stored.Bytes > MaxBytes)
         {
@@ -43,9 +44,9 @@ internal sealed class ModelShelf : IDisposable
 
         try
         {
-            ModelFile file = Find(stored.Sha256)
+            Model model = Find(stored.Sha256)
                 ?? Keep(stored.Sha256, await LoadAsync(stored, name, read, cancellation));
-            return await ComputeThread<T>.RunAsync("prediction", () => use(file));
+            return await ComputeThread<T>.RunAsync("prediction", () => use(model));
         }
         finally
         {
@@ -56,15 +57,15 @@ internal sealed class ModelShelf : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var (_, file) in _models)
+        foreach (var (_, model) in _models)
         {
-            file.Dispose();
+            model.Dispose();
         }
 
         _turn.Dispose();
     }
 
-    private static async Task<ModelFile> LoadAsync(
+    private static async Task<Model> LoadAsync(
         StoredFile stored, string name,
         Func<StoredFile, CancellationToken, IAsyncEnumerable<ReadOnlyMemory<byte>>> read,
         CancellationToken cancellation)
@@ -77,10 +78,10 @@ internal sealed class ModelShelf : IDisposable
         }
 
         content.Position = 0;
-        return ModelFile.Read(name, content);
+        return Model.Read(name, content);
     }
 
-    private ModelFile? Find(string sha256)
+    private Model? Find(string sha256)
     {
         for (var node = _models.First; node is not null; node = node.Next)
         {
@@ -88,22 +89,22 @@ internal sealed class ModelShelf : IDisposable
             {
                 _models.Remove(node);
                 _models.AddFirst(node);
-                return node.Value.File;
+                return node.Value.Model;
             }
         }
 
         return null;
     }
 
-    private ModelFile Keep(string sha256, ModelFile file)
+    private Model Keep(string sha256, Model model)
     {
-        _models.AddFirst((sha256, file));
+        _models.AddFirst((sha256, model));
         if (_models.Count > MaxModels)
         {
-            _models.Last!.Value.File.Dispose();
+            _models.Last!.Value.Model.Dispose();
             _models.RemoveLast();
         }
 
-        return file;
+        return model;
     }
 }

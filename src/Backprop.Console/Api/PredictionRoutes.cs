@@ -1,10 +1,10 @@
 using System.Collections.Immutable;
 using Backprop.Console.Api.Access;
-using Backprop.Console.Prediction;
 using Backprop.Data;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
 using Backprop.Engine;
+using Backprop.Models;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Protocol;
 using Microsoft.AspNetCore.Builder;
@@ -46,8 +46,7 @@ internal static class PredictionRoutes
         runs.MapGet("{id}/predict", (string id, CancellationToken cancellation) =>
                 ApiAnswers.WithRun(id, run => WithModelAsync(
                     backend, run, (model, shape) => new PredictionInput(
-                        shape.Dimensions, model.Model.Header.FeatureNames,
-                        model.Model.Header.TargetNames),
+                        shape.Dimensions, model.Header.FeatureNames, model.TargetNames),
                     cancellation)))
             .WithName("ShowPredictionInput").WithSummary("What a run's trained network takes")
             .Produces<PredictionInput>().Describes(
@@ -65,13 +64,13 @@ internal static class PredictionRoutes
     }
 
     private static Task<IResult> WithModelAsync<T>(
-        ApiBackend backend, RunId run, Func<Storage.ModelFile, Shape, T> use,
+        ApiBackend backend, RunId run, Func<Model, Shape, T> use,
         CancellationToken cancellation) => ApiAnswers.WithModel(
         backend, run, stored => UseAsync(backend, run, stored, use, cancellation), cancellation);
 
     private static async Task<IResult> UseAsync<T>(
         ApiBackend backend, RunId run, StoredFile stored,
-        Func<Storage.ModelFile, Shape, T> use, CancellationToken cancellation)
+        Func<Model, Shape, T> use, CancellationToken cancellation)
     {
         KnownAnswer replay = await backend.Known.AskAsync(
             new CoordinatorRequest.ShowReplay(run, 0), cancellation);
@@ -87,7 +86,8 @@ internal static class PredictionRoutes
                 model => use(model, train.FeatureShape), cancellation);
             return Results.Json(answer, ApiJson.Options);
         }
-        catch (Exception mistake) when (mistake is MistakeException or InvalidDatasetException)
+        catch (Exception mistake) when (
+            mistake is MistakeException or ModelException or InvalidDatasetException)
         {
             return ApiAnswers.Problem(StatusCodes.Status400BadRequest, mistake.Message);
         }
@@ -99,12 +99,12 @@ internal static class PredictionRoutes
     }
 
     private static PredictionAnswer Predict(
-        RunId run, Storage.ModelFile model, Shape shape, PredictionRequest request)
+        RunId run, Model model, Shape shape, PredictionRequest request)
     {
-        SamplePrediction predicted = request switch
+        Prediction predicted = request switch
         {
             { Features: { IsDefault: false } features, Csv: null } =>
-                Predictor.Predict(model, Sample(model, shape, features), threads: 1)[0],
+                model.Predict(Sample(model, shape, features))[0],
             { Csv: { } row, Features: null } => PredictRow(model, row),
             _ => throw new MistakeException("one of 'features' and 'csv' belongs into the body"),
         };
@@ -114,7 +114,7 @@ internal static class PredictionRoutes
     }
 
     private static InMemoryDataset Sample(
-        Storage.ModelFile model, Shape shape, ImmutableArray<double> features)
+        Model model, Shape shape, ImmutableArray<double> features)
     {
         if (features.Length != shape.Count)
         {
@@ -126,22 +126,22 @@ internal static class PredictionRoutes
         return new InMemoryDataset(
             "features", shape, new TargetSchema.Values([]),
             [.. features.Select(feature => (float)feature)], [],
-            model.Model.Header.FeatureNames);
+            model.Header.FeatureNames);
     }
 
     // Tables are read from files, as they were for training.
-    private static SamplePrediction PredictRow(Storage.ModelFile model, string csv)
+    private static Prediction PredictRow(Model model, string csv)
     {
         string file = Path.Combine(
             Path.GetTempPath(), $"backprop-{Guid.NewGuid():N}.csv");
         try
         {
             File.WriteAllText(file, csv);
-            return Predictor.Predict(model, file, threads: 1) is [var first, ..]
+            return model.PredictFile(file) is [var first, ..]
                 ? first
                 : throw new MistakeException("'csv' has no row");
         }
-        catch (Exception mistake) when (mistake is MistakeException or InvalidDatasetException)
+        catch (Exception mistake) when (mistake is ModelException or InvalidDatasetException)
         {
             throw new MistakeException(
                 mistake.Message.Replace(file, "csv", StringComparison.Ordinal));

@@ -5,6 +5,7 @@ using Backprop.Console.Storage;
 using Backprop.Data;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Threading;
+using Backprop.Models;
 using Backprop.Training;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
@@ -59,20 +60,20 @@ internal static class EvaluateCommand
     private static (string Source, EvaluationMetrics Metrics) Evaluate(
         string modelPath, string? specificationPath, string? part, int threads)
     {
-        using ModelFile file = ModelFile.Read(modelPath);
+        using var model = Model.Load(modelPath);
         DataSpecification data = specificationPath is null
-            ? file.Specification.Data
+            ? model.Specification.Data
             : SpecificationFile.Read(specificationPath).Data;
-        using PlannedRun run = SpecificationFile.Plan(file.With(data), file.Preparation);
+        using PlannedRun run = SpecificationFile.Plan(model.With(data), model.Preparation);
         TrainingPlan plan = run.Plan;
-        RequireSameClasses(file, plan.Train);
-        Network network = file.NetworkFor(plan.Train.FeatureShape, plan.Train.Source);
+        RequireSameClasses(model, plan.Train);
+        Network network = model.NetworkFor(plan.Train.FeatureShape, plan.Train.Source);
         IDataset samples = Choose(plan, part);
         using var pool = new ComputePool(threads);
         using var backend = new NetworkExecutor(
             network, plan.Loss, MetricsAccumulator.MicroBatchRows, 1, pool);
         var evaluator = new Evaluator(backend, plan.Loss, TargetReading.For(plan));
-        return (samples.Source, evaluator.Evaluate(samples, [.. file.Model.Members]));
+        return (samples.Source, evaluator.Evaluate(samples, [.. model.Members]));
     }
 
     private static IDataset Choose(TrainingPlan plan, string? part) => part switch
@@ -83,9 +84,9 @@ internal static class EvaluateCommand
         _ => plan.Test ?? plan.Validation ?? plan.Train,
     };
 
-    private static void RequireSameClasses(ModelFile file, IDataset samples)
+    private static void RequireSameClasses(Model model, IDataset samples)
     {
-        ImmutableArray<string> known = file.Model.Header.TargetNames;
+        ImmutableArray<string> known = model.TargetNames;
         if (samples.Target is TargetSchema.Class { Classes: var classes }
             && !classes.SequenceEqual(known))
         {

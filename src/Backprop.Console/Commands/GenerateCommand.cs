@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using Backprop.Console.Storage;
 using Backprop.Console.Writing;
+using Backprop.Models;
 
 namespace Backprop.Console.Commands;
 
@@ -76,7 +76,7 @@ internal static class GenerateCommand
 
     private static string Generate(string modelPath, GenerationOptions options, int threads)
     {
-        using ModelFile file = ModelFile.Read(modelPath);
-        return TextGenerator.Generate(file, options, threads);
+        using var model = Model.Load(modelPath);
+        return TextGenerator.Generate(model, options, threads);
     }
 }

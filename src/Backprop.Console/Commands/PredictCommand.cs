@@ -1,9 +1,8 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using System.Text.Json;
-using Backprop.Console.Prediction;
 using Backprop.Console.Rendering;
-using Backprop.Console.Storage;
+using Backprop.Models;
 
 namespace Backprop.Console.Commands;
 
@@ -26,10 +25,10 @@ internal static class PredictCommand
             string modelPath = result.GetRequiredValue(model);
             string inputPath = result.GetRequiredValue(input);
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
-            ImmutableArray<SamplePrediction> predictions =
-                new ComputeThread<ImmutableArray<SamplePrediction>>(
+            ImmutableArray<Prediction> predictions =
+                new ComputeThread<ImmutableArray<Prediction>>(
                     "predicting", () => Predict(modelPath, inputPath, count)).Result();
-            foreach (SamplePrediction prediction in predictions)
+            foreach (Prediction prediction in predictions)
             {
                 environment.Output.WriteLine(
                     SharedOptions.IsJson(result) ? Json(prediction) : Line(prediction));
@@ -38,14 +37,14 @@ internal static class PredictCommand
         return command;
     }
 
-    private static ImmutableArray<SamplePrediction> Predict(
+    private static ImmutableArray<Prediction> Predict(
         string modelPath, string inputPath, int threads)
     {
-        using ModelFile file = ModelFile.Read(modelPath);
-        return Predictor.Predict(file, inputPath, threads);
+        using var model = Model.Load(modelPath);
+        return model.PredictFile(inputPath, threads);
     }
 
-    private static string Line(SamplePrediction prediction) => prediction switch
+    private static string Line(Prediction prediction) => prediction switch
     {
         { Class: string name, Probability: double probability } =>
             $"{prediction.Sample}: {name} ({NumberText.Percent(probability)})",
@@ -53,10 +52,10 @@ internal static class PredictCommand
         _ => $"{prediction.Sample}: {Values(prediction)}",
     };
 
-    private static string Values(SamplePrediction prediction) => string.Join(
+    private static string Values(Prediction prediction) => string.Join(
         ", ", prediction.Values.Select(v => $"{v.Name} {NumberText.Full(v.Value)}"));
 
-    private static string Json(SamplePrediction prediction)
+    private static string Json(Prediction prediction)
     {
         var values = prediction.Values.ToDictionary(v => v.Name, v => v.Value);
         long sample = prediction.Sample;

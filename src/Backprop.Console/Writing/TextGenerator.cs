@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Backprop.Console.Storage;
 using Backprop.Data.Batches;
 using Backprop.Data.Formats;
 using Backprop.Data.Sources;
@@ -8,6 +7,7 @@ using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Randomness;
 using Backprop.Engine.Threading;
+using Backprop.Models;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Console.Writing;
@@ -26,21 +26,21 @@ internal static class TextGenerator
     /// <summary>The text after the prompt.</summary>
     /// <exception cref="MistakeException">The network was not trained to write, or the prompt has
     /// what its text does not have.</exception>
-    public static string Generate(ModelFile file, GenerationOptions options, int threads)
+    public static string Generate(Model model, GenerationOptions options, int threads)
     {
-        if (file.Specification.Data.Train.Value is not DataSource.Text { Options: var text })
+        if (model.Specification.Data.Train.Value is not DataSource.Text { Options: var text })
         {
             throw new MistakeException(
                 "the network was not trained on a text, so it cannot go on with one");
         }
 
-        ImmutableArray<string> vocabulary = file.Model.Header.TargetNames;
-        Network network = file.NetworkFor(Shape.Of(text.Length), text.Path);
-        RequireWriter(network, file.Specification.Loss.Value.Loss, text, vocabulary);
+        ImmutableArray<string> vocabulary = model.TargetNames;
+        Network network = model.NetworkFor(Shape.Of(text.Length), text.Path);
+        RequireWriter(network, model.Specification.Loss.Value.Loss, text, vocabulary);
         ImmutableArray<int> prompt = TokensOf(options.Prompt, text.Tokens, vocabulary);
         var tokens = new List<int>(prompt);
         using var pool = new ComputePool(threads);
-        using var next = new NextToken(file, network, text.Length, vocabulary.Length, pool);
+        using var next = new NextToken(model, network, text.Length, vocabulary.Length, pool);
         var sampler = new TokenSampler(options.Seed, options.Temperature);
         for (int i = 0; i < options.Length; i++)
         {
@@ -92,7 +92,7 @@ internal static class TextGenerator
     /// <summary>Computes what a network makes of the last tokens of a text.</summary>
     private sealed class NextToken : IDisposable
     {
-        private readonly ModelFile _file;
+        private readonly Model _model;
         private readonly NetworkExecutor _executor;
         private readonly Evaluator _evaluator;
         private readonly Batch _batch;
@@ -101,10 +101,10 @@ internal static class TextGenerator
         private readonly int _vocabulary;
 
         public NextToken(
-            ModelFile file, Network network, int window, int vocabulary, ComputePool pool)
+            Model model, Network network, int window, int vocabulary, ComputePool pool)
         {
-            Loss loss = file.Specification.Loss.Value.Loss;
-            _file = file;
+            Loss loss = model.Specification.Loss.Value.Loss;
+            _model = model;
             _window = window;
             _vocabulary = vocabulary;
             _executor = new NetworkExecutor(network, loss, 1, 1, pool);
@@ -123,7 +123,7 @@ internal static class TextGenerator
                 _batch.Features.Span[i] = tokens[tokens.Count - count + i];
             }
 
-            _evaluator.Average(_batch, [.. _file.Model.Members], _outputs);
+            _evaluator.Average(_batch, [.. _model.Members], _outputs);
             return _outputs.AsSpan((count - 1) * _vocabulary, _vocabulary);
         }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Data.Formats;
 using Backprop.Data.Generated;
+using Backprop.Data.Tensors;
 using Backprop.Engine;
 
 namespace Backprop.Data.Sources;
@@ -55,4 +56,11 @@ public interface IDataSourceOpener
     /// <exception cref="InvalidDatasetException">It is not what it should be; the message says
     /// where, and what would be right.</exception>
     IDataset Open(DataSource source, IDataset? train);
+
+    /// <summary>Opens a file of tensors: one of safetensors, or an index of several.</summary>
+    /// <param name="file">Its path, or its URL with its SHA-256.</param>
+    /// <exception cref="InvalidDatasetException">It is not what it should be, or none is opened
+    /// here.</exception>
+    ITensorFile OpenTensors(string file) => throw new InvalidDatasetException(
+        file, "tensors are not opened here", "leave initial-weights out");
 }

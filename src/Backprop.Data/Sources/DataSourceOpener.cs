@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Data.Formats;
 using Backprop.Data.Generated;
+using Backprop.Data.Tensors;
 
 namespace Backprop.Data.Sources;
 
@@ -32,6 +33,22 @@ public sealed class DataSourceOpener(
                 [.. inline.Targets]),
             _ => throw new InvalidOperationException($"unknown source {source.GetType()}"),
         };
+    }
+
+    /// <inheritdoc/>
+    public ITensorFile OpenTensors(string file)
+    {
+        bool isIndex =
+            file.Split('#')[0].EndsWith(SafetensorsIndex.Extension, StringComparison.Ordinal);
+        if (isIndex && RemoteFile.IsUrl(file))
+        {
+            throw new InvalidDatasetException(
+                file, "the files that an index names lie beside it, and have no SHA-256",
+                "name the path of an index, or the URL of a single file");
+        }
+
+        string path = PathOf(file);
+        return isIndex ? SafetensorsIndex.Open(path) : SafetensorsFile.Open(path);
     }
 
     private DataSource Located(DataSource source) => source switch

@@ -24,7 +24,8 @@ public sealed class NodeContext
     /// <summary>Where trained models are stored.</summary>
     public required IModelStore Models { get; init; }
 
-    /// <summary>Opens data sources; a worker's only.</summary>
+    /// <summary>Opens data sources on a worker, and on a parameter server the weights that a run
+    /// begins with.</summary>
     public required IDataSourceOpener Data { get; init; }
 
     /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.

@@ -22,6 +22,11 @@ internal static class OutlineMessages
             Validation = outline.Validation is { } validation ? ToWire(validation) : null,
             Test = outline.Test is { } test ? ToWire(test) : null,
         };
+        if (outline.InitialWeightsSha256 is { } sha256)
+        {
+            message.InitialWeightsSha256 = ResultMessages.ToWire(sha256);
+        }
+
         message.TargetScales.Add(outline.TargetScales.Select(
             scale => new Wire.TargetScale { Factor = scale.Factor, Offset = scale.Offset }));
         return message;
@@ -36,7 +41,12 @@ internal static class OutlineMessages
             message.Test is { } test ? FromWire(test) : null,
             WireChecks.List(
                 message.TargetScales, MaxNames, "scales",
-                scale => new TargetScale(scale.Factor, scale.Offset)));
+                scale => new TargetScale(scale.Factor, scale.Offset)))
+        {
+            InitialWeightsSha256 = message.HasInitialWeightsSha256
+                ? ResultMessages.FromWire(message.InitialWeightsSha256)
+                : null,
+        };
         return outline.Refusal() is { } reason
             ? throw new SerializationException($"an outline of no data: {reason}")
             : outline;

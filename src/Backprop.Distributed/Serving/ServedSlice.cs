@@ -13,6 +13,7 @@ using Backprop.Training;
 using Backprop.Training.Curves;
 using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Serving;
 
@@ -129,10 +130,15 @@ internal sealed class ServedSlice
     }
 
     /// <summary>Fills the slice with the run's first weights.</summary>
+    /// <exception cref="Data.InvalidDatasetException">They come from a file, which is not here, or
+    /// is not the run's.</exception>
+    /// <exception cref="SpecificationException">The file does not suit the network.</exception>
     public void TakeFirstWeights()
     {
         using var all = new AlignedBuffer(State.Plan.Layout.Length);
-        _run.Plan.Network.InitializeWeights(_run.Specification.Seed, all);
+        RunPlanner
+            .Started(_run.Specification, _run.Setup.Outline, _run.Plan.Network, _context.Data)
+            .InitializeWeights(_run.Specification.Seed, all);
         Memory.TakeWeights(all);
     }
 

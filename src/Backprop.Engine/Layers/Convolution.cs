@@ -205,6 +205,13 @@ public sealed unsafe class ConvolutionLayer : Layer
         _isTransposed = isTransposed;
     }
 
+    /// <summary>Padding above and to the left of the image: of the input, or, of a transposed
+    /// convolution, the output.</summary>
+    public Extent PaddingBefore => new(_geometry.Rows.Before, _geometry.Columns.Before);
+
+    /// <summary>Padding below and to the right of it.</summary>
+    public Extent PaddingAfter => new(_geometry.Rows.After, _geometry.Columns.After);
+
     /// <inheritdoc/>
     public override long ScratchPerThread => _geometry.ThreadFloats;
 

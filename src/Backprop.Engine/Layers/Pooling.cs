@@ -105,6 +105,13 @@ public sealed unsafe class PoolingLayer : Layer
         _geometry = geometry;
     }
 
+    /// <summary>Padding above and to the left of the image.
+    /// </summary>
+    public Extent PaddingBefore => new(_geometry.Rows.Before, _geometry.Columns.Before);
+
+    /// <summary>Padding below and to the right of it.</summary>
+    public Extent PaddingAfter => new(_geometry.Rows.After, _geometry.Columns.After);
+
     /// <summary>Which tap of its window each maximum is.</summary>
     /// <inheritdoc/>
     public override int SavedPerRow => _rule == PoolingRule.Max ? OutputShape.Count : 0;

@@ -75,6 +75,9 @@ public sealed unsafe class PositionalEncodingLayer : Layer
         ImmutableArray<ParameterDeclaration> parameters)
         : base(name, "positional-encoding", shape, shape, parameters) => _table = table;
 
+    /// <summary>[positions, width]: what is added; empty where that is learned.</summary>
+    public ImmutableArray<float> Table => _table;
+
     private bool IsLearned => _table.IsEmpty;
 
     /// <inheritdoc/>

@@ -10,7 +10,7 @@ namespace Backprop.Engine.Layers;
 /// Pair i of a head of width w at position p turns by p / 10000^(2i / w). Values pass as they are,
 /// and gradients turn back.
 /// </summary>
-internal sealed unsafe class RotaryLayer : Layer
+public sealed unsafe class RotaryLayer : Layer
 {
     private readonly AttentionHeads _heads;
 
@@ -18,7 +18,7 @@ internal sealed unsafe class RotaryLayer : Layer
     private readonly float[] _cosines;
     private readonly float[] _sines;
 
-    public RotaryLayer(string name, AttentionHeads heads)
+    internal RotaryLayer(string name, AttentionHeads heads)
         : base(name, "rotary", heads.InputShape, heads.InputShape)
     {
         const double Longest = 10_000;
@@ -33,6 +33,12 @@ internal sealed unsafe class RotaryLayer : Layer
             _sines[i] = (float)ExactMath.Sin(angle);
         }
     }
+
+    /// <summary>[positions, width / 2]: of each pair's angle at each position.</summary>
+    public ReadOnlySpan<float> Cosines => _cosines;
+
+    /// <summary>[positions, width / 2]: of the same angles.</summary>
+    public ReadOnlySpan<float> Sines => _sines;
 
     /// <inheritdoc/>
     public override void Forward(in ForwardPass pass)

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Engine.Initializers;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Randomness;
 
@@ -9,7 +10,18 @@ namespace Backprop.Engine.Networks;
 /// <param name="Input">The node whose output it reads; −1: the network's input.</param>
 /// <param name="Skip">For a residual sum, the node whose output is added, or −1 for the network's
 /// input; null for every other layer.</param>
-public sealed record NetworkNode(Layer Layer, int Input, int? Skip = null);
+public sealed record NetworkNode(Layer Layer, int Input, int? Skip = null)
+{
+    /// <summary>What the layer was made of; null: the network was put together without a
+    /// <see cref="NetworkBuilder"/>.</summary>
+    public LayerOrigin? Origin { get; init; }
+}
+
+/// <summary>The definition that a layer was made of, alone or with others.</summary>
+/// <param name="Name">The definition's name in the network; a layer that it was taken apart into
+/// has this name too, or one that begins with it and a point.</param>
+/// <param name="Definition">What the user asked for.</param>
+public sealed record LayerOrigin(string Name, LayerDefinition Definition);
 
 /// <summary>
 /// The layers in order of computation with the layout of their parameters: immutable, without
@@ -17,6 +29,9 @@ public sealed record NetworkNode(Layer Layer, int Input, int? Skip = null);
 /// </summary>
 public sealed class Network
 {
+    private ImmutableDictionary<string, Initializer> _firstValues =
+        ImmutableDictionary<string, Initializer>.Empty;
+
     /// <summary>A network of these nodes.</summary>
     /// <exception cref="ArgumentException">A node reads a node that does not come before it, or one
     /// of another shape; two layers have one name; an initializer does not suit its parameter; or
@@ -65,6 +80,29 @@ public sealed class Network
         return builder.Build(blockLength);
     }
 
+    /// <summary>The same network, whose first values are others.</summary>
+    /// <param name="firstValues">By the parameter's full name; parameters that are not in it keep
+    /// the initializer of their layer.</param>
+    /// <exception cref="ArgumentException">There is no such parameter, or an initializer does not
+    /// suit it.</exception>
+    public Network StartingFrom(IReadOnlyDictionary<string, Initializer> firstValues)
+    {
+        foreach ((string name, Initializer initializer) in firstValues)
+        {
+            if (!Layout.TryFind(name, out ParameterView? view))
+            {
+                throw new ArgumentException($"the network has no parameter '{name}'");
+            }
+
+            initializer.Check(name, view.Declaration.Shape);
+        }
+
+        return new Network(InputShape, Nodes, Layout.BlockLength)
+        {
+            _firstValues = firstValues.ToImmutableDictionary(StringComparer.Ordinal),
+        };
+    }
+
     /// <summary>Fills a parameter vector with the initial values: each tensor draws from a stream
     /// of its own, named by its position in the layout, so that a tensor's values do not depend on
     /// what was drawn before it (rule 4). Padding is zeroed.</summary>
@@ -80,7 +118,7 @@ public sealed class Network
             ParameterView view = Layout.Views[index];
             Shape shape = view.Declaration.Shape;
             (int fanIn, int fanOut) = FansOf(shape);
-            view.Declaration.Initializer.Fill(
+            _firstValues.GetValueOrDefault(view.Name, view.Declaration.Initializer).Fill(
                 shape, fanIn, fanOut,
                 new RandomStream(seed, RandomPurpose.Initialization, (uint)index),
                 destination.Span.Slice(view.Offset, view.Length));

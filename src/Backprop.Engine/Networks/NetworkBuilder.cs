@@ -14,6 +14,9 @@ public sealed class NetworkBuilder(Shape inputShape)
     // How many layers of a kind stand in a scope: the next automatic name.
     private readonly Dictionary<(string Scope, string Kind), int> _counts = [];
 
+    // What the layers that are being appended are made of.
+    private LayerOrigin? _origin;
+
     /// <summary>The shape of the rows that the next layer reads.</summary>
     public Shape OutputShape => _nodes.Count == 0 ? inputShape : _nodes[^1].Layer.OutputShape;
 
@@ -33,7 +36,11 @@ public sealed class NetworkBuilder(Shape inputShape)
         int number = _counts[key] = _counts.GetValueOrDefault(key) + 1;
         string own = definition.Name ?? $"{definition.Kind}{number}";
         CheckName(own);
-        definition.AddTo(this, scope.Length == 0 ? own : $"{scope}.{own}");
+        string name = scope.Length == 0 ? own : $"{scope}.{own}";
+        LayerOrigin? outer = _origin;
+        _origin = new LayerOrigin(name, definition);
+        definition.AddTo(this, name);
+        _origin = outer;
     }
 
     /// <summary>Adds one layer that reads the last node.</summary>
@@ -49,7 +56,7 @@ public sealed class NetworkBuilder(Shape inputShape)
                 $"two layers are named '{layer.Name}': give one of them another name");
         }
 
-        _nodes.Add(new NetworkNode(layer, LastNode, skip));
+        _nodes.Add(new NetworkNode(layer, LastNode, skip) { Origin = _origin });
     }
 
     /// <summary>The network of the layers added so far.</summary>

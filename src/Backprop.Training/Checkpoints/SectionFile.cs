@@ -27,7 +27,8 @@ internal static class SectionFile
     private const int MaxHeaderBytes = 256 << 20;
     private const int CopyBytes = 1 << 20;
 
-    private static readonly JsonSerializerOptions Json = new()
+    /// <summary>How headers are written.</summary>
+    public static readonly JsonSerializerOptions Json = new()
     {
         IgnoreReadOnlyProperties = true,
         RespectNullableAnnotations = true,

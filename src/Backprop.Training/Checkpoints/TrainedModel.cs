@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json;
 using Backprop.Data;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
@@ -25,6 +26,35 @@ public sealed record ModelHeader(
 
     /// <summary>The features' names, as the training set had them; empty: it had none.</summary>
     public ImmutableArray<string> FeatureNames { get; init; } = [];
+
+    /// <summary>The dimensions of a sample's features; empty: an earlier version wrote it.
+    /// </summary>
+    public ImmutableArray<int> FeatureShape { get; init; } = [];
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="CheckpointException">It is no such text.</exception>
+    public static ModelHeader FromJson(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<ModelHeader>(json, SectionFile.Json)
+                is { IsWhole: true } header
+                ? header
+                : throw new CheckpointException("the model's header is not whole");
+        }
+        catch (JsonException e)
+        {
+            throw new CheckpointException($"the model's header cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The header as JSON.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, SectionFile.Json);
+
+    // What is left out of a text is default, not empty.
+    private bool IsWhole => Specification is not null && Preparation is not null
+        && !TargetNames.IsDefault && !Parameters.IsDefault && !WeightsSha256.IsDefault
+        && !FeatureNames.IsDefault && !FeatureShape.IsDefault;
 }
 
 /// <summary>A trained network, or an ensemble of them whose outputs are averaged: weights and all
@@ -80,6 +110,7 @@ public sealed class TrainedModel : IDisposable
         {
             HasClasses = plan.Train.Target is TargetSchema.Class,
             FeatureNames = plan.Train.FeatureNames,
+            FeatureShape = plan.Train.FeatureShape.Dimensions,
         };
         return new TrainedModel(header, copies.MoveToImmutable());
     }

@@ -25,13 +25,15 @@ public sealed record DatasetOutline(
     /// from is no part of what they are.</summary>
     public string Identity => $"{Count} samples of {FeatureShape}, sha256 {Sha256}";
 
+    internal static bool IsDigest(string text) =>
+        text.Length == DigestLength && text.All(char.IsAsciiHexDigitLower);
+
     /// <summary>Why this is no outline of any dataset; null: it may be.</summary>
     internal string? Refusal() =>
         Count < 1 ? $"{Count} samples"
         : FeatureShape.Count < 1 ? $"features of {FeatureShape}"
         : Target.Width < 1 || Target is TargetSchema.Class { Classes.IsEmpty: true } ? "no targets"
-        : Sha256.Length != DigestLength || !Sha256.All(char.IsAsciiHexDigitLower)
-            ? $"the digest '{Sha256}'"
+        : !IsDigest(Sha256) ? $"the digest '{Sha256}'"
         : null;
 }
 
@@ -49,10 +51,19 @@ public sealed record RunOutline(
     DatasetOutline Train, DatasetOutline? Validation, DatasetOutline? Test,
     ImmutableArray<TargetScale> TargetScales)
 {
-    /// <summary>What identifies each part, a line each: part of what a checkpoint belongs to.
-    /// </summary>
+    /// <summary>SHA-256 of the weights that the run begins with, in lower-case hex; null: it begins
+    /// with its layers' initializers. See <see cref="Interchange.ImportedWeights"/>.</summary>
+    public string? InitialWeightsSha256 { get; init; }
+
+    /// <summary>What identifies each part, and the first weights where they are no function of the
+    /// seed, a line each: part of what a checkpoint belongs to.</summary>
     public ImmutableArray<string> Digests =>
-        [.. Parts.Select(part => $"{part.Name}: {part.Outline.Identity}")];
+    [
+        .. Parts.Select(part => $"{part.Name}: {part.Outline.Identity}"),
+        .. InitialWeightsSha256 is { } sha256
+            ? (string[])[$"initial-weights: sha256 {sha256}"]
+            : [],
+    ];
 
     private IEnumerable<(string Name, DatasetOutline Outline)> Parts =>
         from part in new[]
@@ -72,6 +83,11 @@ public sealed record RunOutline(
             {
                 return $"the {name} part has {reason}";
             }
+        }
+
+        if (InitialWeightsSha256 is { } sha256 && !DatasetOutline.IsDigest(sha256))
+        {
+            return $"the first weights have the digest '{sha256}'";
         }
 
         int scales = Train.Target is TargetSchema.Values ? Train.Target.Width : 0;

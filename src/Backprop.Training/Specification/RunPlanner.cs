@@ -3,10 +3,12 @@ using Backprop.Data;
 using Backprop.Data.Augmentations;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
+using Backprop.Data.Tensors;
 using Backprop.Engine;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
+using Backprop.Training.Interchange;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Training.Specification;
@@ -34,17 +36,29 @@ public static class RunPlanner
         try
         {
             TrainingPlan plan = Plan(run, data);
-            long memoryBytes = MemoryEstimate.Bytes(plan);
+            long importedBytes = run.InitialWeights is null
+                ? 0
+                : (long)plan.Network.Layout.Length * sizeof(float);
+            long memoryBytes = MemoryEstimate.Bytes(plan) + importedBytes;
             if (memoryBytes > memoryLimitBytes)
             {
                 throw TooMuchMemory(run, plan, memoryBytes, memoryLimitBytes);
             }
 
+            // A network that is trained already has its weights.
+            ImportedWeights? start = fitted is null ? Import(run, plan.Network, opener) : null;
             var outline = new RunOutline(
                 DatasetOutline.Of(data.Train), OutlineOf(data.Validation), OutlineOf(data.Test),
-                TargetReading.For(plan).Scales);
-            return new PlannedRun(
-                run, plan with { DataDigests = outline.Digests }, data, outline, memoryBytes);
+                TargetReading.For(plan).Scales)
+            {
+                InitialWeightsSha256 = start?.Sha256,
+            };
+            plan = plan with
+            {
+                Network = start?.Network ?? plan.Network,
+                DataDigests = outline.Digests,
+            };
+            return new PlannedRun(run, plan, data, outline, memoryBytes);
         }
         catch
         {
@@ -75,6 +89,41 @@ public static class RunPlanner
         {
             throw new SpecificationException([place.Error(e.Message)]);
         }
+    }
+
+    /// <summary>The network with the first weights that a run asks for: for those who fill weights
+    /// and have not planned the run.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="outline">What its data come to, and its first weights.</param>
+    /// <param name="network">Its network.</param>
+    /// <param name="opener">Opens the file of weights, if the run has one.</param>
+    /// <exception cref="SpecificationException">The file's tensors do not suit the network.
+    /// </exception>
+    /// <exception cref="InvalidDatasetException">The file cannot be used, or is not the one that
+    /// the run was outlined with.</exception>
+    public static Network Started(
+        RunSpecification run, RunOutline outline, Network network, IDataSourceOpener opener)
+    {
+        ImportedWeights? start = Import(run, network, opener);
+        return start?.Sha256 == outline.InitialWeightsSha256
+            ? start?.Network ?? network
+            : throw new InvalidDatasetException(
+                run.InitialWeights?.Value.Safetensors ?? "initial-weights",
+                $"its weights have the SHA-256 {start?.Sha256 ?? "of nothing"}, where the run has "
+                + (outline.InitialWeightsSha256 ?? "none"),
+                "every node that serves the run needs the same file");
+    }
+
+    private static ImportedWeights? Import(
+        RunSpecification run, Network network, IDataSourceOpener opener)
+    {
+        if (run.InitialWeights is not { } asked)
+        {
+            return null;
+        }
+
+        using ITensorFile file = opener.OpenTensors(asked.Value.Safetensors);
+        return ImportedWeights.Read(network, asked, file);
     }
 
     private static PreparedData OpenData(

@@ -49,6 +49,13 @@ public sealed record DataSpecification
 /// <param name="Seeds">How many: the run's seed and those after it.</param>
 public sealed record EnsembleSpecification(int Seeds);
 
+/// <summary>Weights of another network that a run begins with.</summary>
+/// <param name="Safetensors">Their file: one of safetensors, or the index of several.</param>
+/// <param name="Except">Layers that begin with their initializer all the same; a block stands for
+/// those in it.</param>
+public sealed record InitialWeightsSpecification(
+    string Safetensors, ImmutableArray<string> Except);
+
 /// <summary>When checkpoints are written, and how many are kept.</summary>
 /// <param name="EveryEpochs">Epochs between two; null: ends of epochs do not matter.</param>
 /// <param name="EverySteps">Steps between two; null: steps do not matter.</param>
@@ -101,6 +108,9 @@ public sealed record RunSpecification
 
     /// <summary>The layers, from the input on.</summary>
     public required ImmutableArray<Placed<LayerDefinition>> Layers { get; init; }
+
+    /// <summary>What it begins with; null: with the layers' initializers.</summary>
+    public Placed<InitialWeightsSpecification>? InitialWeights { get; init; }
 
     /// <summary>The loss.</summary>
     public required Placed<LossSpecification> Loss { get; init; }

@@ -144,6 +144,7 @@ internal static class RecordSamples
         CheckpointRetired { Damage: not null } => "CheckpointRetiredAsDamaged",
         QueueChanged changed => changed.Happened.GetType().Name,
         OutlineAnswer { Outline: null } => "OutlineRefused",
+        OutlineAnswer { Outline.InitialWeightsSha256: not null } => "OutlineWithWeights",
         OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
         OutlineAnswer { Outline.Train.Target.Width: > 1 } => "OutlineOfSequences",
         ExaminationAnswer { Found: null } => "ExaminationFailed",
@@ -212,6 +213,8 @@ internal static class RecordSamples
         new OutlineRequest(s_run, "name = xor"),
         new OutlineAnswer(s_run, s_worker, Outline, null),
         new OutlineAnswer(s_run, s_worker, RegressionOutline, null),
+        new OutlineAnswer(
+            s_run, s_worker, RegressionOutline with { InitialWeightsSha256 = s_sha }, null),
         new OutlineAnswer(s_run, s_worker, SequencesOutline, null),
         new OutlineAnswer(s_run, s_worker, null, "no such file"),
         new ExaminationRequest(Setup, Manifest, UseBest: true),

@@ -29,6 +29,27 @@ internal static class RunSchema
             new PlacedKind<LayerDefinition>(LayerSchema.Layer), "an array of layers"),
         "the layers, from the input on");
 
+    private static readonly Key<string> Safetensors = Key.Required(
+        "safetensors", Kinds.File,
+        "tensors by PyTorch's names and layouts; a file, or the index of several, "
+        + "`model.safetensors.index.json`");
+
+    private static readonly Key<ImmutableArray<string>> Except = Key.Optional(
+        "except", new ListKind<string>(Kinds.Text, "an array of layers' names"), [], "none",
+        "layers that begin with their initializer all the same, such as a new head; a block stands "
+        + "for the layers in it");
+
+    private static readonly Key<Placed<InitialWeightsSpecification>?> InitialWeights =
+        Key.Optional<Placed<InitialWeightsSpecification>?>(
+            "initial-weights", new PlacedKind<InitialWeightsSpecification>(
+                new Section<InitialWeightsSpecification>(
+                    "initial-weights", "Weights of another network that the run begins with; see "
+                    + "[interchange](interchange.md). With `trainable = false` a layer keeps them.",
+                    [Safetensors, Except],
+                    k => new InitialWeightsSpecification(k.Get(Safetensors), k.Get(Except)),
+                    Safetensors)).As(p => (Placed<InitialWeightsSpecification>?)p),
+            null, "the layers' initializers", "weights of another network to begin with");
+
     private static readonly Key<Placed<LossSpecification>> Loss = Key.Required(
         "loss", new PlacedKind<LossSpecification>(LossSchema.Loss), "what is made small");
 
@@ -187,8 +208,9 @@ internal static class RunSchema
     public static Section<RunSpecification> Run { get; } = new(
         "run", "A whole run.",
         [
-            Name, Seed, Data, Model, Loss, Optimizer, Schedule, Penalty, Clip, Backward, BatchSize,
-            MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers, Digests, Transport, Verify,
+            Name, Seed, Data, Model, InitialWeights, Loss, Optimizer, Schedule, Penalty, Clip,
+            Backward, BatchSize, MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers,
+            Digests, Transport, Verify,
         ],
         Bind);
 
@@ -211,6 +233,7 @@ internal static class RunSchema
             Seed = keys.Get(Seed),
             Data = data,
             Layers = keys.Get(Model),
+            InitialWeights = keys.Get(InitialWeights),
             Loss = keys.Get(Loss),
             Optimizer = keys.Get(Optimizer),
             Schedule = keys.Get(Schedule),

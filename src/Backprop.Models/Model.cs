@@ -1,0 +1,313 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Backprop.Data;
+using Backprop.Data.Formats;
+using Backprop.Data.Preparation;
+using Backprop.Data.Sources;
+using Backprop.Data.Tensors;
+using Backprop.Engine;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Networks;
+using Backprop.Training.Checkpoints;
+using Backprop.Training.Metrics;
+using Backprop.Training.Specification;
+
+namespace Backprop.Models;
+
+/// <summary>A trained network, or an ensemble whose outputs are averaged, with all that predicting
+/// with it takes: it gives what <c>backprop predict</c> gives.</summary>
+/// <remarks>Safe for any number of threads: predictions that are computed at the same time have
+/// buffers of their own, which are kept for the next ones. Dispose it when no call is under way.
+/// </remarks>
+public sealed class Model : IDisposable
+{
+    private readonly TrainedModel _trained;
+    private readonly Lazy<Network> _network;
+    private readonly Lazy<DataPreparation> _preparation;
+    private readonly ConcurrentBag<ModelComputation> _computations = [];
+
+    private Model(string source, TrainedModel trained, RunSpecification specification)
+    {
+        Source = source;
+        Specification = specification;
+        _trained = trained;
+        _network = new Lazy<Network>(() => NetworkFor(RequiredInputShape(), "the model itself"));
+        _preparation = new Lazy<DataPreparation>(
+            () => DataPreparation.FromJson(source, Header.Preparation));
+    }
+
+    /// <summary>The file, for messages.</summary>
+    public string Source { get; }
+
+    /// <summary>What the model says about itself.</summary>
+    public ModelHeader Header => _trained.Header;
+
+    /// <summary>Each member's weights, [layout.Length]; they are the model's, and not to be
+    /// changed.</summary>
+    public ImmutableArray<AlignedBuffer> Members => _trained.Members;
+
+    /// <summary>What it was trained by.</summary>
+    public RunSpecification Specification { get; }
+
+    /// <summary>How samples are prepared for it.</summary>
+    /// <exception cref="InvalidDatasetException">The model does not say it.</exception>
+    public DataPreparation Preparation => _preparation.Value;
+
+    /// <summary>The classes, or the names of the values, that it predicts.</summary>
+    public ImmutableArray<string> TargetNames => Header.TargetNames;
+
+    /// <summary>The shape of a sample's features; null: the model was written by a version that did
+    /// not keep it, and cannot be guessed.</summary>
+    public Shape? InputShape => Header switch
+    {
+        { FeatureShape: { IsEmpty: false } dimensions } => ShapeOf(dimensions),
+        { FeatureNames: { IsEmpty: false } names } => Shape.Of(names.Length),
+        _ => null,
+    };
+
+    /// <summary>The network, for its own input.</summary>
+    /// <exception cref="ModelException">The model does not say what its input is, or its weights
+    /// are not of such a network.</exception>
+    public Network Network => _network.Value;
+
+    /// <summary>What its outputs were trained by.</summary>
+    internal Loss Loss => Specification.Loss.Value.Loss;
+
+    /// <summary>Loads a model.</summary>
+    /// <param name="path">A <c>model.bpm</c>, as training writes it; or a file of safetensors that
+    /// <c>backprop export</c> has written.</param>
+    /// <exception cref="ModelException">There is none, or it is damaged, or of another version; the
+    /// message says which.</exception>
+    /// <exception cref="InvalidDatasetException">A file of safetensors is not what it should be.
+    /// </exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static Model Load(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new ModelException(
+                $"there is no model '{path}'; train writes it as model.bpm into the run's "
+                + "directory");
+        }
+
+        if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
+        {
+            using SafetensorsFile file = SafetensorsFile.Open(path);
+            return Of(path, () => ModelTensors.Read(file));
+        }
+
+        using FileStream stream = File.OpenRead(path);
+        return Read(path, stream);
+    }
+
+    /// <summary>Reads a <c>model.bpm</c>.</summary>
+    /// <param name="source">Its name, for messages.</param>
+    /// <param name="stream">Its bytes, to the end; seekable.</param>
+    /// <exception cref="ModelException">It is no model, damaged, or of another version.</exception>
+    /// <exception cref="IOException">From the stream.</exception>
+    public static Model Read(string source, Stream stream) =>
+        Of(source, () => TrainedModel.ReadFrom(stream));
+
+    /// <summary>What the network makes of a sample.</summary>
+    /// <param name="features">As many numbers as its <see cref="InputShape"/> has, channels of
+    /// images last, as they were read for training: they are scaled here as they were then. NaN is
+    /// a missing value, where training had something to put in its place.</param>
+    /// <exception cref="ModelException">There are more or fewer, or the model does not say what its
+    /// input is.</exception>
+    /// <exception cref="InvalidDatasetException">One is not finite.</exception>
+    public Prediction Predict(ReadOnlySpan<float> features)
+    {
+        RequireSamples();
+        Shape shape = RequiredInputShape();
+        if (features.Length != shape.Count)
+        {
+            throw new ModelException(
+                $"{features.Length} features, where '{Source}' takes {shape.Count} ({shape})");
+        }
+
+        float[] values = features.ToArray();
+        if (Preparation.Missing.Values.Length == values.Length)
+        {
+            Preparation.Missing.Apply(values);
+        }
+
+        using var sample = new InMemoryDataset(
+            "features", shape, new TargetSchema.Values([]), values, [], Header.FeatureNames);
+        if (!_computations.TryTake(out ModelComputation? computation))
+        {
+            computation = new ModelComputation(Network, Loss, 1, 1);
+        }
+
+        try
+        {
+            return computation.Compute(Prepared(sample), Members, Reading().Read)[0];
+        }
+        finally
+        {
+            _computations.Add(computation);
+        }
+    }
+
+    /// <summary>What the network makes of samples, in order.</summary>
+    /// <param name="samples">As they were read for training, unprepared.</param>
+    /// <param name="threads">Threads that compute; the result does not depend on it.</param>
+    /// <exception cref="ModelException">They are of another shape, or the network was trained on a
+    /// text.</exception>
+    public ImmutableArray<Prediction> Predict(IDataset samples, int threads = 1)
+    {
+        RequireSamples();
+        Network network = NetworkFor(samples.FeatureShape, samples.Source);
+        using var computation = new ModelComputation(
+            network, Loss, MetricsAccumulator.MicroBatchRows, threads);
+        return computation.Compute(Prepared(samples), Members, Reading().Read);
+    }
+
+    /// <summary>What the network makes of a file's samples, in order.</summary>
+    /// <param name="path">Samples without targets: a table like the one it was trained on, an IDX
+    /// file of images, or NumPy's <c>.npy</c> or <c>.npz</c>.</param>
+    /// <param name="threads">Threads that compute; the result does not depend on it.</param>
+    /// <exception cref="ModelException">There is no such file, or its samples are of another shape.
+    /// </exception>
+    /// <exception cref="InvalidDatasetException">The file cannot be used; the message says where.
+    /// </exception>
+    public ImmutableArray<Prediction> PredictFile(string path, int threads = 1)
+    {
+        RequireSamples();
+        using IDataset samples = SampleFile.Open(this, path);
+        return Predict(samples, threads);
+    }
+
+    /// <summary>What it was trained by, with these data, whose classes and categories are told
+    /// apart as those of the training set were.</summary>
+    public RunSpecification With(DataSpecification data) => Specification with
+    {
+        Data = data with { Train = data.Train with { Value = Resolve(data.Train.Value) } },
+    };
+
+    /// <summary>The network for an input of this shape.</summary>
+    /// <param name="input">The shape of a sample's features.</param>
+    /// <param name="source">Who gave it, for the message.</param>
+    /// <exception cref="ModelException">The weights are not of a network with this input.
+    /// </exception>
+    public Network NetworkFor(Shape input, string source)
+    {
+        try
+        {
+            Network network = RunPlanner.BuildNetwork(Specification, input);
+            if (StoredParameter.Of(network.Layout).Select(p => p.ToString())
+                .SequenceEqual(Header.Parameters.Select(p => p.ToString())))
+            {
+                return network;
+            }
+        }
+        catch (SpecificationException)
+        {
+            // A layer refuses the shape: told below in the words of whoever gave the input.
+        }
+
+        throw new ModelException(
+            $"{source}: samples of {input} features do not suit '{Source}', whose first weights "
+            + $"are {Header.Parameters.FirstOrDefault()}");
+    }
+
+    /// <summary>Writes the model as a <c>model.bpm</c>.</summary>
+    /// <param name="destination">The caller sees to it that it is durable.</param>
+    /// <exception cref="IOException">From the stream.</exception>
+    public void WriteTo(Stream destination) => _trained.WriteTo(destination);
+
+    /// <summary>Lets weights and buffers go.</summary>
+    public void Dispose()
+    {
+        while (_computations.TryTake(out ModelComputation? computation))
+        {
+            computation.Dispose();
+        }
+
+        _trained.Dispose();
+    }
+
+    /// <summary>The columns of a table, with the categories that the training set had.</summary>
+    internal ImmutableArray<CsvColumn> Resolve(ImmutableArray<CsvColumn> columns) =>
+    [
+        .. columns.Select(column => column is CsvColumn.Categorical { Categories: null } names
+            ? names with { Categories = CategoriesOf(names.Name) }
+            : column),
+    ];
+
+    private static Model Of(string source, Func<TrainedModel> read)
+    {
+        TrainedModel? trained = null;
+        try
+        {
+            trained = read();
+            return new Model(
+                source, trained,
+                RunSpecificationReader.Read(trained.Header.Specification, source));
+        }
+        catch (Exception failure) when (failure is CheckpointException or SpecificationException)
+        {
+            trained?.Dispose();
+            throw new ModelException($"'{source}': {failure.Message}", failure);
+        }
+    }
+
+    private Shape ShapeOf(ImmutableArray<int> dimensions)
+    {
+        try
+        {
+            return Shape.Of(dimensions.AsSpan());
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw new ModelException(
+                $"'{Source}' has features of shape {string.Join('x', dimensions)}: {e.Message}", e);
+        }
+    }
+
+    private Shape RequiredInputShape() => InputShape ?? throw new ModelException(
+        $"'{Source}' was written by a version that did not keep the shape of its input: train it"
+        + " anew, or predict from a file");
+
+    private void RequireSamples()
+    {
+        if (Specification.Data.Train.Value is DataSource.Text)
+        {
+            throw new ModelException(
+                "the network was trained on a text: backprop generate has it go on with one");
+        }
+    }
+
+    private IDataset Prepared(IDataset samples) =>
+        (Preparation with { Targets = Normalization.None }).Apply(samples);
+
+    private OutputReading Reading() => new(Header, Loss, Preparation.Targets);
+
+    private DataSource Resolve(DataSource source)
+    {
+        ImmutableArray<string>? classes = Header.HasClasses ? Header.TargetNames : null;
+        return source switch
+        {
+            DataSource.Idx { Options: IdxOptions { Target: ArrayTarget.Class } options } =>
+                new DataSource.Idx(options with { Classes = options.Classes ?? classes }),
+            DataSource.Numpy { Options: NumpyOptions { Target: ArrayTarget.Class } options } =>
+                new DataSource.Numpy(options with { Classes = options.Classes ?? classes }),
+            DataSource.Text { Options: TextOptions options } =>
+                new DataSource.Text(options with { Vocabulary = options.Vocabulary ?? classes }),
+            DataSource.Csv { Options: CsvOptions options } => new DataSource.Csv(options with
+            {
+                Columns = Resolve(options.Columns),
+                Target = options.Target is CsvTarget.Class { Classes: null } target
+                    ? target with { Classes = classes }
+                    : options.Target,
+            }),
+            _ => source,
+        };
+    }
+
+    private ImmutableArray<string> CategoriesOf(string column) =>
+    [
+        .. Header.FeatureNames
+            .Where(name => name.StartsWith(column + "=", StringComparison.Ordinal))
+            .Select(name => name[(column.Length + 1)..]),
+    ];
+}

@@ -1,0 +1,52 @@
+using Backprop.Data.Tensors;
+using Backprop.Models.Onnx;
+
+namespace Backprop.Models;
+
+/// <summary>What a model is written as for other programs.</summary>
+public enum ExportFormat
+{
+    /// <summary>Weights by PyTorch's names and layouts, with what it takes to load the file as a
+    /// model again.</summary>
+    Safetensors,
+
+    /// <summary>The whole computation, from unprepared features to predictions, for ONNX Runtime
+    /// and others.</summary>
+    Onnx,
+
+    /// <summary>Weights by PyTorch's names and layouts, as an archive of NumPy's arrays.</summary>
+    Npz,
+}
+
+/// <summary>Writes models for other programs; docs/interchange.md says what is in the files.
+/// </summary>
+public static class ModelExport
+{
+    /// <summary>Writes a model.</summary>
+    /// <param name="model">The model; it is only read, and may be used meanwhile.</param>
+    /// <param name="format">What as.</param>
+    /// <param name="destination">Written from its position on; the caller sees to it that it is
+    /// durable.</param>
+    /// <exception cref="ModelException">A layer has no equivalent in the format, which the message
+    /// names; the model does not say what its input is; or it is larger than the format allows.
+    /// </exception>
+    /// <exception cref="IOException">From the stream.</exception>
+    public static void Write(Model model, ExportFormat format, Stream destination)
+    {
+        switch (format)
+        {
+            case ExportFormat.Safetensors:
+                SafetensorsWriter.Write(
+                    ModelTensors.Of(model), ModelTensors.MetadataOf(model), destination);
+                break;
+            case ExportFormat.Npz:
+                NumpyWriter.WriteArchive(ModelTensors.Of(model), destination);
+                break;
+            case ExportFormat.Onnx:
+                OnnxExport.Write(model, destination);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(format), format, null);
+        }
+    }
+}

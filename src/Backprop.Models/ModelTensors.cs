@@ -1,0 +1,191 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Backprop.Data.Tensors;
+using Backprop.Engine;
+using Backprop.Engine.Networks;
+using Backprop.Training;
+using Backprop.Training.Checkpoints;
+using Backprop.Training.Interchange;
+using Backprop.Training.Specification;
+
+namespace Backprop.Models;
+
+/// <summary>A model's weights as tensors of <see cref="PyTorchLayout"/>, and back. Of an ensemble,
+/// the tensors of each member have <c>members.0.</c> before their names.</summary>
+internal static class ModelTensors
+{
+    /// <summary>What a file's metadata has the model's header under: with it, the file comes back
+    /// as a model.</summary>
+    public const string HeaderKey = "backprop.model";
+
+    // What Hugging Face's tools look for: tensors are PyTorch's.
+    private const string FormatKey = "format";
+    private const string Format = "pt";
+
+    /// <summary>What the file says beside its tensors.</summary>
+    public static IReadOnlyDictionary<string, string> MetadataOf(Model model) =>
+        new Dictionary<string, string>
+        {
+            [FormatKey] = Format,
+            [HeaderKey] = (model.Header with
+            {
+                FeatureShape = model.Network.InputShape.Dimensions,
+            }).ToJson(),
+        };
+
+    /// <summary>The tensors of every member.</summary>
+    /// <exception cref="ModelException">A layer has none; the message names it.</exception>
+    public static IReadOnlyList<WrittenTensor> Of(Model model)
+    {
+        Network network = model.Network;
+        ImmutableArray<StridedTensor> tensors = LayoutOf(network);
+        return
+        [
+            .. from member in Enumerable.Range(0, model.Members.Length)
+               from tensor in tensors
+               select new WrittenTensor(
+                   PrefixOf(member, model.Members.Length) + tensor.Name, tensor.Shape,
+                   () => ValuesOf(tensor, network.Layout, model.Members[member])),
+        ];
+    }
+
+    /// <summary>The model that a file was written of. Its tensors may have been changed since:
+    /// digests are taken anew.</summary>
+    /// <exception cref="CheckpointException">The file has no header of a model, or tensors of
+    /// another network.</exception>
+    public static TrainedModel Read(ITensorFile file)
+    {
+        if (!file.Metadata.TryGetValue(HeaderKey, out string? json))
+        {
+            throw new CheckpointException(
+                $"the file has weights only, without '{HeaderKey}' in its metadata, which "
+                + "backprop export writes: train from it, with initial-weights in a run's "
+                + "specification");
+        }
+
+        var header = ModelHeader.FromJson(json);
+        int members = header.WeightsSha256.Length;
+        if (members is < 1 or > TrainedModel.MaxMembers)
+        {
+            throw new CheckpointException($"the model has {members} members");
+        }
+
+        Network network = NetworkOf(header, file.Source);
+        ImmutableArray<StridedTensor> tensors = LayoutOf(network);
+        RequireAll(tensors, members, file);
+        var weights = ImmutableArray.CreateBuilder<AlignedBuffer>(members);
+        try
+        {
+            for (int member = 0; member < members; member++)
+            {
+                weights.Add(ReadMember(
+                    tensors, network.Layout, PrefixOf(member, members), file));
+            }
+
+            return new TrainedModel(
+                header with
+                {
+                    Parameters = StoredParameter.Of(network.Layout),
+                    Length = network.Layout.Length,
+                    WeightsSha256 =
+                        [.. weights.Select(w => WeightsDigest.OfWeights(network.Layout, w))],
+                },
+                weights.ToImmutable());
+        }
+        catch
+        {
+            weights.ToList().ForEach(buffer => buffer.Dispose());
+            throw;
+        }
+    }
+
+    private static AlignedBuffer ReadMember(
+        ImmutableArray<StridedTensor> tensors, ParameterLayout layout, string prefix,
+        ITensorFile file)
+    {
+        var weights = new AlignedBuffer(layout.Length);
+        try
+        {
+            // What is added comes after what it is added to.
+            foreach (StridedTensor tensor in tensors.OrderBy(tensor => tensor.IsAddend))
+            {
+                var values = new float[tensor.Count];
+                file.Read(prefix + tensor.Name, values);
+                tensor.Scatter(values, ParameterOf(tensor, layout, weights));
+            }
+
+            return weights;
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+    }
+
+    private static void RequireAll(
+        ImmutableArray<StridedTensor> tensors, int members, ITensorFile file)
+    {
+        for (int member = 0; member < members; member++)
+        {
+            string prefix = PrefixOf(member, members);
+            StridedTensor? wrong = tensors.FirstOrDefault(
+                tensor => file.Find(prefix + tensor.Name) is not { Shape: var shape }
+                    || !shape.SequenceEqual(tensor.Shape.Select(d => (long)d)));
+            if (wrong is not null)
+            {
+                throw new CheckpointException(
+                    $"the model has a tensor '{prefix}{wrong.Name}' of shape {wrong.ShapeText}, "
+                    + (file.Find(prefix + wrong.Name) is { } other
+                        ? $"and the file one of shape {other.ShapeText}"
+                        : "and the file none"));
+            }
+        }
+    }
+
+    private static Network NetworkOf(ModelHeader header, string source)
+    {
+        try
+        {
+            return RunPlanner.BuildNetwork(
+                RunSpecificationReader.Read(header.Specification, source),
+                Shape.Of(header.FeatureShape.AsSpan()));
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            throw new CheckpointException(
+                $"the model's features are of shape {string.Join('x', header.FeatureShape)}", e);
+        }
+    }
+
+    private static ImmutableArray<StridedTensor> LayoutOf(Network network)
+    {
+        try
+        {
+            return PyTorchLayout.Of(network);
+        }
+        catch (NotSupportedException e)
+        {
+            throw new ModelException(e.Message, e);
+        }
+    }
+
+    private static ReadOnlyMemory<float> ValuesOf(
+        StridedTensor tensor, ParameterLayout layout, AlignedBuffer weights)
+    {
+        var values = new float[tensor.Count];
+        tensor.Gather(ParameterOf(tensor, layout, weights), values);
+        return values;
+    }
+
+    private static Span<float> ParameterOf(
+        StridedTensor tensor, ParameterLayout layout, AlignedBuffer weights) =>
+        layout.TryFind(tensor.Parameter, out ParameterView? view)
+            ? weights.Span.Slice(view.Offset, view.Length)
+            : throw new InvalidOperationException(
+                $"'{tensor.Name}' is of '{tensor.Parameter}', which the network does not have");
+
+    private static string PrefixOf(int member, int members) => members == 1
+        ? ""
+        : string.Create(CultureInfo.InvariantCulture, $"members.{member}.");
+}

@@ -1,0 +1,91 @@
+using System.Collections.Immutable;
+using Backprop.Data.Preparation;
+using Backprop.Engine.Losses;
+using Backprop.Engine.Numerics;
+using Backprop.Training.Checkpoints;
+
+namespace Backprop.Models;
+
+/// <summary>Reads predictions off a network's outputs.</summary>
+/// <param name="header">The model's classes or values.</param>
+/// <param name="loss">What the outputs were trained by, which says what they are.</param>
+/// <param name="targets">How target values were scaled.</param>
+internal sealed class OutputReading(ModelHeader header, Loss loss, Normalization targets)
+{
+    /// <summary>A row's prediction.</summary>
+    /// <param name="sample">Its index.</param>
+    /// <param name="outputs">[outputs]; not changed.</param>
+    public Prediction Read(long sample, ReadOnlySpan<float> outputs)
+    {
+        ImmutableArray<string> names = header.TargetNames;
+        if (!header.HasClasses)
+        {
+            double[] values = loss is BinaryCrossEntropy ? Sigmoid(outputs) : Restored(outputs);
+            return new Prediction(sample, null, null, Named(names, values));
+        }
+
+        double[]? probabilities = loss switch
+        {
+            SoftmaxCrossEntropy => Softmax(outputs),
+            BinaryCrossEntropy => Sigmoid(outputs),
+            BinaryCrossEntropyOnProbabilities => Widened(outputs),
+            _ => null,
+        };
+        if (outputs.Length == names.Length)
+        {
+            int greatest = IndexOfGreatest(outputs);
+            return new Prediction(
+                sample, names[greatest], probabilities?[greatest],
+                Named(names, probabilities ?? Widened(outputs)));
+        }
+
+        // Two classes told apart by one output, as evaluation tells them.
+        double threshold = loss is BinaryCrossEntropy ? 0 : 0.5;
+        int best = outputs[0] > threshold ? 1 : 0;
+        if (probabilities is not [double second])
+        {
+            return new Prediction(
+                sample, names[best], null, [new NamedValue("output", outputs[0])]);
+        }
+
+        double[] both = [1 - second, second];
+        return new Prediction(sample, names[best], both[best], Named(names, both));
+    }
+
+    private static int IndexOfGreatest(ReadOnlySpan<float> outputs)
+    {
+        int greatest = 0;
+        for (int i = 1; i < outputs.Length; i++)
+        {
+            greatest = outputs[i] > outputs[greatest] ? i : greatest;
+        }
+
+        return greatest;
+    }
+
+    private static ImmutableArray<NamedValue> Named(
+        ImmutableArray<string> names, double[] values) =>
+        [.. names.Zip(values, (name, value) => new NamedValue(name, value))];
+
+    private static double[] Widened(ReadOnlySpan<float> outputs) =>
+        [.. outputs.ToArray().Select(output => (double)output)];
+
+    private static double[] Sigmoid(ReadOnlySpan<float> outputs) =>
+        [.. outputs.ToArray().Select(output => ExactMath.Sigmoid(output))];
+
+    private static double[] Softmax(ReadOnlySpan<float> outputs)
+    {
+        float[] logits = outputs.ToArray();
+        double greatest = logits.Max();
+        double[] exponentials = [.. logits.Select(logit => ExactMath.Exp(logit - greatest))];
+        double sum = exponentials.Sum();
+        return [.. exponentials.Select(value => value / sum)];
+    }
+
+    private double[] Restored(ReadOnlySpan<float> outputs)
+    {
+        float[] values = outputs.ToArray();
+        targets.Restore(values);
+        return Widened(values);
+    }
+}

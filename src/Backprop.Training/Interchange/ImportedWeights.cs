@@ -1,0 +1,143 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+using Backprop.Data.Tensors;
+using Backprop.Engine.Initializers;
+using Backprop.Engine.Networks;
+using Backprop.Training.Specification;
+
+namespace Backprop.Training.Interchange;
+
+/// <summary>First weights that come from another program's file.</summary>
+/// <param name="Network">The network that begins with them.</param>
+/// <param name="Sha256">Of the imported parameters, names and values, in lower-case hex: what tells
+/// one start from another.</param>
+public sealed record ImportedWeights(Network Network, string Sha256)
+{
+    // More would hide the first.
+    private const int MostMistakes = 8;
+
+    /// <summary>Reads a file's tensors into a network.</summary>
+    /// <param name="network">The network; parameters that are not imported keep their initializer.
+    /// </param>
+    /// <param name="asked">Which layers are not imported; for messages, where that stands.</param>
+    /// <param name="file">Tensors as <see cref="PyTorchLayout"/> names them; others are passed
+    /// over.</param>
+    /// <exception cref="SpecificationException">Tensors are missing or of another shape, or a layer
+    /// is named that there is not: all mistakes at once.</exception>
+    /// <exception cref="Data.InvalidDatasetException">A tensor cannot be read.</exception>
+    public static ImportedWeights Read(
+        Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
+    {
+        ImmutableArray<StridedTensor> wanted = Wanted(network, asked);
+        RequireAll(wanted, asked, file);
+        var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
+
+        // What is added comes after what it is added to.
+        foreach (StridedTensor tensor in wanted.OrderBy(tensor => tensor.IsAddend))
+        {
+            network.Layout.TryFind(tensor.Parameter, out ParameterView? view);
+            if (!values.TryGetValue(tensor.Parameter, out float[]? parameter))
+            {
+                values.Add(tensor.Parameter, parameter = new float[view!.Length]);
+            }
+
+            var read = new float[tensor.Count];
+            file.Read(tensor.Name, read);
+            tensor.Scatter(read, parameter);
+        }
+
+        return new ImportedWeights(
+            network.StartingFrom(values.ToDictionary(
+                value => value.Key, Initializer (value) => new ExplicitValues(
+                    ImmutableCollectionsMarshal.AsImmutableArray(value.Value)))),
+            DigestOf(network.Layout, values));
+    }
+
+    private static ImmutableArray<StridedTensor> Wanted(
+        Network network, Placed<InitialWeightsSpecification> asked)
+    {
+        ImmutableArray<string> except = asked.Value.Except;
+        string[] layers =
+        [
+            .. network.Nodes.Where(node => !node.Layer.Parameters.IsEmpty)
+                .Select(node => node.Layer.Name),
+        ];
+        string? stranger = except.FirstOrDefault(
+            name => !layers.Any(layer => IsIn(layer, name)));
+        if (stranger is not null)
+        {
+            throw new SpecificationException([asked.Place.Error(
+                $"'except' names '{stranger}', and the network has no such layer with weights: "
+                + $"they are {string.Join(", ", layers.Take(10))}"
+                + (layers.Length > 10 ? ", …" : ""))]);
+        }
+
+        try
+        {
+            return
+            [
+                .. PyTorchLayout.Of(network).Where(
+                    tensor => !except.Any(name => IsIn(tensor.Parameter, name))),
+            ];
+        }
+        catch (NotSupportedException e)
+        {
+            throw new SpecificationException([asked.Place.Error(e.Message)]);
+        }
+    }
+
+    private static bool IsIn(string name, string layer) =>
+        name.StartsWith(layer, StringComparison.Ordinal)
+        && (name.Length == layer.Length || name[layer.Length] == '.');
+
+    private static void RequireAll(
+        ImmutableArray<StridedTensor> wanted, Placed<InitialWeightsSpecification> asked,
+        ITensorFile file)
+    {
+        string[] mistakes =
+        [
+            .. wanted.Select(tensor => file.Find(tensor.Name) switch
+            {
+                null => $"{file.Source} has no tensor '{tensor.Name}' {tensor.ShapeText}, for "
+                    + $"'{tensor.Parameter}': if the layer is a new one, name it in 'except'",
+                { Shape: var shape } entry when
+                    !shape.SequenceEqual(tensor.Shape.Select(d => (long)d)) =>
+                    $"'{tensor.Name}' of {file.Source} is of shape {entry.ShapeText}, where the "
+                    + $"network has {tensor.ShapeText}",
+                _ => null,
+            }).OfType<string>(),
+        ];
+        if (mistakes.Length == 0)
+        {
+            return;
+        }
+
+        IEnumerable<string> told = mistakes.Length <= MostMistakes
+            ? mistakes
+            : mistakes.Take(MostMistakes).Append(
+                $"{mistakes.Length - MostMistakes} more tensors are missing or of another shape");
+        throw new SpecificationException([.. told.Select(asked.Place.Error)]);
+    }
+
+    private static string DigestOf(
+        ParameterLayout layout, Dictionary<string, float[]> values)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (ParameterView view in layout.Views)
+        {
+            if (values.TryGetValue(view.Name, out float[]? parameter))
+            {
+                hash.AppendData(Encoding.UTF8.GetBytes(view.Name));
+                hash.AppendData([0]);
+                for (int at = 0; at < parameter.Length; at += LittleEndian.PieceFloats)
+                {
+                    hash.AppendData(LittleEndian.Piece(parameter, at));
+                }
+            }
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

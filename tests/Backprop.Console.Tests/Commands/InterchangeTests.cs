@@ -1,0 +1,222 @@
+using System.Text.Json;
+using Backprop.Data.Tensors;
+using Backprop.Models;
+
+namespace Backprop.Console.Tests.Commands;
+
+/// <summary>Trained networks that go elsewhere and come back: <c>export</c>, the library, and
+/// <c>initial-weights</c>.</summary>
+public sealed class InterchangeTests : IDisposable
+{
+    private readonly ScratchDirectory _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    [Fact]
+    public void The_library_predicts_what_the_command_does()
+    {
+        string model = Train("iris", Specifications.Iris("softmax-cross-entropy"));
+        string[] lines = CommandRun
+            .Succeeds("predict", model, "data/tables/iris.csv", "--json").Output
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        using var loaded = Model.Load(model);
+        float[][] rows =
+        [
+            .. File.ReadLines(Path.Combine(CommandRun.Root, "data", "tables", "iris.csv")).Skip(1)
+                .Select(line => line.Split(',')[..4].Select(float.Parse).ToArray()),
+        ];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            Prediction mine = loaded.Predict(rows[i]);
+            JsonElement told = JsonDocument.Parse(lines[i]).RootElement;
+            Assert.Equal(told.GetProperty("class").GetString(), mine.Class);
+            Assert.Equal(told.GetProperty("probability").GetDouble(), mine.Probability);
+            Assert.Equal(
+                told.GetProperty("probabilities").EnumerateObject()
+                    .Select(p => new NamedValue(p.Name, p.Value.GetDouble())),
+                mine.Values.AsEnumerable());
+        }
+    }
+
+    [Theory]
+    [InlineData("safetensors")]
+    [InlineData("onnx")]
+    [InlineData("npz")]
+    public void A_model_is_exported_beside_itself_or_where_it_is_told(string format)
+    {
+        string model = Train("moons", Specifications.Moons);
+        string output = CommandRun.Succeeds("export", model, "--format", format).Output;
+        string beside = Path.ChangeExtension(model, format);
+        Assert.Equal($"wrote {beside}\n", output);
+        string other = _scratch["other"];
+        CommandRun.Succeeds("export", model, "--format", format, "--output", other);
+        Assert.Equal(File.ReadAllBytes(beside), File.ReadAllBytes(other));
+        CommandRun.Fails(
+            ExitCode.Mistake, "is the model itself", "export", model, "--output", model);
+    }
+
+    [Fact]
+    public void An_exported_file_is_evaluated_like_the_model()
+    {
+        string model = Train("moons", Specifications.Moons);
+        CommandRun.Succeeds("export", model);
+        Assert.Equal(
+            CommandRun.Succeeds("evaluate", model).Output,
+            CommandRun.Succeeds("evaluate", Path.ChangeExtension(model, "safetensors")).Output);
+    }
+
+    [Fact]
+    public void A_run_that_begins_with_imported_weights_has_one_result_on_any_cluster()
+    {
+        string start = Exported();
+        string tuned = _scratch.Write("tuned.conf", Tuned(start));
+        string single = _scratch["single"], cluster = _scratch["cluster"];
+        CommandRun.Succeeds("train", tuned, "--output", single);
+        CommandRun.Succeeds(
+            "train", tuned, "--workers", "3", "--parameter-servers", "2", "--output", cluster);
+        JsonElement mine = CommandRun.Summary(cluster), oracle = CommandRun.Summary(single);
+        foreach (string key in (string[])["weights-sha256", "state-sha256", "losses", "history"])
+        {
+            Assert.Equal(oracle.GetProperty(key).ToString(), mine.GetProperty(key).ToString());
+        }
+
+        Assert.Equal(
+            File.ReadAllBytes($"{single}/digests.bin"),
+            File.ReadAllBytes($"{cluster}/digests.bin"));
+    }
+
+    [Fact]
+    public void Frozen_layers_keep_what_was_imported_and_a_new_head_has_its_initializer()
+    {
+        string start = Exported();
+        string body = Tensor(start, "body.weight"), head = Tensor(start, "head.weight");
+        string tuned = Train("tuned", Tuned(start));
+        CommandRun.Succeeds("export", tuned);
+        string after = Path.ChangeExtension(tuned, "safetensors");
+        Assert.Equal(body, Tensor(after, "body.weight"));
+        Assert.NotEqual(head, Tensor(after, "head.weight"));
+
+        // The run's own first weights: one that trains nothing has them at its end.
+        string still = Train("still", Tuned(start).Replace("0.01", "1e-30"));
+        string anew = Train("anew", Tuned(start).Replace("0.01", "1e-30")
+            .Replace($"initial-weights {{ safetensors = \"{start}\", except = [head] }}", ""));
+        CommandRun.Succeeds("export", still);
+        CommandRun.Succeeds("export", anew);
+        string first = Path.ChangeExtension(still, "safetensors");
+        string other = Path.ChangeExtension(anew, "safetensors");
+        Assert.Equal(Tensor(other, "head.weight"), Tensor(first, "head.weight"));
+        Assert.NotEqual(Tensor(other, "body.weight"), Tensor(first, "body.weight"));
+    }
+
+    [Fact]
+    public void A_start_in_several_files_is_that_of_the_one()
+    {
+        string start = Exported();
+        using (var whole = SafetensorsFile.Open(start))
+        {
+            Part(whole, "part-1.safetensors", "body.weight");
+            Part(whole, "part-2.safetensors", "body.bias");
+        }
+
+        string index = _scratch.Write("model.safetensors.index.json", """
+            {"weight_map": {
+              "body.weight": "part-1.safetensors", "body.bias": "part-2.safetensors"}}
+            """);
+        Train("one", Tuned(start));
+        Train("several", Tuned(index));
+        Assert.Equal(
+            CommandRun.Weights(_scratch["one"]), CommandRun.Weights(_scratch["several"]));
+    }
+
+    [Fact]
+    public void A_run_does_not_go_on_with_another_start()
+    {
+        string start = Exported();
+        string tuned = _scratch.Write("tuned.conf", Tuned(start));
+        CommandRun.Succeeds("train", tuned, "--output", _scratch["run"]);
+        Change(start);
+        CommandRun.Fails(
+            ExitCode.Failure, "initial-weights: sha256", "train", tuned, "--resume", "--output",
+            _scratch["run"]);
+    }
+
+    [Fact]
+    public void A_start_that_does_not_suit_is_refused_with_every_mistake()
+    {
+        string start = Exported();
+        string wrong = _scratch.Write("wrong.conf", Tuned(start)
+            .Replace(", except = [head]", "").Replace("units = 8", "units = 9"));
+        CommandRun refused = CommandRun.Of("train", wrong, "--output", _scratch["run"]);
+        Assert.Equal(ExitCode.Mistake, refused.ExitCode);
+        Assert.Contains(
+            "initial-weights: 'body.weight' of ", refused.Error);
+        Assert.Contains("is of shape [8, 2], where the network has [9, 2]", refused.Error);
+        Assert.Contains("'head.weight' of ", refused.Error);
+
+        string stranger = _scratch.Write(
+            "stranger.conf", Tuned(start).Replace("[head]", "[haed]"));
+        CommandRun.Fails(
+            ExitCode.Mistake, "'except' names 'haed'", "train", stranger, "--output",
+            _scratch["run"]);
+        string missing = _scratch.Write(
+            "missing.conf", Tuned(_scratch["nowhere.safetensors"]));
+        CommandRun.Fails(
+            ExitCode.Mistake, "there is no such file", "train", missing, "--output",
+            _scratch["run"]);
+    }
+
+    private static string Named => Specifications.Moons
+        .Replace("units = 8, activation = tanh", "units = 8, activation = tanh, name = body")
+        .Replace("dense { units = 2 }", "dense { units = 2, name = head }");
+
+    private static string Tuned(string start) => Named
+        .Replace("name = body", "name = body, trainable = false")
+        .Replace("checkpoint { every-steps = 20 }", "")
+        .Replace("seed = 3", "seed = 4")
+        + $"\ninitial-weights {{ safetensors = \"{start}\", except = [head] }}\n";
+
+    private string Exported()
+    {
+        string model = Train("base", Named);
+        CommandRun.Succeeds("export", model);
+        return Path.ChangeExtension(model, "safetensors");
+    }
+
+    private string Train(string name, string specification)
+    {
+        string run = _scratch.Write($"{name}.conf", specification);
+        CommandRun.Succeeds("train", run, "--output", _scratch[name]);
+        return Path.Combine(_scratch[name], "model.bpm");
+    }
+
+    private void Part(SafetensorsFile whole, string file, string name)
+    {
+        TensorEntry entry = whole.Find(name)!;
+        var values = new float[entry.Bytes / sizeof(float)];
+        whole.Read(name, values);
+        using FileStream stream = File.Create(_scratch[file]);
+        SafetensorsWriter.Write(
+            [new WrittenTensor(name, [.. entry.Shape.Select(d => (int)d)], () => values)],
+            new Dictionary<string, string>(), stream);
+    }
+
+    private static string Tensor(string file, string name)
+    {
+        using var tensors = SafetensorsFile.Open(file);
+        var values = new float[tensors.Find(name)!.Bytes / sizeof(float)];
+        tensors.Read(name, values);
+        return string.Join(' ', values);
+    }
+
+    // The last bit of a mantissa, of the first tensor.
+    private static void Change(string file)
+    {
+        byte[] bytes = File.ReadAllBytes(file);
+        using (var tensors = SafetensorsFile.Open(file))
+        {
+            bytes[tensors.Find("body.weight")!.Offset] ^= 1;
+        }
+
+        File.WriteAllBytes(file, bytes);
+    }
+}

@@ -1,0 +1,188 @@
+using System.Collections.Immutable;
+using Backprop.Data;
+using Backprop.Data.Sources;
+using Backprop.Data.Tensors;
+using Backprop.Engine;
+using Backprop.Engine.Initializers;
+using Backprop.Engine.Layers;
+using Backprop.Engine.Networks;
+using Backprop.Training.Interchange;
+using Backprop.Training.Specification;
+
+namespace Backprop.Training.Tests.Interchange;
+
+/// <summary>First weights from other programs' tensors, worked out by hand.</summary>
+public sealed class ImportedWeightsTests
+{
+    private const string Run = """
+        name = tuned
+        data { train { inline { features = [[0, 1], [1, 0]], targets = [[0], [1]] } } }
+        model = [ { dense { units = 3, name = body } }, { dense { units = 1, name = head } } ]
+        initial-weights { safetensors = body.safetensors, except = [head] }
+        loss = mean-squared-error
+        optimizer { sgd { learning-rate = 0.1 } }
+        epochs = 1
+        """;
+
+    private static readonly Tensors s_body = new()
+    {
+        ["body.weight"] = ([3, 2], [1, 2, 3, 4, 5, 6]),
+        ["body.bias"] = ([3], [7, 8, 9]),
+        ["other"] = ([1], [0]),
+    };
+
+    [Fact]
+    public void Weights_are_transposed_and_what_is_excepted_keeps_its_initializer()
+    {
+        using PlannedRun planned = Plan(Run, s_body);
+        float[] started = Weights(planned.Plan.Network);
+        float[] usual = Weights(RunPlanner.BuildNetwork(planned.Specification, Shape.Of(2)));
+        Assert.Equal([1, 3, 5, 2, 4, 6], started[..6]);
+        Assert.Equal([7, 8, 9], started[16..19]);
+        Assert.Equal(usual[32..], started[32..]);
+        Assert.NotEqual(usual[..6], started[..6]);
+    }
+
+    [Fact]
+    public void A_run_is_another_with_another_start_and_the_same_with_the_same()
+    {
+        string[] Identity(Tensors tensors)
+        {
+            using PlannedRun planned = Plan(Run, tensors);
+            return [.. planned.Plan.DataDigests];
+        }
+
+        Tensors changed = new(s_body) { ["body.bias"] = ([3], [7, 8, 10]) };
+        Tensors unread = new(s_body) { ["other"] = ([1], [5]) };
+        Assert.Equal(Identity(s_body), Identity(unread));
+        Assert.NotEqual(Identity(s_body), Identity(changed));
+        Assert.StartsWith("initial-weights: sha256 ", Identity(s_body)[^1]);
+    }
+
+    [Fact]
+    public void A_server_is_held_to_the_weights_that_the_run_was_outlined_with()
+    {
+        using PlannedRun planned = Plan(Run, s_body);
+        Network network = RunPlanner.BuildNetwork(planned.Specification, Shape.Of(2));
+        Network started = RunPlanner.Started(
+            planned.Specification, planned.Outline, network, new Opener(s_body));
+        Assert.Equal(Weights(planned.Plan.Network), Weights(started));
+        Tensors changed = new(s_body) { ["body.bias"] = ([3], [7, 8, 10]) };
+        var refused = Assert.Throws<InvalidDatasetException>(() => RunPlanner.Started(
+            planned.Specification, planned.Outline, network, new Opener(changed)));
+        Assert.Contains("body.safetensors: its weights have the SHA-256 ", refused.Message);
+    }
+
+    [Fact]
+    public void Every_tensor_that_is_missing_or_of_another_shape_is_told_with_its_place()
+    {
+        Tensors wrong = new()
+        {
+            ["body.weight"] = ([2, 3], [1, 2, 3, 4, 5, 6]),
+        };
+        var refused = Assert.Throws<SpecificationException>(() => Plan(Run, wrong));
+        Assert.Equal(2, refused.Errors.Length);
+        Assert.All(refused.Errors, error => Assert.Equal((4, "initial-weights"),
+            (error.Position.Line, error.Path)));
+        Assert.Contains("of shape [2, 3], where the network has [3, 2]", refused.Message);
+        Assert.Contains("no tensor 'body.bias' [3], for 'body.bias'", refused.Message);
+    }
+
+    [Fact]
+    public void A_file_that_may_not_be_named_is_refused_as_data_are()
+    {
+        var refused = Assert.Throws<SpecificationException>(() => RunSpecificationReader.Read(
+            Run, "run.conf",
+            fileRefusal: file => file == "body.safetensors" ? "it lies elsewhere" : null));
+        Assert.Contains("initial-weights.safetensors: it lies elsewhere", refused.Message);
+    }
+
+    [Fact]
+    public void Weights_that_are_trained_already_need_no_file()
+    {
+        RunSpecification run = RunSpecificationReader.Read(Run, "run.conf");
+        using PlannedRun planned = RunPlanner.Plan(
+            run, new DataSourceOpener(), long.MaxValue,
+            Data.Preparation.DataPreparation.None);
+        Assert.Null(planned.Outline.InitialWeightsSha256);
+    }
+
+    [Fact]
+    public void A_layer_without_tensors_is_refused_by_name()
+    {
+        var network = new Network(
+            Shape.Of(2), [new NetworkNode(new StrangeLayer(), -1)]);
+        var refused = Assert.Throws<NotSupportedException>(() => PyTorchLayout.Of(network));
+        Assert.Contains("layer 'one' is of the kind strange", refused.Message);
+    }
+
+    private static PlannedRun Plan(string text, Tensors tensors) => RunPlanner.Plan(
+        RunSpecificationReader.Read(text, "run.conf"), new Opener(tensors), long.MaxValue);
+
+    private static float[] Weights(Network network)
+    {
+        using var weights = new AlignedBuffer(network.Layout.Length);
+        network.InitializeWeights(1, weights);
+        return weights.Span.ToArray();
+    }
+
+    private sealed class Opener(Tensors tensors) : IDataSourceOpener
+    {
+        public IDataset Open(DataSource source, IDataset? train) =>
+            new DataSourceOpener().Open(source, train);
+
+        public ITensorFile OpenTensors(string file) => new TensorsInMemory(file, tensors);
+    }
+
+    private sealed class Tensors : Dictionary<string, (long[] Shape, float[] Values)>
+    {
+        public Tensors()
+        {
+        }
+
+        public Tensors(Tensors others)
+            : base(others)
+        {
+        }
+    }
+
+    private sealed class TensorsInMemory(string source, Tensors tensors) : ITensorFile
+    {
+        public string Source => source;
+
+        public IEnumerable<string> Names => tensors.Keys;
+
+        public IReadOnlyDictionary<string, string> Metadata =>
+            ImmutableDictionary<string, string>.Empty;
+
+        public TensorEntry? Find(string name) =>
+            tensors.TryGetValue(name, out (long[] Shape, float[] Values) tensor)
+                ? new TensorEntry(
+                    "F32", [.. tensor.Shape], 0, tensor.Values.Length * sizeof(float))
+                : null;
+
+        public void Read(string name, Span<float> destination) =>
+            tensors[name].Values.CopyTo(destination);
+
+        public void Dispose()
+        {
+        }
+    }
+
+    private sealed class StrangeLayer() : Layer(
+        "one", "strange", Shape.Of(2), Shape.Of(2),
+        new ParameterDeclaration("weight", Shape.Of(2), ParameterRole.Weight, Constant.Ones))
+    {
+        public override void Forward(in ForwardPass pass)
+        {
+        }
+
+        public override void Backward(in BackwardPass pass)
+        {
+        }
+
+        public override void ReferenceForward(in ReferencePass pass)
+        {
+        }
+    }
+}
