@@ -202,7 +202,8 @@ def prepare(words):
             # Either order of channels in memory: which is faster depends on version and machine.
             images = torch.rand(int(rows), 1, 28, 28)
             last = torch.channels_last
-            models = [(cnn(), images), (cnn().to(memory_format=last), images.to(memory_format=last))]
+            models = [
+                (cnn(), images), (cnn().to(memory_format=last), images.to(memory_format=last))]
             return fastest(optimizer, models, 10)
         case ["transformer", optimizer, rows]:
             tokens = torch.randint(VOCABULARY, (int(rows), TEXT_LENGTH))
