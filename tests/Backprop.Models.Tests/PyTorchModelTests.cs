@@ -13,7 +13,8 @@ public sealed class PyTorchModelTests
     private static readonly JsonSerializerOptions s_json =
         new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
-    public static TheoryData<string> Fixtures => ["images", "skipping", "signals", "tokens", "modern"];
+    public static TheoryData<string> Fixtures =>
+        ["images", "skipping", "signals", "tokens", "modern"];
 
     [Theory]
     [MemberData(nameof(Fixtures))]

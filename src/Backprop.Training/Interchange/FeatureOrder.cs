@@ -19,8 +19,8 @@ internal readonly record struct ImageOrder(
 /// <summary>
 /// Which rows of numbers are flattened images. Here an image's channels lie last, in PyTorch they
 /// come first, so that the same flattened image has its numbers in another order there, and a
-/// dense layer after it has its weights so. Where such rows are added to those of a dense layer, its
-/// outputs are in that order too.
+/// dense layer after it has its weights so. Where such rows are added to those of a dense layer,
+/// its outputs are in that order too.
 /// </summary>
 internal sealed class FeatureOrder
 {

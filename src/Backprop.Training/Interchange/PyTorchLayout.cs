@@ -118,7 +118,8 @@ public static class PyTorchLayout
         int shared = attention.KeyValueHeads ?? attention.Heads;
         if (shared == attention.Heads)
         {
-            return Linear(node, ImageOrder.None, $"{owner}.in_proj_weight", $"{owner}.in_proj_bias");
+            return Linear(
+                node, ImageOrder.None, $"{owner}.in_proj_weight", $"{owner}.in_proj_bias");
         }
 
         int width = SizeOf(node).Outputs / (attention.Heads + (2 * shared));
