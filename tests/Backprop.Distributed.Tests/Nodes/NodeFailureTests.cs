@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Data.Generated;
 using Backprop.Data.Sources;
+using Backprop.Data.Tensors;
 using Backprop.Distributed.Nodes;
 using Backprop.Engine;
 using Backprop.Training.Protocol;
@@ -39,6 +40,29 @@ public sealed class NodeFailureTests
 
         Assert.Contains("server-1", failure.Message);
         Assert.Contains("MiB", failure.Message);
+    }
+
+    [Fact]
+    public async Task A_server_whose_file_of_first_weights_differs_fails_with_both_digests()
+    {
+        string directory = Directory.CreateTempSubdirectory("backprop-start-").FullName;
+        string file = Path.Combine(directory, "start.safetensors");
+        string other = Path.Combine(directory, "other.safetensors");
+        WriteOutput(file, 1);
+        WriteOutput(other, 2);
+        RunSetup setup = TestRun.SetupOf(
+            TestRun.Specification + "\ninitial-weights { safetensors = \"" + file
+            + "\", except = [dense1, dense2, dense3] }");
+        await using var cluster = new TestCluster(overTcp: false, setup: setup);
+        cluster.Add(
+            cluster.Make("server-1", NodeRoles.ParameterServer, new OtherStart(other)),
+            cluster.Make("worker-1", NodeRoles.Worker));
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(cluster.EndAsync);
+
+        Assert.Contains("server-1", failure.Message);
+        Assert.Contains($"where the run has {setup.Outline.InitialWeightsSha256}", failure.Message);
+        Directory.Delete(directory, recursive: true);
     }
 
     [Fact]
@@ -103,6 +127,29 @@ public sealed class NodeFailureTests
         cluster.Add(cluster.Make("worker-1", NodeRoles.Worker));
         await cluster.AssertEndsAsOracleAsync();
         end.Set();
+    }
+
+    private static void WriteOutput(string file, float value)
+    {
+        using FileStream stream = File.Create(file);
+        SafetensorsWriter.Write(
+            [
+                new WrittenTensor(
+                    "output.weight", [2, 300],
+                    () => Enumerable.Repeat(value, 600).ToArray()),
+                new WrittenTensor("output.bias", [2], () => new float[] { value, value }),
+            ],
+            new Dictionary<string, string>(), stream);
+    }
+
+    // The same name, and another file.
+    private sealed class OtherStart(string path) : IDataSourceOpener
+    {
+        private readonly DataSourceOpener _opener = new();
+
+        public IDataset Open(DataSource source, IDataset? train) => _opener.Open(source, train);
+
+        public ITensorFile OpenTensors(string file) => _opener.OpenTensors(path);
     }
 
     // The same source, and other samples.
