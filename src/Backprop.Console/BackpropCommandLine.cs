@@ -23,6 +23,7 @@ internal static class BackpropCommandLine
             GenerateCommand.Create(environment),
             DescribeCommand.Create(environment),
             GradcheckCommand.Create(environment),
+            LrFindCommand.Create(environment),
             ExplainCommand.Create(environment),
             ReplayCommand.Create(environment),
             SimulateCommand.Create(environment),

@@ -1,5 +1,6 @@
 using Backprop.Data;
 using Backprop.Engine.Gradients;
+using Backprop.Engine.Optimizers;
 using Backprop.Training.Stopping;
 
 namespace Backprop.Training;
@@ -30,6 +31,18 @@ internal static class PlanCheck
             Require(samples.Count >= 1, $"{samples.Source} has no samples");
         }
 
+        Require(
+            ParameterGroup.FindIdle(plan.Groups, plan.Network.Layout) is null,
+            "a group of layers has a pattern that matches no layer with trained parameters");
+        Require(
+            plan.Groups.All(
+                group => group.LearningRateFactor > 0 && group.WeightDecay is null or >= 0),
+            "a group's learning-rate factor must be above 0, and its weight decay at least 0");
+        Require(
+            plan.Averaging is not ExponentialAveraging { Decay: not (> 0 and < 1) }
+                and not StochasticAveraging { FromEpoch: < 1 },
+            $"an averaging of {plan.Averaging}: a decay lies between 0 and 1, and epochs count"
+            + " from 1");
         RequireStop(plan);
     }
 

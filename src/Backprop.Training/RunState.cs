@@ -8,13 +8,14 @@ using Backprop.Training.Stopping;
 namespace Backprop.Training;
 
 /// <summary>
-/// What changes while a run trains: two versions of the weights, the optimizer's state, the best
-/// weights, and the position. A checkpoint is a copy of it.
+/// What changes while a run trains: two versions of the weights, the optimizer's state with the
+/// average of the weights, the best weights, and the position. A checkpoint is a copy of it.
 /// </summary>
 internal sealed class RunState : IDisposable
 {
     private readonly TrainingPlan _plan;
     private readonly AlignedBuffer _bestWeights;
+    private readonly AlignedBuffer? _average;
     private readonly ImmutableArray<EpochReport>.Builder _history =
         ImmutableArray.CreateBuilder<EpochReport>();
 
@@ -28,6 +29,7 @@ internal sealed class RunState : IDisposable
         NextWeights = new AlignedBuffer(layout.Length);
         _bestWeights = new AlignedBuffer(layout.Length);
         OptimizerState = new AlignedBuffer(stateLength);
+        _average = plan.Averaging is null ? null : new AlignedBuffer(layout.Length);
         plan.Network.InitializeWeights(plan.Seed, Weights);
     }
 
@@ -47,7 +49,7 @@ internal sealed class RunState : IDisposable
     public bool FinalIsBest => _plan.Stop.Patience is not null && BestWeights is not null;
 
     /// <summary>What the run has come to: see <see cref="SingleProcessTrainer"/>.</summary>
-    public AlignedBuffer FinalWeights => FinalIsBest ? _bestWeights : Weights;
+    public AlignedBuffer FinalWeights => FinalIsBest ? _bestWeights : CurrentResult();
 
     /// <summary>Steps done.</summary>
     public long Step { get; private set; }
@@ -103,7 +105,7 @@ internal sealed class RunState : IDisposable
 
         if (verdict.IsBest)
         {
-            Weights.Span.CopyTo(_bestWeights.Span);
+            CurrentResult().Span.CopyTo(_bestWeights.Span);
         }
 
         _history.Add(report);
@@ -169,6 +171,7 @@ internal sealed class RunState : IDisposable
         Weights.Dispose();
         NextWeights.Dispose();
         _bestWeights.Dispose();
+        _average?.Dispose();
         OptimizerState.Dispose();
     }
 
@@ -179,13 +182,25 @@ internal sealed class RunState : IDisposable
         return copy;
     }
 
+    // What the run would come to if it ended now, its best epoch aside.
+    private AlignedBuffer CurrentResult()
+    {
+        if (_average is null)
+        {
+            return Weights;
+        }
+
+        _plan.Rules.ResultOf(Step, Weights, OptimizerState).CopyTo(_average.Span);
+        return _average;
+    }
+
     private CheckpointHeader Header()
     {
         ParameterLayout layout = _plan.Network.Layout;
         PlanIdentity identity = PlanIdentity.Of(_plan);
         return new CheckpointHeader(
             _plan.Name, identity, identity.Fingerprint(), Position(), StoredParameter.Of(layout),
-            layout.Length, _plan.Optimizer.StateCount, BestWeights is not null);
+            layout.Length, _plan.Rules.StateCount, BestWeights is not null);
     }
 
     private TrainingPosition Position() => new()
@@ -217,7 +232,7 @@ internal sealed class RunState : IDisposable
             [.. StoredParameter.Of(_plan.Network.Layout).Select(p => $"{p} at {p.Offset}")];
         if (!stored.AsSpan().SequenceEqual(expected)
             || header.Length != _plan.Network.Layout.Length
-            || header.StateCount != _plan.Optimizer.StateCount
+            || header.StateCount != _plan.Rules.StateCount
             || header.HasBest != header.Position.Stopping.BestEpoch.HasValue)
         {
             throw new CheckpointException(

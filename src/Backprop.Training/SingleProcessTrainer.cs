@@ -20,7 +20,8 @@ namespace Backprop.Training;
 /// <remarks>
 /// The final weights are those of the best epoch if the run has a patience
 /// (<see cref="StopRules.Patience"/>), since it then ends after its best; else those of the last
-/// step. One caller at a time; a step allocates nothing.
+/// step; or, where the plan has an averaging, their average at that time. One caller at a time; a
+/// step allocates nothing.
 /// </remarks>
 public sealed class SingleProcessTrainer : IDisposable
 {
@@ -55,7 +56,7 @@ public sealed class SingleProcessTrainer : IDisposable
         _evaluator = new Evaluator(_step.Backend, plan.Loss, reading);
         _update = new ParameterUpdate(
             layout, 0, layout.BlockCount,
-            new UpdateRules(plan.Optimizer, plan.Penalty, plan.Clipping), pool);
+            plan.Rules, pool);
         _norms = new ParameterNorms(layout);
         _sums = new PieceSums[_norms.PieceCount];
         _comparison = plan.Backward == BackwardRule.ErrorSplitting
@@ -143,7 +144,8 @@ public sealed class SingleProcessTrainer : IDisposable
         double norm = _norms.GradientNorm(_sums);
         var update = new UpdateStep(
             step, LearningRate(step), _plan.Clipping.ScaleFor(norm),
-            _step.Work.MicroBatches.NonEmptyCount);
+            _step.Work.MicroBatches.NonEmptyCount,
+            _plan.Averaging?.ShareOf(step, StepsPerEpoch));
         _update.Apply(
             update, _step.Gradient, _run.Weights, _run.OptimizerState, _run.NextWeights, _digest);
         _run.Advance(_step.LossSum, rows);
@@ -282,7 +284,9 @@ public sealed class SingleProcessTrainer : IDisposable
             SamplesPerSecond = seconds > 0 ? _run.RunRows / seconds : 0,
             WeightsSha256 = WeightsDigest.OfWeights(layout, _run.FinalWeights),
             StateSha256 = WeightsDigest.OfState(layout, _run.Weights, _run.OptimizerState),
-            Notes = _run.Notes,
+            Notes = _plan.Averaging is { } averaging
+                ? [.. _run.Notes, averaging.Note]
+                : _run.Notes,
         };
     }
 

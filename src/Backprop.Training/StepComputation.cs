@@ -22,9 +22,7 @@ internal sealed class StepComputation : IDisposable
     {
         _plan = plan;
         _pool = pool;
-        Loader = new BatchLoader(
-            plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
-            plan.Augmentation);
+        Loader = plan.NewLoader(reading.Encoding);
         int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
         _batches = new BatchPrefetcher(Loader, rows);
         _backend = new NetworkExecutor(

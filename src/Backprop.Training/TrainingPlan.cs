@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Data;
+using Backprop.Data.Batches;
 using Backprop.Data.Preparation;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
@@ -70,6 +71,12 @@ public sealed record TrainingPlan
     /// <summary>The update rule.</summary>
     public required Optimizer Optimizer { get; init; }
 
+    /// <summary>Layers that are trained otherwise than the rest.</summary>
+    public ImmutableArray<ParameterGroup> Groups { get; init; } = [];
+
+    /// <summary>The average that the run comes to; null: it comes to its weights.</summary>
+    public Averaging? Averaging { get; init; }
+
     /// <summary>The learning rate over the run.</summary>
     public required LearningRateSchedule Schedule { get; init; }
 
@@ -106,6 +113,9 @@ public sealed record TrainingPlan
     /// <summary>Changes training features by rule 4; null: none.</summary>
     public IAugmentation? Augmentation { get; init; }
 
+    /// <summary>Mixes training samples; null: none are mixed.</summary>
+    public Mixup? Mixup { get; init; }
+
     /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>
     public bool Shuffle { get; init; } = true;
 
@@ -120,4 +130,14 @@ public sealed record TrainingPlan
     /// <summary>How features and targets were prepared: kept with the model, and by its targets'
     /// scale metrics are in the source's units.</summary>
     public DataPreparation Preparation { get; init; } = DataPreparation.None;
+
+    /// <summary>How gradients become updates.</summary>
+    public UpdateRules Rules =>
+        new(Optimizer, Penalty, Clipping) { Groups = Groups, Averaging = Averaging };
+
+    /// <summary>A loader of the plan's training batches.</summary>
+    /// <param name="encoding">How targets are written: see
+    /// <see cref="Metrics.TargetReading.Encoding"/>.</param>
+    public BatchLoader NewLoader(TargetEncoding encoding) =>
+        new(Train, Seed, BatchSize, encoding, Shuffle, Augmentation, Mixup);
 }

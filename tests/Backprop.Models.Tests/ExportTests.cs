@@ -79,6 +79,23 @@ public sealed class ExportTests : IDisposable
     }
 
     [Fact]
+    public void What_cannot_be_written_for_others_is_refused_by_its_name()
+    {
+        using Model flattened = TrialModel.Of(
+            "{ branches { branches = [ [ { reshape { shape = [2, 2, 2] } }, flatten ], [] ] } }"
+            + ", { dense = 2 }", Shape.Of(8));
+        var refused = Assert.Throws<ModelException>(
+            () => ModelExport.Write(flattened, ExportFormat.Safetensors, Stream.Null));
+        Assert.Contains("'branches1' puts a flattened image beside other numbers", refused.Message);
+        using Model padded = TrialModel.Of(
+            "{ embedding { vocabulary = 5, width = 4 } }"
+            + ", { attention { heads = 2, padding-token = 0 } }", Shape.Of(6));
+        refused = Assert.Throws<ModelException>(
+            () => ModelExport.Write(padded, ExportFormat.Onnx, Stream.Null));
+        Assert.Contains("'attention1' passes over padding", refused.Message);
+    }
+
+    [Fact]
     public void Whatever_is_made_of_a_file_it_is_a_model_or_refused_in_one_sentence()
     {
         using Model model = TrialModel.Of(

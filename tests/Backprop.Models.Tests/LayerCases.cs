@@ -76,6 +76,14 @@ internal static class LayerCases
             { residual = [ { dense = 8 }, { residual = [ { relu {} }, { dense = 8 } ] } ] }
             { dense = 3 }
             """),
+        ("branches", [5], 0, """
+            { branches { branches = [ [ { dense = 3 }, tanh ], [], [ { dense = 2 } ] ] } }
+            { branches { combine = add, branches = [ [ relu ], [ { dense = 10 } ] ] } }
+            """),
+        ("branches of images", [4, 5, 2], 0, """
+            { branches { branches = [ [ { convolution-2d { filters = 3, kernel = 1 } } ], [] ] } }
+            { flatten {} }, { dense = 3 }
+            """),
         ("embedding", [4], 9, "{ embedding { vocabulary = 9, width = 3 } }"),
         ("positions", [4], 9, """
             { embedding { vocabulary = 9, width = 6 } }, { positional-encoding = learned }

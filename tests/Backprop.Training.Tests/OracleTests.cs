@@ -164,9 +164,8 @@ public sealed class OracleTests
     {
         using var pool = new ComputePool(1);
         ParameterLayout layout = plan.Network.Layout;
-        var loader = new BatchLoader(
-            plan.Train, plan.Seed, plan.BatchSize, TargetEncoding.ClassIndex);
-        var rules = new UpdateRules(plan.Optimizer, plan.Penalty, plan.Clipping);
+        BatchLoader loader = plan.NewLoader(TargetEncoding.OneHot);
+        var rules = plan.Rules;
         var update = new ParameterUpdate(layout, 0, layout.BlockCount, rules, pool);
         var norms = new ParameterNorms(layout);
         var sums = new PieceSums[norms.PieceCount];
@@ -192,11 +191,13 @@ public sealed class OracleTests
                 plan.Optimizer.LearningRate,
                 new SchedulePosition(step, loader.StepsPerEpoch, steps, 0));
             float scale = plan.Clipping.ScaleFor(norms.GradientNorm(sums));
+            double? share = rules.Averaging?.ShareOf(step, loader.StepsPerEpoch);
             update.Apply(
-                new UpdateStep(step, rate, scale, rows.NonEmptyCount), root, weights, state,
+                new UpdateStep(step, rate, scale, rows.NonEmptyCount, share), root, weights, state,
                 weights);
         }
 
+        rules.ResultOf(steps, weights, state).CopyTo(weights.Span);
         return WeightsDigest.OfWeights(layout, weights);
     }
 

@@ -63,6 +63,78 @@ public sealed class SingleProcessTrainerTests
         Assert.Equal(0, least);
     }
 
+    /// <summary>Weights are summed up by hand as each step ends.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_result_of_a_run_with_an_averaging_is_the_average(bool isStochastic)
+    {
+        const double Decay = 0.75;
+        TrainingPlan plan = TestPlans.Xor() with
+        {
+            Epochs = 6, BatchSize = 2, // 2 steps an epoch
+            Averaging = isStochastic
+                ? new StochasticAveraging(3)
+                : new ExponentialAveraging(Decay),
+        };
+        using var pool = new ComputePool(1);
+        var versions = new InMemoryCheckpointStore();
+        using var trainer = new SingleProcessTrainer(plan, pool, TimeProvider.System);
+        TrainingResult result = trainer.Run(
+            new RecordingObserver(), new CheckpointPolicy(versions, null, EverySteps: 1),
+            CancellationToken.None);
+        double[][] weights =
+        [
+            .. Enumerable.Range(1, 12).Select(
+                step => WeightsOf(versions.Files[versions.Steps.LastIndexOf(step)])),
+        ];
+        double[] expected = weights[0];
+        for (int i = 0; i < expected.Length; i++)
+        {
+            double average = weights[0][i];
+            foreach (double[] version in weights[1..])
+            {
+                average = (Decay * average) + ((1 - Decay) * version[i]);
+            }
+
+            expected[i] = isStochastic
+                ? new[] { 5, 7, 9, 11 }.Average(step => weights[step][i])
+                : average;
+        }
+
+        float[] actual = trainer.FinalWeights.Span.ToArray();
+        Assert.All(expected.Zip(actual), pair => Assert.Equal(pair.First, pair.Second, 1e-6));
+        Assert.NotEqual(weights[^1][0], actual[0], 1e-6);
+        Assert.Equal(
+            WeightsDigest.OfWeights(plan.Network.Layout, trainer.FinalWeights),
+            result.WeightsSha256);
+        Assert.Contains("average of the weights", Assert.Single(result.Notes));
+        using TrainedModel model = trainer.Model();
+        Assert.Equal(actual, model.Members[0].Span.ToArray());
+    }
+
+    private static double[] WeightsOf(byte[] file)
+    {
+        using Checkpoint checkpoint = Checkpoint.ReadFrom(new MemoryStream(file));
+        return Array.ConvertAll(checkpoint.Weights.Span.ToArray(), weight => (double)weight);
+    }
+
+    [Fact]
+    public void A_run_that_is_over_before_its_first_step_comes_to_its_first_weights()
+    {
+        TrainingPlan plan = TestPlans.Xor() with
+        {
+            Averaging = new ExponentialAveraging(0.9),
+            Train = InMemoryDataset.OfValues(
+                "infinite", [[float.MaxValue, 1]], [[-float.MaxValue]]),
+        };
+        TrainingResult without = OracleTests.Train(plan with { Averaging = null }, 1);
+        TrainingResult result = OracleTests.Train(plan, 1);
+
+        Assert.Equal((StopKind.NonFinite, 0L), (result.Stop.Kind, result.Steps));
+        Assert.Equal(without.WeightsSha256, result.WeightsSha256);
+    }
+
     [Fact]
     public void With_a_patience_the_final_weights_are_those_of_the_best_epoch()
     {
@@ -314,7 +386,7 @@ public sealed class SingleProcessTrainerTests
     [Fact]
     public void A_plan_that_cannot_be_judged_as_it_asks_is_refused()
     {
-        TrainingPlan plan = TestPlans.Everything();
+        TrainingPlan plan = TestPlans.Everything() with { Groups = [] };
         Assert.Contains(
             "no validation part", MessageFor(plan with { Validation = null }),
             StringComparison.Ordinal);
@@ -341,6 +413,7 @@ public sealed class SingleProcessTrainerTests
     private static TrainingPlan Unsteady() => TestPlans.Everything() with
     {
         Epochs = 100,
+        Averaging = null,
         Optimizer = new Adam { LearningRate = 0.3f },
         Schedule = new ConstantSchedule(),
         Clipping = Clipping.None,

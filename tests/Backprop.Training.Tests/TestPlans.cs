@@ -1,4 +1,5 @@
 using Backprop.Data;
+using Backprop.Data.Batches;
 using Backprop.Engine;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
@@ -36,8 +37,9 @@ internal static class TestPlans
 
     /// <summary>
     /// A run with everything in it that a resumption, a split or a thread could disturb: a keyed
-    /// order, a short last batch, dropout, batch statistics, penalties, clipping, an optimizer with
-    /// state, a plateau rule and a patience. 3 steps an epoch, of 16, 16 and 10 rows.
+    /// order, a short last batch, mixed samples, dropout, batch statistics, penalties, clipping, an
+    /// optimizer with state and a group of its own, an average, a plateau rule and a patience. 3
+    /// steps an epoch, of 16, 16 and 10 rows.
     /// </summary>
     public static TrainingPlan Everything() => new()
     {
@@ -52,8 +54,11 @@ internal static class TestPlans
                 new DropoutDefinition(0.2f),
                 new DenseDefinition(3),
             ]),
-        Loss = new SoftmaxCrossEntropy(),
+        Loss = new SoftmaxCrossEntropy { SoftTargets = true },
         Optimizer = new Adam { LearningRate = 0.02f },
+        Groups = [new ParameterGroup(["dense2"]) { LearningRateFactor = 0.5 }],
+        Averaging = new ExponentialAveraging(0.8),
+        Mixup = new Mixup(0.2, Probability: 0.5),
         Schedule = new PlateauSchedule { Patience = 0, Reduction = 0.5 },
         Penalty = new Penalty(1e-4f, 1e-3f),
         Clipping = new Clipping(0.5f, 0.3f),

@@ -4,6 +4,7 @@ using Backprop.Console.Storage;
 using Backprop.Data;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Optimizers;
 using Backprop.Training;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -54,6 +55,16 @@ internal static class DescribeCommand
             "optimizer",
             $"{plan.Optimizer.Name}, learning rate {NumberText.Full(plan.Optimizer.LearningRate)} "
             + $"({plan.Schedule.Name})");
+        foreach (ParameterGroup group in plan.Groups)
+        {
+            yield return Line("group", Describe(group));
+        }
+
+        if (plan.Averaging is { } averaging)
+        {
+            yield return Line("averaging", $"{averaging.Name}: the result is the average");
+        }
+
         yield return Line(
             "batch", $"{plan.BatchSize} samples in {plan.MicroBatches} micro-batches");
         yield return Line(
@@ -74,6 +85,15 @@ internal static class DescribeCommand
 
         yield return Line(
             "memory", $"{NumberText.Bytes(run.MemoryBytes)} to train, beside the data");
+    }
+
+    private static string Describe(ParameterGroup group)
+    {
+        string decay = group.WeightDecay is { } own
+            ? $", weight decay {NumberText.Short(own)}"
+            : "";
+        return $"{string.Join(' ', group.Layers)}: learning rate times "
+            + NumberText.Short(group.LearningRateFactor) + decay;
     }
 
     private static IEnumerable<string> Layers(Network network, int width)

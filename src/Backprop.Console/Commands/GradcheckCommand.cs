@@ -83,9 +83,8 @@ internal static class GradcheckCommand
         }
 
         int rows = (int)Math.Min(Math.Min(mostRows, plan.BatchSize), plan.Train.Count);
-        var loader = new BatchLoader(
-            plan.Train, plan.Seed, rows, TargetReading.For(plan).Encoding, plan.Shuffle,
-            plan.Augmentation);
+        BatchLoader loader = (plan with { BatchSize = rows }).NewLoader(
+            TargetReading.For(plan).Encoding);
         using Batch batch = loader.NewBatch(rows);
         loader.Load(0, 0, rows, batch);
         using var pool = new ComputePool(threads);

@@ -135,15 +135,15 @@ internal static class ReplayCommand
     {
         ParameterLayout layout = plan.Network.Layout;
         var cut = new PieceCut(
-            layout.Length, plan.Optimizer.StateCount, manifest.BestVersion is not null);
+            layout.Length, plan.Rules.StateCount, manifest.BestVersion is not null);
         var weights = new AlignedBuffer(layout.Length);
-        var state = new AlignedBuffer(layout.Length * plan.Optimizer.StateCount);
+        var state = new AlignedBuffer(layout.Length * plan.Rules.StateCount);
         AlignedBuffer? best = cut.HasBest ? new AlignedBuffer(layout.Length) : null;
         PlanIdentity identity = PlanIdentity.Of(plan);
         var checkpoint = new Checkpoint(
             new CheckpointHeader(
                 plan.Name, identity, identity.Fingerprint(), manifest.Position,
-                StoredParameter.Of(layout), layout.Length, plan.Optimizer.StateCount, cut.HasBest),
+                StoredParameter.Of(layout), layout.Length, plan.Rules.StateCount, cut.HasBest),
             weights, state, best);
         try
         {

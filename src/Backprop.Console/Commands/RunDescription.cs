@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Console.Rendering;
 using Backprop.Data;
 using Backprop.Engine.Layers;
+using Backprop.Engine.Optimizers;
 using Backprop.Training;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -43,6 +44,13 @@ internal sealed record RunDescription
 
     /// <summary>The schedule, by its name in specifications.</summary>
     public required string Schedule { get; init; }
+
+    /// <summary>Layers that are trained otherwise than the rest.</summary>
+    public required ImmutableArray<ParameterGroup> Groups { get; init; }
+
+    /// <summary>The average that is the result, by its name in specifications; null: none.
+    /// </summary>
+    public required string? Averaging { get; init; }
 
     /// <summary>Samples of a global batch.</summary>
     public required int BatchSize { get; init; }
@@ -86,6 +94,8 @@ internal sealed record RunDescription
             Optimizer = plan.Optimizer.Name,
             LearningRate = plan.Optimizer.LearningRate,
             Schedule = plan.Schedule.Name,
+            Groups = plan.Groups,
+            Averaging = plan.Averaging?.Name,
             BatchSize = plan.BatchSize,
             MicroBatches = plan.MicroBatches,
             TotalSteps = extent.TotalSteps,

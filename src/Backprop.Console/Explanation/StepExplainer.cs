@@ -47,11 +47,12 @@ internal sealed unsafe class StepExplainer : IDisposable
         _batch = loader.NewBatch(1);
         loader.Load(sample, 0, 1, _batch);
         _executor = new NetworkExecutor(
-            plan.Network, plan.Loss, 1, 1, pool, plan.Backward == BackwardRule.ErrorSplitting);
+            plan.Network, plan.Loss, 1, 1, pool, plan.Backward == BackwardRule.ErrorSplitting,
+            keepsAll: true);
         _gradients = new GradientSet(layout, 0, 1, 1);
         _update = new ParameterUpdate(
             layout, 0, layout.BlockCount,
-            new UpdateRules(plan.Optimizer, plan.Penalty, plan.Clipping), pool);
+            plan.Rules, pool);
         _sums = new PieceSums[_update.PieceCount];
         _weights = new AlignedBuffer(layout.Length);
         _newWeights = new AlignedBuffer(layout.Length);

@@ -29,6 +29,11 @@ public sealed class BatchLoader
     private readonly bool _shuffle;
     private readonly TargetEncoding _encoding;
     private readonly IAugmentation? _augmentation;
+    private readonly Mixup? _mixup;
+
+    // Threads that load have no more than a row each to put a partner into.
+    [ThreadStatic]
+    private static float[]? t_partner;
 
     /// <summary>A loader of training batches.</summary>
     /// <param name="dataset">Prepared samples.</param>
@@ -37,18 +42,27 @@ public sealed class BatchLoader
     /// <param name="encoding">How targets are written.</param>
     /// <param name="shuffle">A new keyed order every epoch; else the dataset's own.</param>
     /// <param name="augmentation">Changes each sample's features; null: none.</param>
+    /// <param name="mixup">Mixes samples, after they are augmented; null: none are.</param>
     /// <exception cref="InvalidDatasetException">The encoding does not suit the targets.
     /// </exception>
+    /// <exception cref="ArgumentException">Class indices cannot be mixed.</exception>
     public BatchLoader(
         IDataset dataset, ulong seed, int batchSize, TargetEncoding encoding, bool shuffle = true,
-        IAugmentation? augmentation = null)
+        IAugmentation? augmentation = null, Mixup? mixup = null)
     {
+        if (mixup is not null && encoding == TargetEncoding.ClassIndex)
+        {
+            throw new ArgumentException(
+                "class indices cannot be mixed: write targets as one-hot", nameof(mixup));
+        }
+
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         _dataset = dataset;
         _seed = seed;
         _shuffle = shuffle;
         _encoding = encoding;
         _augmentation = augmentation;
+        _mixup = mixup;
         BatchSize = batchSize;
         TargetWidth = WidthOf(dataset, encoding);
         StepsPerEpoch = (dataset.Count + batchSize - 1) / batchSize;
@@ -135,9 +149,37 @@ public sealed class BatchLoader
     {
         Span<float> features =
             batch.Features.Span.Slice(row * batch.FeatureWidth, batch.FeatureWidth);
+        Span<float> target = batch.Targets.Span.Slice(row * TargetWidth, TargetWidth);
+        Read(epoch, sample, features, target);
+        if (_mixup is not null)
+        {
+            MixedWith with = _mixup.Draw(_seed, epoch, sample, _dataset.Count);
+            if (with.Share < 1)
+            {
+                MixIn(epoch, with, features, target);
+            }
+        }
+    }
+
+    private void MixIn(long epoch, MixedWith with, Span<float> features, Span<float> target)
+    {
+        int length = features.Length + target.Length;
+        if (t_partner is null || t_partner.Length < length)
+        {
+            t_partner = new float[length];
+        }
+
+        Span<float> partnerFeatures = t_partner.AsSpan(0, features.Length);
+        Span<float> partnerTarget = t_partner.AsSpan(features.Length, target.Length);
+        Read(epoch, with.Partner, partnerFeatures, partnerTarget);
+        Mixup.Mix(with.Share, features, partnerFeatures);
+        Mixup.Mix(with.Share, target, partnerTarget);
+    }
+
+    private void Read(long epoch, long sample, Span<float> features, Span<float> target)
+    {
         _dataset.ReadFeatures(sample, features);
         _augmentation?.Apply(_seed, epoch, sample, features);
-        Span<float> target = batch.Targets.Span.Slice(row * TargetWidth, TargetWidth);
         if (_encoding != TargetEncoding.OneHot)
         {
             _dataset.ReadTarget(sample, target);

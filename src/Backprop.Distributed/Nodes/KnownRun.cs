@@ -33,6 +33,6 @@ internal sealed record KnownRun(RunSetup Setup, RunSpecification Specification, 
         Network network = RunPlanner.BuildNetwork(run, setup.Outline.Train.FeatureShape);
         return new KnownRun(setup, run, new ServerPlan(
             setup.Run, RunDimensions.Of(run, setup.Outline, network.Layout), network,
-            new UpdateRules(run.Optimizer, run.Penalty, run.Clipping), run.Schedule));
+            run.Rules, run.Schedule));
     }
 }

@@ -114,7 +114,7 @@ internal sealed class ServedSlice
     public void TakeMemory(ComputePool pool)
     {
         long bytes = SliceMemory.Bytes(
-            State.Plan, State.Slice, _run.Specification.Optimizer.StateCount);
+            State.Plan, State.Slice, _run.Specification.Rules.StateCount);
         if (bytes > _context.MemoryLimitBytes)
         {
             throw new InsufficientMemoryException(
@@ -201,7 +201,7 @@ internal sealed class ServedSlice
         switch (work)
         {
             case SliceWork.KeepBest:
-                Memory.KeepBest();
+                Memory.KeepBest(State.Version);
                 State.BestKept();
                 break;
             case SliceWork.CheckWeights:
@@ -340,7 +340,7 @@ internal sealed class ServedSlice
         }
 
         long bytes = CopyKeeping.Bytes(
-            State.Plan, State.Slice, _run.Specification.Optimizer.StateCount);
+            State.Plan, State.Slice, _run.Specification.Rules.StateCount);
         if (_context.MemoryLimitBytes - bytesOfSlice - bytes >= bytesOfSlice / 2)
         {
             return bytes;

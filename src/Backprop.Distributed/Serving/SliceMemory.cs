@@ -13,6 +13,7 @@ internal sealed class SliceMemory
 {
     private readonly SlicePlan _plan;
     private readonly int _slice;
+    private readonly UpdateRules _rules;
     private readonly ParameterUpdate _update;
     private readonly PieceSums[] _sums;
     private readonly AlignedBuffer _state;
@@ -32,7 +33,8 @@ internal sealed class SliceMemory
     {
         _plan = plan;
         _slice = slice;
-        _stateCount = rules.Optimizer.StateCount;
+        _stateCount = rules.StateCount;
+        _rules = rules;
         _update = new ParameterUpdate(
             plan.Layout, plan.FirstBlock(slice), plan.FirstBlock(slice + 1), rules, pool);
         _sums = new PieceSums[_update.PieceCount];
@@ -74,11 +76,11 @@ internal sealed class SliceMemory
     public SliceContent ContentOfNow(bool hasBest) =>
         ContentOf(Weights.Current.Buffer, _state, hasBest ? _best : null);
 
-    /// <summary>Keeps the weights of now as the best.</summary>
-    public void KeepBest()
+    /// <summary>Keeps what the run has come to at a version, that of now, as the best.</summary>
+    public void KeepBest(long version)
     {
         _best ??= new AlignedBuffer(_update.Length);
-        Weights.Current.Buffer.Span.CopyTo(_best.Span);
+        _rules.ResultOf(version, Weights.Current.Buffer, _state).CopyTo(_best.Span);
     }
 
     /// <summary>A copy of weights, state, and the best weights if there are any, to be saved; good

@@ -73,9 +73,9 @@ internal sealed class Inquiries(NodeContext context)
         RunComputation.RequireEqual(request.Setup.Outline, planned);
         ParameterLayout layout = plan.Network.Layout;
         var cut = new PieceCut(
-            layout.Length, plan.Optimizer.StateCount, manifest.BestVersion is not null);
+            layout.Length, plan.Rules.StateCount, manifest.BestVersion is not null);
         using var weights = new AlignedBuffer(layout.Length);
-        using var state = new AlignedBuffer(layout.Length * plan.Optimizer.StateCount);
+        using var state = new AlignedBuffer(layout.Length * plan.Rules.StateCount);
         using AlignedBuffer? best = cut.HasBest ? new AlignedBuffer(layout.Length) : null;
         var content = new SliceContent(cut, 0, cut.BlockCount, weights, state, best);
         context.Checkpoints
@@ -83,7 +83,11 @@ internal sealed class Inquiries(NodeContext context)
                 request.Setup.Run, manifest.Version, manifest.Parts, content,
                 CancellationToken.None)
             .GetAwaiter().GetResult();
-        AlignedBuffer final = request.UseBest ? best! : weights;
+        using var final = new AlignedBuffer(layout.Length);
+        ReadOnlySpan<float> result = request.UseBest
+            ? best!.Span
+            : plan.Rules.ResultOf(manifest.Version, weights, state);
+        result.CopyTo(final.Span);
         StoredFile model = Store(request, plan, known.Specification.ResolvedText, final);
         (EvaluationMetrics? validation, EvaluationMetrics? test) = Evaluate(plan, final);
         return (

@@ -28,9 +28,7 @@ internal sealed class RunComputation : IDisposable
         _planned = planned;
         TrainingPlan plan = planned.Plan;
         var reading = TargetReading.For(plan);
-        _loader = new BatchLoader(
-            plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
-            plan.Augmentation);
+        _loader = plan.NewLoader(reading.Encoding);
         int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
         _batches = new BatchPrefetcher(_loader, rows);
         _executor = new NetworkExecutor(

@@ -26,6 +26,12 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
     /// 2021.</summary>
     public bool IsRotary { get; init; }
 
+    /// <summary>The token that fills sequences up at their end: no position sees the positions
+    /// after the last other token of its row. What the network reads must be tokens then, as many
+    /// as there are positions. A row of padding alone sees its first position. Null: every position
+    /// counts.</summary>
+    public int? PaddingToken { get; init; }
+
     /// <summary>Whether the dense layers add biases.</summary>
     public bool Bias { get; init; } = true;
 
@@ -33,7 +39,7 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
     /// <see cref="AddTo"/> adds the layers around it.</summary>
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input) =>
-        new AttentionLayer(name, HeadsOf(name, input), IsCausal);
+        new AttentionLayer(name, HeadsOf(name, input), IsCausal, PaddingToken);
 
     /// <inheritdoc/>
     public override void AddTo(NetworkBuilder builder, string name)
@@ -55,6 +61,14 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
                 + (IsRotary ? "many, an even number of them where they are rotated" : "many"));
         }
 
+        if (PaddingToken is not null && builder.InputShape != Shape.Of(input.Dimensions[0]))
+        {
+            throw new ArgumentException(
+                $"attention '{name}' looks for padding in what the network reads, rows of shape "
+                + $"{builder.InputShape}, where a token for each of its {input.Dimensions[0]} "
+                + "positions must stand");
+        }
+
         long projected = (long)width / Heads * (Heads + 2L * shared);
         if (projected * input.Dimensions[0] > Shape.MaxCount)
         {
@@ -70,7 +84,9 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
             builder.Append(new RotaryLayer($"{name}.rotary", heads));
         }
 
-        builder.Append(new AttentionLayer(name, heads, IsCausal));
+        builder.Append(
+            new AttentionLayer(name, heads, IsCausal, PaddingToken),
+            PaddingToken is null ? null : NetworkBuilder.InputNode);
         new DenseDefinition(width) { Bias = Bias }.AddTo(builder, $"{name}.output");
     }
 

@@ -20,11 +20,15 @@ internal readonly record struct QueryTile(int First, int Count, int Keys, int St
     private const int FloatsPerLine = 16;
 
     /// <summary>The tile that begins at <paramref name="first"/>.</summary>
-    public static QueryTile At(int first, int positions, bool isCausal)
+    /// <param name="first">Its first query.</param>
+    /// <param name="positions">Positions of a sequence.</param>
+    /// <param name="length">Those of them that are no padding: keys that anybody sees.</param>
+    /// <param name="isCausal">Whether a query sees no later keys.</param>
+    public static QueryTile At(int first, int positions, int length, bool isCausal)
     {
         int count = Math.Min(Queries, positions - first);
-        return new QueryTile(
-            first, count, isCausal ? first + count : positions, StrideOf(positions));
+        int keys = isCausal ? Math.Min(first + count, length) : length;
+        return new QueryTile(first, count, keys, StrideOf(positions));
     }
 
     /// <summary>Floats that scores of a tile take.</summary>
@@ -32,10 +36,27 @@ internal readonly record struct QueryTile(int First, int Count, int Keys, int St
         (long)Math.Min(Queries, positions) * StrideOf(positions);
 
     /// <summary>Keys that a query sees, counted in the tile.</summary>
-    public int Seen(int query, bool isCausal) => isCausal ? First + query + 1 : Keys;
+    public int Seen(int query, bool isCausal) =>
+        isCausal ? Math.Min(First + query + 1, Keys) : Keys;
 
     private static int StrideOf(int positions) =>
         (positions + FloatsPerLine - 1) / FloatsPerLine * FloatsPerLine;
+}
+
+/// <summary>What fills sequences up at their end.</summary>
+/// <param name="tokens">[rows, positions]: the tokens that the network reads; null: nothing is
+/// padding.</param>
+/// <param name="padding">The token that stands for nothing.</param>
+internal readonly unsafe struct SequencePadding(float* tokens, float padding)
+{
+    /// <summary>Positions of a row up to its last token that is no padding; at least 1, so that
+    /// there is something to see.</summary>
+    public int LengthOf(int row, int positions) => tokens is null
+        ? positions
+        : Math.Max(1, LengthOf(
+            new ReadOnlySpan<float>(tokens + ((nint)row * positions), positions)));
+
+    private int LengthOf(ReadOnlySpan<float> row) => row.LastIndexOfAnyExcept(padding) + 1;
 }
 
 /// <summary>Attention forward, cut by rows and heads of queries.</summary>
@@ -44,6 +65,9 @@ internal unsafe struct AttentionForward : IParallelBody
     public required AttentionHeads Heads;
     public required bool IsCausal;
     public required int Rows;
+
+    /// <summary>By default nothing is padding.</summary>
+    public SequencePadding Padding;
 
     /// <summary>[rows, positions, input width].</summary>
     public required float* Input;
@@ -67,9 +91,11 @@ internal unsafe struct AttentionForward : IParallelBody
         for (int i = ComputePool.PartStart(heads, part, parts); i < end; i++)
         {
             int row = i / Heads.Queries, head = i % Heads.Queries;
+            int length = Padding.LengthOf(row, Heads.Positions);
             for (int first = 0; first < Heads.Positions; first += QueryTile.Queries)
             {
-                RunTile(width, row, head, QueryTile.At(first, Heads.Positions, IsCausal), weights);
+                QueryTile tile = QueryTile.At(first, Heads.Positions, length, IsCausal);
+                RunTile(width, row, head, tile, weights);
             }
         }
     }
@@ -118,6 +144,9 @@ internal unsafe struct AttentionBackward : IParallelBody
     public required bool IsCausal;
     public required int Rows;
 
+    /// <summary>By default nothing is padding.</summary>
+    public SequencePadding Padding;
+
     /// <summary>[rows, positions, input width].</summary>
     public required float* Input;
 
@@ -148,13 +177,14 @@ internal unsafe struct AttentionBackward : IParallelBody
         for (int i = ComputePool.PartStart(heads, part, parts); i < end; i++)
         {
             int row = i / Heads.Shared, shared = i % Heads.Shared;
+            int length = Padding.LengthOf(row, Heads.Positions);
             ClearShared(row, shared);
             for (int member = 0; member < Heads.Group; member++)
             {
                 int head = shared * Heads.Group + member;
                 for (int first = 0; first < Heads.Positions; first += QueryTile.Queries)
                 {
-                    QueryTile tile = QueryTile.At(first, Heads.Positions, IsCausal);
+                    QueryTile tile = QueryTile.At(first, Heads.Positions, length, IsCausal);
                     RunTile(width, row, head, tile, weights, gradients);
                 }
             }

@@ -4,7 +4,8 @@ namespace Backprop.Engine.Layers;
 
 /// <summary>
 /// o[t] = Σ over s of p[t, s]·v[s] for every head, with p[t, ·] the softmax over s of q[t]·k[s] /
-/// √width; under a causal mask s runs to t. With δ = dE/do: dE/dv[s] = Σ over t p[t, s]·δ[t],
+/// √width; under a causal mask s runs to t, and nowhere into padding. With δ = dE/do:
+/// dE/dv[s] = Σ over t p[t, s]·δ[t],
 /// dE/dp[t, s] = δ[t]·v[s], with c[t] = δ[t]·o[t] the softmax's gradient is
 /// e[t, s] = p[t, s]·(dE/dp[t, s] − c[t]) / √width, and dE/dq[t] = Σ over s e[t, s]·k[s],
 /// dE/dk[s] = Σ over t e[t, s]·q[t], summed over the group of heads that share k and v.
@@ -25,13 +26,27 @@ internal sealed unsafe class AttentionLayer : Layer
 
     private readonly AttentionHeads _heads;
     private readonly bool _isCausal;
+    private readonly int? _padding;
 
-    public AttentionLayer(string name, AttentionHeads heads, bool isCausal)
+    /// <param name="name">Its name.</param>
+    /// <param name="heads">How queries, keys and values lie.</param>
+    /// <param name="isCausal">Whether a position sees no later ones.</param>
+    /// <param name="padding">The token that fills sequences up at their end, which nobody sees; the
+    /// layer's second input are the tokens then. Null: there is none.</param>
+    public AttentionLayer(string name, AttentionHeads heads, bool isCausal, int? padding)
         : base(name, "attention", heads.InputShape, heads.OutputShape)
     {
         _heads = heads;
         _isCausal = isCausal;
+        _padding = padding;
     }
+
+    /// <inheritdoc/>
+    public override Shape SkipShape =>
+        _padding is null ? base.SkipShape : Shape.Of(_heads.Positions);
+
+    /// <inheritdoc/>
+    public override bool PassesGradientToSkip => _padding is null;
 
     /// <inheritdoc/>
     public override bool LooksAhead => !_isCausal;
@@ -47,6 +62,7 @@ internal sealed unsafe class AttentionLayer : Layer
             Heads = _heads,
             IsCausal = _isCausal,
             Rows = pass.Rows,
+            Padding = PaddingOf(pass),
             Input = pass.Input,
             Statistics = pass.Saved,
             Output = pass.Output,
@@ -68,6 +84,7 @@ internal sealed unsafe class AttentionLayer : Layer
             Heads = _heads,
             IsCausal = _isCausal,
             Rows = forward.Rows,
+            Padding = PaddingOf(forward),
             Input = forward.Input,
             Statistics = forward.Saved,
             Output = forward.Output,
@@ -87,11 +104,19 @@ internal sealed unsafe class AttentionLayer : Layer
             ReadOnlySpan<double> input =
                 pass.Input.Slice(row * InputShape.Count, InputShape.Count);
             Span<double> output = pass.Output.Slice(row * OutputShape.Count, OutputShape.Count);
+            int length = positions;
+            while (_padding is { } token && length > 1
+                && pass.SkipInput[(row * positions) + length - 1] == token)
+            {
+                length--;
+            }
+
             for (int head = 0; head < _heads.Queries; head++)
             {
                 for (int t = 0; t < positions; t++)
                 {
-                    Span<double> seen = weights.AsSpan(0, _isCausal ? t + 1 : positions);
+                    Span<double> seen = weights.AsSpan(
+                        0, _isCausal ? Math.Min(t + 1, length) : length);
                     Weigh(input, head, t, seen);
                     int start = t * _heads.OutputWidth + head * _heads.Width;
                     Mix(input, head, seen, output.Slice(start, _heads.Width));
@@ -99,6 +124,9 @@ internal sealed unsafe class AttentionLayer : Layer
             }
         }
     }
+
+    private SequencePadding PaddingOf(in ForwardPass pass) =>
+        _padding is { } token ? new SequencePadding(pass.SkipInput, token) : default;
 
     private long ScoresOf(int rows) =>
         (long)rows * _heads.Queries * _heads.Positions * _heads.Positions;

@@ -19,6 +19,10 @@ public sealed record BlockDefinition(ImmutableArray<LayerDefinition> Layers) : L
     /// <summary>How many times the layers stand one after the other.</summary>
     public int Repeat { get; init; } = 1;
 
+    /// <summary>Whether only the block's output is kept for the backward pass, each time that it
+    /// stands there, and the rest computed anew: see <see cref="Network.Recomputed"/>.</summary>
+    public bool Recompute { get; init; }
+
     /// <summary>A block is no layer; <see cref="AddTo"/> adds those in it.</summary>
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input) => throw new InvalidOperationException(
@@ -41,9 +45,15 @@ public sealed record BlockDefinition(ImmutableArray<LayerDefinition> Layers) : L
         for (int i = 1; i <= Repeat; i++)
         {
             string number = i.ToString(CultureInfo.InvariantCulture);
+            int first = builder.NodeCount;
             foreach (LayerDefinition layer in Layers)
             {
                 builder.Add(layer, Repeat == 1 ? name : $"{name}-{number}");
+            }
+
+            if (Recompute)
+            {
+                builder.Recompute(first);
             }
         }
     }

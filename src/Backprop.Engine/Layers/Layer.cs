@@ -59,6 +59,14 @@ public abstract class Layer
     /// <summary>The shape of one output row.</summary>
     public Shape OutputShape { get; }
 
+    /// <summary>The shape of one row of the second input, where the network gives the layer one:
+    /// see <see cref="NetworkNode.Skip"/>.</summary>
+    public virtual Shape SkipShape => OutputShape;
+
+    /// <summary>Whether the gradient of the second input is that of the output, as it is for a sum;
+    /// else <see cref="BackwardToSkip"/> computes it.</summary>
+    public virtual bool PassesGradientToSkip => true;
+
     /// <summary>The parameter tensors, in the order of the layout.</summary>
     public ImmutableArray<ParameterDeclaration> Parameters { get; }
 
@@ -93,6 +101,13 @@ public abstract class Layer
     /// <summary>Computes <see cref="BackwardPass.InputGradient"/> (where it is not null) and the
     /// gradient of every parameter for every tree node.</summary>
     public abstract void Backward(in BackwardPass pass);
+
+    /// <summary>Computes the gradient of the second input, of a layer that has one and does not
+    /// pass its own gradient on to it.</summary>
+    /// <param name="pass">What <see cref="Backward"/> was given.</param>
+    /// <param name="skipGradient">[rows, <see cref="SkipShape"/>], overwritten.</param>
+    public virtual unsafe void BackwardToSkip(in BackwardPass pass, float* skipGradient) =>
+        throw new InvalidOperationException($"'{Name}' passes its own gradient to its skip input");
 
     /// <summary>The layer's plain definition in double precision: what central differences are
     /// taken of. Written for reading, not for speed.</summary>

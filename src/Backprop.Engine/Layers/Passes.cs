@@ -34,7 +34,8 @@ public readonly unsafe ref struct ForwardPass
     /// <summary>[rows, inputs].</summary>
     public required float* Input { get; init; }
 
-    /// <summary>[rows, outputs]: the second input of a residual sum; null elsewhere.</summary>
+    /// <summary>[rows, <see cref="Layer.SkipShape"/>]: the second input; null where there is none.
+    /// </summary>
     public float* SkipInput { get; init; }
 
     /// <summary>[rows, <see cref="Layer.SavedPerRow"/>].</summary>
@@ -153,7 +154,8 @@ public readonly ref struct ReferencePass
     /// <summary>[rows, inputs].</summary>
     public required ReadOnlySpan<double> Input { get; init; }
 
-    /// <summary>[rows, outputs]: the second input of a residual sum; empty elsewhere.</summary>
+    /// <summary>[rows, <see cref="Layer.SkipShape"/>]: the second input; empty where there is none.
+    /// </summary>
     public ReadOnlySpan<double> SkipInput { get; init; }
 
     /// <summary>[rows, outputs], overwritten.</summary>

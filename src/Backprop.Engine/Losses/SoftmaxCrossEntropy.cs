@@ -52,11 +52,17 @@ public sealed record SoftmaxCrossEntropy : Loss
     /// <summary>One weight a class; empty: all 1.</summary>
     public ImmutableArray<float> ClassWeights { get; }
 
+    /// <summary>Whether a row's target is a probability for each class in the place of a class's
+    /// index, as mixed samples have it: the loss is then −Σ w[c]·((1 − ε)·t[c] + ε / K)·ln p[c],
+    /// PyTorch's of such targets. Default false.</summary>
+    public bool SoftTargets { get; init; }
+
     /// <inheritdoc/>
     public override string Name => "softmax-cross-entropy";
 
     /// <inheritdoc/>
-    public override TargetKind Target => TargetKind.ClassIndex;
+    public override TargetKind Target =>
+        SoftTargets ? TargetKind.Values : TargetKind.ClassIndex;
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A target is no index of an output, or there is not a
@@ -72,7 +78,11 @@ public sealed record SoftmaxCrossEntropy : Loss
                 nameof(width));
         }
 
-        CheckTargets(targets, rows, width);
+        if (!SoftTargets)
+        {
+            CheckTargets(targets, rows, width);
+        }
+
         fixed (float* weights = ClassWeights.AsSpan())
         {
             var body = new SoftmaxCrossEntropyRows
@@ -81,6 +91,7 @@ public sealed record SoftmaxCrossEntropy : Loss
                 Targets = targets,
                 Rows = rows,
                 Width = width,
+                SoftTargets = SoftTargets,
                 ClassWeights = weights,
                 Terms = new SmoothingTerms(LabelSmoothing, ClassWeights.AsSpan(), width),
                 Scale = scale,
@@ -106,6 +117,19 @@ public sealed record SoftmaxCrossEntropy : Loss
         }
 
         double logSum = ExactMath.Log(sum);
+        if (SoftTargets)
+        {
+            double soft = 0;
+            for (int i = 0; i < outputs.Length; i++)
+            {
+                double part = ((1.0 - LabelSmoothing) * targets[i])
+                    + ((double)LabelSmoothing / outputs.Length);
+                soft -= Weight(i) * part * (outputs[i] - max - logSum);
+            }
+
+            return soft;
+        }
+
         int target = (int)targets[0];
         double loss = -(1.0 - LabelSmoothing) * Weight(target) * (outputs[target] - max - logSum);
         for (int i = 0; i < outputs.Length; i++)
@@ -120,6 +144,7 @@ public sealed record SoftmaxCrossEntropy : Loss
     /// <summary>Equal smoothing and equal weights, element by element.</summary>
     public bool Equals(SoftmaxCrossEntropy? other) =>
         other is not null && LabelSmoothing.Equals(other.LabelSmoothing)
+        && SoftTargets == other.SoftTargets
         && ClassWeights.AsSpan().SequenceEqual(other.ClassWeights.AsSpan());
 
     /// <inheritdoc/>
@@ -134,6 +159,7 @@ public sealed record SoftmaxCrossEntropy : Loss
         text.Append(
             CultureInfo.InvariantCulture,
             $"LabelSmoothing = {LabelSmoothing}, ClassWeights = [{weights}]");
+        text.Append(SoftTargets ? ", SoftTargets" : "");
         return true;
     }
 
@@ -188,6 +214,7 @@ internal unsafe struct SoftmaxCrossEntropyRows : IParallelBody
     public required float* Targets;
     public required int Rows;
     public required int Width;
+    public required bool SoftTargets;
     public required float* ClassWeights;
     public required SmoothingTerms Terms;
     public required float Scale;
@@ -204,9 +231,52 @@ internal unsafe struct SoftmaxCrossEntropyRows : IParallelBody
         int end = ComputePool.PartStart(Rows, part + 1, parts);
         for (int row = start; row < end; row++)
         {
-            Row(simdWidth, row);
+            if (SoftTargets)
+            {
+                SoftRow(simdWidth, row);
+            }
+            else
+            {
+                Row(simdWidth, row);
+            }
         }
     }
+
+    // With q[c] = w[c]·((1 − ε)·t[c] + ε / K) the loss is Σ q[c]·(−ln p[c]), and its derivative
+    // p[c]·Σ q − q[c]; every term of both sums is positive. Chains over classes, the same at every
+    // width.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void SoftRow(SimdWidth simdWidth, int row)
+    {
+        float* logits = Outputs + ((long)row * Width), targets = Targets + ((long)row * Width);
+        float* gradient = Gradient is null ? null : Gradient + ((long)row * Width);
+        float max = Reductions.MapReduce(
+            simdWidth, default(MaxReduction), logits, Width, null);
+        float sum = Reductions.MapReduce(
+            simdWidth, new ExpSum(max), logits, Width, gradient);
+        float logSum = ElementFunctions.Log<float, SimdScalar>(sum);
+        float loss = 0, weights = 0;
+        for (int i = 0; i < Width; i++)
+        {
+            float q = SoftWeight(targets, i);
+            loss += q * (max - logits[i] + logSum);
+            weights += q;
+        }
+
+        RowLosses[row] = loss;
+        if (gradient is not null)
+        {
+            float factor = Scale * weights / sum;
+            for (int i = 0; i < Width; i++)
+            {
+                gradient[i] = (factor * gradient[i]) - (Scale * SoftWeight(targets, i));
+            }
+        }
+    }
+
+    private readonly float SoftWeight(float* targets, int i) =>
+        (ClassWeights is null ? 1 : ClassWeights[i])
+        * ((Terms.OnTarget * targets[i]) + Terms.OnEach);
 
     // Compiled at once: before the runtime gets round to optimizing it, each of the logarithm's
     // operations would be a call.

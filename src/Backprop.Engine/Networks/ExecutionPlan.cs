@@ -39,6 +39,14 @@ internal sealed record PlannedNode(
     /// <summary>The layer.</summary>
     public Layer Layer => Node.Layer;
 
+    /// <summary>Where in <see cref="Network.Recomputed"/> the range stands that it belongs to; −1:
+    /// in none, all that it computes is kept.</summary>
+    public int Range { get; init; } = -1;
+
+    /// <summary>Whether what it computes is let go of after the forward pass: it lies within a
+    /// range that is recomputed, and is not what that comes to.</summary>
+    public bool IsTransient { get; init; }
+
     /// <summary>One past its last view.</summary>
     public int EndView => FirstView + ParameterOffsets.Length;
 }
@@ -51,9 +59,12 @@ internal sealed record PlannedNode(
 internal sealed class ExecutionPlan
 {
     /// <summary>Plans the computation of <paramref name="network"/>.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="keepsAll">Whether everything is kept, so that it can be looked at, though the
+    /// network would have some of it computed anew.</param>
     /// <exception cref="ArgumentException">The network has no layer that computes, or one that
     /// nobody reads.</exception>
-    public ExecutionPlan(Network network)
+    public ExecutionPlan(Network network, bool keepsAll = false)
     {
         int count = network.Nodes.Length;
         var roots = new int[count];
@@ -73,12 +84,16 @@ internal sealed class ExecutionPlan
             throw new ArgumentException("a network needs at least one layer that computes");
         }
 
-        Nodes = PlanNodes(network, roots, trainable, OutputNode);
+        Ranges = keepsAll ? [] : network.Recomputed;
+        Nodes = PlanNodes(network, roots, trainable, OutputNode, Ranges);
         Roots = [.. roots];
     }
 
     /// <summary>The nodes, in forward order.</summary>
     public ImmutableArray<PlannedNode> Nodes { get; }
+
+    /// <summary>Nodes that are computed anew in the backward pass.</summary>
+    public ImmutableArray<NodeRange> Ranges { get; }
 
     /// <summary>For each node, the one whose memory holds its output: its own, unless it is a
     /// view.</summary>
@@ -92,13 +107,17 @@ internal sealed class ExecutionPlan
         Roots[node] == node && (Nodes[node].RunsBackward || node == OutputNode);
 
     /// <summary>Floats a row of the widest gradient that is added to another; 0: none is.</summary>
-    public int AccumulatedWidth => Nodes.Max(
-        node => node.InputFlow == GradientFlow.Accumulate ? node.Layer.InputShape.Count : 0);
+    public int AccumulatedWidth => Nodes.Max(node => Math.Max(
+        node.InputFlow == GradientFlow.Accumulate ? node.Layer.InputShape.Count : 0,
+        node.SkipFlow == GradientFlow.Accumulate && !node.Layer.PassesGradientToSkip
+            ? node.Layer.SkipShape.Count
+            : 0));
 
     private static int RootOf(int[] roots, int node) => node < 0 ? -1 : roots[node];
 
     private static ImmutableArray<PlannedNode> PlanNodes(
-        Network network, int[] roots, bool[] trainable, int outputNode)
+        Network network, int[] roots, bool[] trainable, int outputNode,
+        ImmutableArray<NodeRange> ranges)
     {
         var offsets = network.Layout.Views.ToLookup(view => view.LayerIndex, view => view.Offset);
         var planned = new PlannedNode[roots.Length];
@@ -118,14 +137,32 @@ internal sealed class ExecutionPlan
 
             ImmutableArray<int> parameterOffsets = [.. offsets[index]];
             firstView -= parameterOffsets.Length;
+            int range = RangeOf(index, ranges);
             planned[index] = new PlannedNode(
                 node, source, skip,
                 runs ? Arrive(source, trainable, arrived) : GradientFlow.None,
                 runs && skip is int from ? Arrive(from, trainable, arrived) : GradientFlow.None,
-                runs, firstView, parameterOffsets);
+                runs, firstView, parameterOffsets)
+            {
+                Range = range,
+                IsTransient = range >= 0 && index != roots[ranges[range].End - 1],
+            };
         }
 
         return [.. planned];
+    }
+
+    private static int RangeOf(int index, ImmutableArray<NodeRange> ranges)
+    {
+        for (int range = 0; range < ranges.Length; range++)
+        {
+            if (ranges[range].Contains(index))
+            {
+                return range;
+            }
+        }
+
+        return -1;
     }
 
     private static GradientFlow Arrive(int source, bool[] trainable, bool[] arrived)

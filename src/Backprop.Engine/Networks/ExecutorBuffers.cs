@@ -21,15 +21,22 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
         SavedByMicroBatch = new AlignedBuffer?[count];
         try
         {
-            for (int index = 0; index < count; index++)
+            foreach ((NodeFloats floats, List<int> nodes) in Places(plan))
             {
-                NodeFloats floats = FloatsOf(plan, index);
-                string name = plan.Nodes[index].Layer.Name;
-                _outputs[index] = Allocate(floats.Output, maxRows, name);
-                Gradients[index] = Allocate(floats.Gradient, maxRows, name);
-                Saved[index] = Allocate(floats.Saved, maxRows, name);
-                SavedByMicroBatch[index] =
+                string name = plan.Nodes[nodes[0]].Layer.Name;
+                AlignedBuffer? output = Allocate(floats.Output, maxRows, name);
+                AlignedBuffer? gradient = Allocate(floats.Gradient, maxRows, name);
+                AlignedBuffer? saved = Allocate(floats.Saved, maxRows, name);
+                AlignedBuffer? savedByMicroBatch =
                     Allocate(floats.SavedByMicroBatch, maxMicroBatches, name);
+                foreach (int index in nodes)
+                {
+                    bool hasGradient = FloatsOf(plan, index).Gradient > 0;
+                    _outputs[index] = output;
+                    Gradients[index] = hasGradient ? gradient : null;
+                    Saved[index] = saved;
+                    SavedByMicroBatch[index] = savedByMicroBatch;
+                }
             }
 
             Scratch = Allocate(ScratchFloats(plan), maxRows, "scratch");
@@ -79,9 +86,8 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     {
         long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L + PositionsOf(plan);
         long aMicroBatch = 0;
-        for (int index = 0; index < plan.Nodes.Length; index++)
+        foreach ((NodeFloats floats, _) in Places(plan))
         {
-            NodeFloats floats = FloatsOf(plan, index);
             aRow += (long)floats.Output + floats.Gradient + floats.Saved;
             aMicroBatch += floats.SavedByMicroBatch;
         }
@@ -104,6 +110,35 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
         {
             buffer.Dispose();
         }
+    }
+
+    // Which nodes share memory, and how much it takes: each has its own, but for what is recomputed
+    // range by range. The first nodes of all ranges share a place, the second ones another.
+    private static List<(NodeFloats Floats, List<int> Nodes)> Places(ExecutionPlan plan)
+    {
+        List<(NodeFloats Floats, List<int> Nodes)> own = [], shared = [];
+        int range = -1, next = 0;
+        for (int index = 0; index < plan.Nodes.Length; index++)
+        {
+            NodeFloats floats = FloatsOf(plan, index);
+            if (!plan.Nodes[index].IsTransient)
+            {
+                own.Add((floats, [index]));
+                continue;
+            }
+
+            next = plan.Nodes[index].Range == range ? next + 1 : 0;
+            range = plan.Nodes[index].Range;
+            if (next == shared.Count)
+            {
+                shared.Add((default, []));
+            }
+
+            shared[next].Nodes.Add(index);
+            shared[next] = (floats.Or(shared[next].Floats), shared[next].Nodes);
+        }
+
+        return [.. own, .. shared];
     }
 
     private static NodeFloats FloatsOf(ExecutionPlan plan, int index)
@@ -161,5 +196,11 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     }
 
     private readonly record struct NodeFloats(
-        int Output, int Gradient, int Saved, int SavedByMicroBatch);
+        int Output, int Gradient, int Saved, int SavedByMicroBatch)
+    {
+        /// <summary>What is room for either.</summary>
+        public NodeFloats Or(NodeFloats other) => new(
+            Math.Max(Output, other.Output), Math.Max(Gradient, other.Gradient),
+            Math.Max(Saved, other.Saved), Math.Max(SavedByMicroBatch, other.SavedByMicroBatch));
+    }
 }

@@ -8,8 +8,8 @@ namespace Backprop.Engine.Networks;
 /// <summary>A layer and where in the network its inputs come from.</summary>
 /// <param name="Layer">The layer.</param>
 /// <param name="Input">The node whose output it reads; −1: the network's input.</param>
-/// <param name="Skip">For a residual sum, the node whose output is added, or −1 for the network's
-/// input; null for every other layer.</param>
+/// <param name="Skip">For a layer of two inputs, such as a residual sum, the node whose output is
+/// the second, or −1 for the network's input; null for every other layer.</param>
 public sealed record NetworkNode(Layer Layer, int Input, int? Skip = null)
 {
     /// <summary>What the layer was made of; null: the network was put together without a
@@ -23,6 +23,15 @@ public sealed record NetworkNode(Layer Layer, int Input, int? Skip = null)
 /// <param name="Definition">What the user asked for.</param>
 public sealed record LayerOrigin(string Name, LayerDefinition Definition);
 
+/// <summary>Nodes that stand together.</summary>
+/// <param name="First">The first.</param>
+/// <param name="End">One past the last.</param>
+public readonly record struct NodeRange(int First, int End)
+{
+    /// <summary>Whether a node is one of them.</summary>
+    public bool Contains(int node) => node >= First && node < End;
+}
+
 /// <summary>
 /// The layers in order of computation with the layout of their parameters: immutable, without
 /// weights. Containers (residual blocks) are already taken apart into their layers.
@@ -34,15 +43,19 @@ public sealed class Network
 
     /// <summary>A network of these nodes.</summary>
     /// <exception cref="ArgumentException">A node reads a node that does not come before it, or one
-    /// of another shape; two layers have one name; an initializer does not suit its parameter; or
-    /// there are more parameters than a buffer holds.</exception>
+    /// of another shape; two layers have one name; an initializer does not suit its parameter; a
+    /// node within <paramref name="recomputed"/> is read from outside; or there are more parameters
+    /// than a buffer holds.</exception>
     public Network(
         Shape inputShape, ImmutableArray<NetworkNode> nodes,
-        int blockLength = ParameterLayout.DefaultBlockLength)
+        int blockLength = ParameterLayout.DefaultBlockLength,
+        ImmutableArray<NodeRange> recomputed = default)
     {
         InputShape = inputShape;
         Nodes = nodes;
+        Recomputed = recomputed.IsDefault ? [] : recomputed;
         CheckNodes();
+        CheckRecomputed();
         Layout = new ParameterLayout(
             from entry in nodes.Select((node, index) => (node.Layer, index))
             from parameter in entry.Layer.Parameters
@@ -57,6 +70,14 @@ public sealed class Network
 
     /// <summary>The layers, in order of computation.</summary>
     public ImmutableArray<NetworkNode> Nodes { get; }
+
+    /// <summary>
+    /// Nodes whose outputs are not kept for the backward pass, ranges one after the other: only the
+    /// last node's is, and the others are computed anew from what the range reads when the backward
+    /// pass comes to it. The same numbers are computed, so no bit depends on it. Chen et al.,
+    /// "Training deep nets with sublinear memory cost", 2016; PyTorch's <c>checkpoint</c>.
+    /// </summary>
+    public ImmutableArray<NodeRange> Recomputed { get; }
 
     /// <summary>Where each parameter lies in the flat vector.</summary>
     public ParameterLayout Layout { get; }
@@ -97,7 +118,7 @@ public sealed class Network
             initializer.Check(name, view.Declaration.Shape);
         }
 
-        return new Network(InputShape, Nodes, Layout.BlockLength)
+        return new Network(InputShape, Nodes, Layout.BlockLength, Recomputed)
         {
             _firstValues = firstValues.ToImmutableDictionary(StringComparer.Ordinal),
         };
@@ -155,7 +176,7 @@ public sealed class Network
             CheckSource(index, input, layer.InputShape);
             if (skip is int source)
             {
-                CheckSource(index, source, layer.OutputShape);
+                CheckSource(index, source, layer.SkipShape);
             }
 
             foreach (ParameterDeclaration parameter in layer.Parameters)
@@ -164,6 +185,34 @@ public sealed class Network
             }
         }
     }
+
+    private void CheckRecomputed()
+    {
+        int end = 0;
+        foreach (NodeRange range in Recomputed)
+        {
+            if (range.First < end || range.End <= range.First || range.End > Nodes.Length)
+            {
+                throw new ArgumentException(
+                    $"nodes {range.First} to {range.End} cannot be recomputed: ranges are of nodes "
+                    + "that are there, one after the other");
+            }
+
+            end = range.End;
+            for (int index = end; index < Nodes.Length; index++)
+            {
+                (Layer layer, int input, int? skip) = Nodes[index];
+                if (IsWithin(range, input) || (skip is int source && IsWithin(range, source)))
+                {
+                    throw new ArgumentException(
+                        $"layer '{layer.Name}' reads a node within those that are recomputed");
+                }
+            }
+        }
+    }
+
+    private static bool IsWithin(NodeRange range, int node) =>
+        node >= range.First && node < range.End - 1;
 
     private void CheckSource(int index, int source, Shape expected)
     {

@@ -8,6 +8,9 @@ namespace Backprop.Engine.Networks;
 /// <param name="inputShape">The shape of one input row.</param>
 public sealed class NetworkBuilder(Shape inputShape)
 {
+    /// <summary>The network's input, where a node is asked for.</summary>
+    public const int InputNode = -1;
+
     private readonly ImmutableArray<NetworkNode>.Builder _nodes =
         ImmutableArray.CreateBuilder<NetworkNode>();
 
@@ -17,11 +20,41 @@ public sealed class NetworkBuilder(Shape inputShape)
     // What the layers that are being appended are made of.
     private LayerOrigin? _origin;
 
+    private readonly List<NodeRange> _recomputed = [];
+
+    /// <summary>The shape of one input row of the network.</summary>
+    public Shape InputShape => inputShape;
+
     /// <summary>The shape of the rows that the next layer reads.</summary>
-    public Shape OutputShape => _nodes.Count == 0 ? inputShape : _nodes[^1].Layer.OutputShape;
+    public Shape OutputShape => LastNode < 0 ? inputShape : _nodes[LastNode].Layer.OutputShape;
 
     /// <summary>The node that the next layer reads; −1: the network's input.</summary>
-    public int LastNode => _nodes.Count - 1;
+    public int LastNode { get; private set; } = InputNode;
+
+    /// <summary>Nodes so far.</summary>
+    public int NodeCount => _nodes.Count;
+
+    /// <summary>Lets the next layer read a node other than the last one: where branches begin.
+    /// </summary>
+    /// <param name="node">One that is there; −1: the network's input.</param>
+    public void GoOnFrom(int node)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(node, -1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(node, _nodes.Count);
+        LastNode = node;
+    }
+
+    /// <summary>Has the nodes from <paramref name="first"/> on computed anew in the backward pass:
+    /// see <see cref="Network.Recomputed"/>. What was marked within them before is part of it.
+    /// </summary>
+    public void Recompute(int first)
+    {
+        _recomputed.RemoveAll(range => range.First >= first);
+        if (first < _nodes.Count)
+        {
+            _recomputed.Add(new NodeRange(first, _nodes.Count));
+        }
+    }
 
     /// <summary>Adds what a definition stands for. A layer without a name is called by its kind and
     /// its number among the layers of that kind: <c>dense1</c>, <c>dense2</c>.</summary>
@@ -45,8 +78,8 @@ public sealed class NetworkBuilder(Shape inputShape)
 
     /// <summary>Adds one layer that reads the last node.</summary>
     /// <param name="layer">The layer.</param>
-    /// <param name="skip">For a residual sum, the node to be added; −1: the network's
-    /// input.</param>
+    /// <param name="skip">For a layer of two inputs (a residual sum), the other one's node; −1: the
+    /// network's input.</param>
     /// <exception cref="ArgumentException">The layer's name stands twice.</exception>
     public void Append(Layer layer, int? skip = null)
     {
@@ -57,6 +90,7 @@ public sealed class NetworkBuilder(Shape inputShape)
         }
 
         _nodes.Add(new NetworkNode(layer, LastNode, skip) { Origin = _origin });
+        LastNode = _nodes.Count - 1;
     }
 
     /// <summary>The network of the layers added so far.</summary>
@@ -64,7 +98,7 @@ public sealed class NetworkBuilder(Shape inputShape)
     /// <exception cref="ArgumentException">There are more parameters than a buffer
     /// holds.</exception>
     public Network Build(int blockLength = ParameterLayout.DefaultBlockLength) =>
-        new(inputShape, _nodes.ToImmutable(), blockLength);
+        new(inputShape, _nodes.ToImmutable(), blockLength, [.. _recomputed]);
 
     // Names stand in file formats and in arguments such as output.weight[0,0].
     private static void CheckName(string name)

@@ -36,13 +36,15 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
     /// <param name="pool">The threads to compute with; the caller's to dispose.</param>
     /// <param name="errorSplitting">True: errors are passed back without the activations'
     /// derivatives; see <see cref="BackwardPass.ErrorSplitting"/>.</param>
+    /// <param name="keepsAll">True: what every node computes can be looked at after a pass, though
+    /// the network has some of it recomputed; see <see cref="Network.Recomputed"/>.</param>
     /// <exception cref="ArgumentException">The network has no layer that computes, or a layer's
     /// values for so many rows are more than a buffer holds.</exception>
     /// <exception cref="InsufficientMemoryException">The system has no such memory to give.
     /// </exception>
     public NetworkExecutor(
         Network network, Loss loss, int maxRows, int maxMicroBatches, ComputePool pool,
-        bool errorSplitting = false)
+        bool errorSplitting = false, bool keepsAll = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxRows, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxMicroBatches, 1);
@@ -53,7 +55,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         _maxRows = maxRows;
         _pool = pool;
         _errorSplitting = errorSplitting;
-        _plan = new ExecutionPlan(network);
+        _plan = new ExecutionPlan(network, keepsAll);
         _starts = new int[maxMicroBatches + 1];
         _microBatchLosses = new double[maxMicroBatches];
         _nodeGradients = new NodeGradient[maxMicroBatches];
@@ -76,7 +78,8 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         _begun = null;
     }
 
-    /// <summary>A node's output in the last pass, [rows, outputs].</summary>
+    /// <summary>A node's output in the last pass, [rows, outputs]; of a node within a range that is
+    /// recomputed, unless all is kept, whatever was computed there last.</summary>
     public ReadOnlySpan<float> Activation(int node) => new(
         OutputOf(_plan.Roots[node]), _rows * Network.Nodes[node].Layer.OutputShape.Count);
 
@@ -383,9 +386,17 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples,
         ReadOnlySpan<NodeGradient> nodes, GradientSet gradients, ILayerGradientListener? listener)
     {
+        // What the last range computed is there still.
+        int present = _plan.Ranges.Length - 1;
         for (int index = _plan.Nodes.Length - 1; index >= 0; index--)
         {
             PlannedNode node = _plan.Nodes[index];
+            if (node.Range >= 0 && node.Range != present && node.RunsBackward)
+            {
+                present = node.Range;
+                Recompute(_plan.Ranges[present], key, starts, samples);
+            }
+
             if (node.RunsBackward)
             {
                 BackwardNode(index, PassOf(index, key, starts, samples), nodes);
@@ -394,6 +405,19 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             if (node.EndView > node.FirstView)
             {
                 listener?.OnLayerGradient(gradients, node.FirstView, node.EndView);
+            }
+        }
+    }
+
+    private void Recompute(
+        NodeRange range, in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples)
+    {
+        for (int index = range.First; index < range.End; index++)
+        {
+            PlannedNode node = _plan.Nodes[index];
+            if (node.IsTransient && !node.Layer.IsView)
+            {
+                node.Layer.Forward(PassOf(index, key, starts, samples));
             }
         }
     }
@@ -409,7 +433,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             GradientFlow.Overwrite => _buffers.GradientOf(node.Source),
             _ => ExecutorBuffers.PointerOf(_buffers.Arriving),
         };
-        node.Layer.Backward(new BackwardPass
+        var pass = new BackwardPass
         {
             Forward = forward,
             OutputGradient = outputGradient,
@@ -417,24 +441,43 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             Nodes = nodes,
             Scratch = ExecutorBuffers.PointerOf(_buffers.Scratch),
             ErrorSplitting = _errorSplitting,
-        });
+        };
+        node.Layer.Backward(pass);
         if (node.InputFlow == GradientFlow.Accumulate)
         {
             Accumulate(inputGradient, node.Layer.InputShape.Count, node.Source);
         }
 
-        // A residual sum passes its gradient to the skip input as it is.
-        int outputs = node.Layer.OutputShape.Count;
-        switch (node.SkipFlow)
+        if (node.SkipFlow != GradientFlow.None)
         {
-            case GradientFlow.Overwrite:
-                RowParallel.Copy(
-                    _pool, outputGradient, _rows, outputs,
-                    _buffers.GradientOf(node.SkipSource!.Value));
-                break;
-            case GradientFlow.Accumulate:
-                Accumulate(outputGradient, outputs, node.SkipSource!.Value);
-                break;
+            BackwardToSkip(node, pass);
+        }
+    }
+
+    private void BackwardToSkip(PlannedNode node, in BackwardPass pass)
+    {
+        int skip = node.SkipSource!.Value, width = node.Layer.SkipShape.Count;
+        bool adds = node.SkipFlow == GradientFlow.Accumulate;
+        float* gradient = _buffers.GradientOf(skip);
+        if (node.Layer.PassesGradientToSkip)
+        {
+            if (adds)
+            {
+                Accumulate(pass.OutputGradient, width, skip);
+            }
+            else
+            {
+                RowParallel.Copy(_pool, pass.OutputGradient, _rows, width, gradient);
+            }
+
+            return;
+        }
+
+        float* arriving = adds ? ExecutorBuffers.PointerOf(_buffers.Arriving) : gradient;
+        node.Layer.BackwardToSkip(pass, arriving);
+        if (adds)
+        {
+            Accumulate(arriving, width, skip);
         }
     }
 

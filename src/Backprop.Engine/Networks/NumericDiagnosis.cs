@@ -78,7 +78,7 @@ public static class NumericDiagnosis
         int first = gradients.FirstMicroBatch;
         int mostRows = Math.Max(1, (cut.GlobalRows + cut.Count - 1) / cut.Count);
         using var executor = new NetworkExecutor(
-            network, loss, mostRows, maxMicroBatches: 1, pool, errorSplitting);
+            network, loss, mostRows, maxMicroBatches: 1, pool, errorSplitting, keepsAll: true);
         using var rows = new Batch(mostRows, batch.FeatureWidth, batch.TargetWidth);
         executor.UseWeights(weights);
         for (int index = first; index < gradients.EndMicroBatch; index++)

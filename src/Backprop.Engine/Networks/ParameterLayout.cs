@@ -52,6 +52,9 @@ public sealed record ParameterView(
     /// <summary>Its elements; the flat vector has zero padding after them, to the next multiple
     /// of 16.</summary>
     public int Length => Declaration.Shape.Count;
+
+    /// <summary>The name of its layer.</summary>
+    public string LayerName => Name[..^(Declaration.Name.Length + 1)];
 }
 
 /// <summary>

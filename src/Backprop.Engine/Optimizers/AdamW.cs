@@ -35,7 +35,7 @@ public sealed record AdamW : Optimizer
     internal override void Update(
         SimdWidth width, in OptimizerStep step, in UpdateOperands operands)
     {
-        var rule = new AdamRule(step, Beta1, Beta2, Epsilon, step.Decay ? WeightDecay : 0);
+        var rule = new AdamRule(step, Beta1, Beta2, Epsilon, step.DecayOf(WeightDecay));
         ElementwiseUpdate.Run(width, rule, step.GradientScale, operands);
     }
 }

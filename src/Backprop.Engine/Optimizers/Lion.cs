@@ -34,7 +34,7 @@ public sealed record Lion : Optimizer
     internal override void Update(
         SimdWidth width, in OptimizerStep step, in UpdateOperands operands)
     {
-        var rule = new Rule(step.LearningRate, Beta1, Beta2, step.Decay ? WeightDecay : 0);
+        var rule = new Rule(step.LearningRate, Beta1, Beta2, step.DecayOf(WeightDecay));
         ElementwiseUpdate.Run(width, rule, step.GradientScale, operands);
     }
 

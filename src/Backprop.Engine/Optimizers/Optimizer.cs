@@ -9,8 +9,15 @@ namespace Backprop.Engine.Optimizers;
 /// else 1.</param>
 /// <param name="Decay">Whether the optimizer's own weight decay applies to these
 /// parameters.</param>
+/// <param name="WeightDecay">What holds instead of the optimizer's own weight decay; null: that
+/// does.</param>
 public readonly record struct OptimizerStep(
-    long Step, float LearningRate, float GradientScale, bool Decay);
+    long Step, float LearningRate, float GradientScale, bool Decay, double? WeightDecay = null)
+{
+    /// <summary>The weight decay that holds for these parameters.</summary>
+    /// <param name="own">The optimizer's.</param>
+    public double DecayOf(double own) => Decay ? WeightDecay ?? own : 0;
+}
 
 /// <summary>
 /// An update rule: elementwise, and pure; weights, gradient and state in, weights and state out

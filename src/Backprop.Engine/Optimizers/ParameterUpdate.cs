@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Numerics;
@@ -9,7 +10,31 @@ namespace Backprop.Engine.Optimizers;
 /// <param name="Optimizer">The update rule.</param>
 /// <param name="Penalty">What is added to the gradient.</param>
 /// <param name="Clipping">How the gradient is limited.</param>
-public sealed record UpdateRules(Optimizer Optimizer, Penalty Penalty, Clipping Clipping);
+public sealed record UpdateRules(Optimizer Optimizer, Penalty Penalty, Clipping Clipping)
+{
+    /// <summary>Layers that are trained otherwise than the rest; the first that matches holds.
+    /// </summary>
+    public ImmutableArray<ParameterGroup> Groups { get; init; } = [];
+
+    /// <summary>The average that the run comes to; null: none, it comes to its last weights.
+    /// </summary>
+    public Averaging? Averaging { get; init; }
+
+    /// <summary>Floats of state a parameter: those of the optimizer, and last the average, if there
+    /// is one.</summary>
+    public int StateCount => Optimizer.StateCount + (Averaging is null ? 0 : 1);
+
+    /// <summary>What a run, or a slice of one, has come to at a version: the average, or the
+    /// weights where there is none.</summary>
+    /// <param name="version">Steps done; before the first one there is no average.</param>
+    /// <param name="weights">[length].</param>
+    /// <param name="state">[<see cref="StateCount"/> · length].</param>
+    public ReadOnlySpan<float> ResultOf(
+        long version, AlignedBuffer weights, AlignedBuffer state) =>
+        Averaging is null || version == 0
+            ? weights.Span
+            : state.Span.Slice(Optimizer.StateCount * weights.Length, weights.Length);
+}
 
 /// <summary>What one update is told beside the numbers themselves.</summary>
 /// <param name="Step">The step, from 0.</param>
@@ -17,8 +42,11 @@ public sealed record UpdateRules(Optimizer Optimizer, Penalty Penalty, Clipping 
 /// <param name="GradientScale">From <see cref="Clipping.ScaleFor"/>.</param>
 /// <param name="MicroBatches">Micro-batches that had rows: what statistics are averaged over; see
 /// <see cref="Gradients.MicroBatches.NonEmptyCount"/>.</param>
+/// <param name="AverageShare">From <see cref="Averaging.ShareOf"/>; null: the average
+/// stays.</param>
 public readonly record struct UpdateStep(
-    long Step, float LearningRate, float GradientScale, int MicroBatches);
+    long Step, float LearningRate, float GradientScale, int MicroBatches,
+    double? AverageShare = null);
 
 /// <summary>Hears of new weights while the processor still has them in its cache.</summary>
 public interface IBlockListener
@@ -48,6 +76,7 @@ public sealed class ParameterUpdate
     private readonly ParameterPieces _pieces;
     private readonly UpdateRules _rules;
     private readonly ComputePool _pool;
+    private readonly ImmutableArray<ParameterGroup?> _groups;
 
     /// <summary>For blocks [<paramref name="firstBlock"/>, <paramref name="endBlock"/>).</summary>
     /// <exception cref="ArgumentException">There are no such blocks; a statistic has no momentum;
@@ -72,12 +101,13 @@ public sealed class ParameterUpdate
         _pieces = new ParameterPieces(layout);
         _rules = rules;
         _pool = pool;
+        _groups = [.. layout.Views.Select(view => ParameterGroup.Of(rules.Groups, view))];
         FirstBlock = firstBlock;
         EndBlock = endBlock;
         Offset = (int)Math.Min((long)firstBlock * layout.BlockLength, layout.Length);
         Length = (int)Math.Min((long)endBlock * layout.BlockLength, layout.Length)
             - Offset;
-        long stateLength = (long)rules.Optimizer.StateCount * Length;
+        long stateLength = (long)rules.StateCount * Length;
         if (stateLength > Shape.MaxCount)
         {
             throw new ArgumentException(
@@ -101,7 +131,7 @@ public sealed class ParameterUpdate
     public int Length { get; }
 
     /// <summary>Floats of optimizer state: one array as long as the slice after the
-    /// other.</summary>
+    /// other, the average last.</summary>
     public int StateLength { get; }
 
     /// <summary>Where in the sums of all pieces those of the slice begin.</summary>
@@ -253,11 +283,20 @@ public sealed class ParameterUpdate
             }
             else
             {
+                ParameterGroup? group = update._groups[piece.View];
                 var optimizerStep = new OptimizerStep(
-                    step.Step, step.LearningRate, step.GradientScale,
-                    Decay: parameter.Role == ParameterRole.Weight);
+                    step.Step, (float)(step.LearningRate * (group?.LearningRateFactor ?? 1)),
+                    step.GradientScale, Decay: parameter.Role == ParameterRole.Weight,
+                    group?.WeightDecay);
                 update._rules.Optimizer.Update(
                     optimizerStep, g, w, state.Pointer + start, update.Length, piece.Length, to);
+            }
+
+            if (update._rules.Averaging is not null && step.AverageShare is { } share)
+            {
+                float* average = state.Pointer
+                    + ((nint)update._rules.Optimizer.StateCount * update.Length) + start;
+                Elementwise.Map(new AverageUpdate(share), average, to, piece.Length, average);
             }
         }
     }

@@ -38,6 +38,10 @@ public enum RandomPurpose : uint
 
     /// <summary>Which tokens a text goes on with; item: the token's place in it.</summary>
     Sampling = 10,
+
+    /// <summary>With whom training samples are mixed, and in which parts; time: the epoch.
+    /// </summary>
+    Mixing = 11,
 }
 
 /// <summary>Four random words: one block of Philox.</summary>

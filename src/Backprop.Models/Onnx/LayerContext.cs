@@ -10,7 +10,7 @@ namespace Backprop.Models.Onnx;
 /// <param name="Graph">Takes the nodes.</param>
 /// <param name="Node">The layer, and what it was made of.</param>
 /// <param name="Input">The value that it reads, [batch, input shape].</param>
-/// <param name="Skip">A residual sum's second value; null elsewhere.</param>
+/// <param name="Skip">The second value of a layer of two inputs; null elsewhere.</param>
 /// <param name="Weights">The member's weights.</param>
 internal sealed record LayerContext(
     OnnxGraph Graph, NetworkNode Node, string Input, string? Skip, MemberWeights Weights)

@@ -26,6 +26,8 @@ internal static class OnnxLayers
             ["flatten"] = View,
             ["reshape"] = View,
             ["residual"] = layer => layer.Graph.Node("Add", [layer.Input, layer.Skip!]),
+            ["concatenation"] = layer => layer.Graph.Node(
+                "Concat", [layer.Skip!, layer.Input], OnnxGraph.Attribute("axis", -1)),
             ["batch-normalization"] = OnnxNormalization.Batch,
             ["layer-normalization"] = OnnxNormalization.OfRows,
             ["rms-normalization"] = OnnxNormalization.RootMeanSquare,

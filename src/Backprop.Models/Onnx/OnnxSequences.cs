@@ -85,7 +85,15 @@ internal static class OnnxSequences
                 graph.Node("MatMul", [queries, keys]),
                 graph.Scalar("scale", (float)(1 / Math.Sqrt(heads.Width))),
             ]);
-        if (layer.Definition<AttentionDefinition>().IsCausal)
+        var definition = layer.Definition<AttentionDefinition>();
+        if (definition.PaddingToken is not null)
+        {
+            throw new ModelException(
+                $"attention '{layer.Layer.Name}' passes over padding (padding-token), which cannot "
+                + "be written as ONNX");
+        }
+
+        if (definition.IsCausal)
         {
             scores = graph.Node("Add", [scores, CausalMask(graph, heads.Positions)]);
         }

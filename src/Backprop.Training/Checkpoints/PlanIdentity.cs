@@ -92,6 +92,12 @@ public sealed record PlanIdentity(
             $"shuffle = {plan.Shuffle}",
             $"train = {plan.Train.Source}, {plan.Train.Count} samples",
             $"validation = {plan.Validation?.Source}, {plan.Validation?.Count} samples",
+            .. plan.Groups.Select(FormattableString (g) =>
+                $"group {string.Join(' ', g.Layers)} = {g.LearningRateFactor} {g.WeightDecay}"),
+            .. plan.Mixup is null ? (FormattableString[])[] : [$"mixup = {plan.Mixup}"],
+            .. plan.Averaging is null
+                ? (FormattableString[])[]
+                : [$"averaging = {plan.Averaging}"],
         ];
         return string.Join('\n', lines.Select(FormattableString.Invariant));
     }

@@ -47,7 +47,8 @@ internal sealed class FeatureOrder
 
     /// <summary>Of a network.</summary>
     /// <exception cref="NotSupportedException">A residual sum adds a flattened image to what can be
-    /// none: no order of its numbers is right for both.</exception>
+    /// none, or branches put one beside other numbers: no order of the numbers is right for both.
+    /// </exception>
     public static FeatureOrder Of(Network network)
     {
         var order = new FeatureOrder(network);
@@ -81,7 +82,11 @@ internal sealed class FeatureOrder
             bool keeps = s_keepsOrder.Contains(layer.Kind) || skip is not null;
             isChannelsFirst[i] = s_slidesOverSequences.Contains(layer.Kind)
                 || (isSequenceOfImages && keeps);
-            if (skip is int other && !before.SequenceEqual(OutputOf(outputs, other)))
+            if (layer is ConcatenationLayer)
+            {
+                RequireNoImages(layer, before, OutputOf(outputs, skip!.Value));
+            }
+            else if (skip is int other && !before.SequenceEqual(OutputOf(outputs, other)))
             {
                 GiveOrder(layer, input, before, other, OutputOf(outputs, other));
                 return false;
@@ -100,8 +105,9 @@ internal sealed class FeatureOrder
         Layer sum, int input, ImmutableArray<int> ofInput, int skip, ImmutableArray<int> ofSkip)
     {
         int node = ofInput.IsEmpty ? input : skip;
-        while (node >= 0 && (_network.Nodes[node].Skip is not null
-            || s_keepsOrder.Contains(_network.Nodes[node].Layer.Kind)))
+        while (node >= 0 && _network.Nodes[node].Layer is not ConcatenationLayer
+            && (_network.Nodes[node].Skip is not null
+                || s_keepsOrder.Contains(_network.Nodes[node].Layer.Kind)))
         {
             node = _network.Nodes[node].Input;
         }
@@ -113,6 +119,17 @@ internal sealed class FeatureOrder
             throw new NotSupportedException(
                 $"residual sum '{sum.Name}' adds a flattened image to what is none: "
                 + "PyTorch's layouts have no order of its numbers for both");
+        }
+    }
+
+    private static void RequireNoImages(
+        Layer layer, ImmutableArray<int> input, ImmutableArray<int> skip)
+    {
+        if (!input.IsEmpty || !skip.IsEmpty)
+        {
+            throw new NotSupportedException(
+                $"'{layer.Name}' puts a flattened image beside other numbers: PyTorch's layouts "
+                + "have no order for them; put branches together before they are flattened");
         }
     }
 

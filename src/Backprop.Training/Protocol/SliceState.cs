@@ -20,7 +20,7 @@ public sealed record ServerPlan(
     /// <summary>That of a training plan.</summary>
     public static ServerPlan Of(RunId run, TrainingPlan plan) => new(
         run, RunDimensions.Of(plan), plan.Network,
-        new UpdateRules(plan.Optimizer, plan.Penalty, plan.Clipping), plan.Schedule);
+        plan.Rules, plan.Schedule);
 }
 
 /// <summary>What a slice's owner is to do next with its numbers. One thing at a time: nothing else
@@ -34,7 +34,8 @@ public enum SliceWork
     /// <see cref="SliceState.Opened"/> or <see cref="SliceState.Failed"/>.</summary>
     Open,
 
-    /// <summary>Copy the weights to the best; then <see cref="SliceState.BestKept"/>.</summary>
+    /// <summary>Copy what the run has come to (<see cref="UpdateRules.ResultOf"/>: the weights, or
+    /// their average) to the best; then <see cref="SliceState.BestKept"/>.</summary>
     KeepBest,
 
     /// <summary>Copy weights, state and best weights; then
@@ -808,7 +809,8 @@ public sealed class SliceState
             _gradientNorm = _norms.GradientNorm(_sums.All);
             Update = new UpdateStep(
                 Version, LearningRate(), _plan.Rules.Clipping.ScaleFor(_gradientNorm),
-                Dimensions.MicroBatchesOf(Version).NonEmptyCount);
+                Dimensions.MicroBatchesOf(Version).NonEmptyCount,
+                _plan.Rules.Averaging?.ShareOf(Version, Dimensions.StepsPerEpoch));
             return true;
         }
 

@@ -1,3 +1,4 @@
+using Backprop.Engine.Optimizers;
 using Backprop.Engine.Threading;
 using Backprop.Training.Checkpoints;
 
@@ -9,13 +10,15 @@ internal sealed class Oracle : ICheckpointStore, ITrainingObserver
 {
     private readonly Dictionary<long, OracleVersion> _versions = [];
     private readonly List<EpochReport> _epochs = [];
+    private readonly UpdateRules _rules;
 
     private Oracle(TrainingPlan plan, ComputePool pool)
     {
+        _rules = plan.Rules;
         using (var first = new Engine.AlignedBuffer(plan.Network.Layout.Length))
         {
             plan.Network.InitializeWeights(plan.Seed, first);
-            var state = new float[plan.Network.Layout.Length * plan.Optimizer.StateCount];
+            var state = new float[plan.Network.Layout.Length * plan.Rules.StateCount];
             _versions.Add(0, new OracleVersion(first.Span.ToArray(), state, null));
         }
 
@@ -44,7 +47,12 @@ internal sealed class Oracle : ICheckpointStore, ITrainingObserver
     void ICheckpointStore.Save(Checkpoint checkpoint) =>
         _versions[checkpoint.Header.Position.Step] = new OracleVersion(
             checkpoint.Weights.Span.ToArray(), checkpoint.OptimizerState.Span.ToArray(),
-            checkpoint.BestWeights?.Span.ToArray());
+            checkpoint.BestWeights?.Span.ToArray())
+        {
+            Result = _rules.ResultOf(
+                checkpoint.Header.Position.Step, checkpoint.Weights, checkpoint.OptimizerState)
+                .ToArray(),
+        };
 
     Checkpoint? ICheckpointStore.Load() => null;
 
@@ -68,4 +76,9 @@ internal sealed class Oracle : ICheckpointStore, ITrainingObserver
 /// <param name="Weights">[length].</param>
 /// <param name="State">[states · length].</param>
 /// <param name="Best">[length]: the best weights as of it; null: no epoch was judged.</param>
-internal sealed record OracleVersion(float[] Weights, float[] State, float[]? Best);
+internal sealed record OracleVersion(float[] Weights, float[] State, float[]? Best)
+{
+    /// <summary>[length]: what the run has come to at it: see <see cref="UpdateRules.ResultOf"/>.
+    /// </summary>
+    public float[] Result { get; init; } = Weights;
+}

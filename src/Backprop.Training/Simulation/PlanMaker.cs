@@ -45,6 +45,7 @@ internal sealed class PlanMaker(ulong seed, Draws draws)
                 ? Samples("validation", draws.Between(1, 700), isClassification)
                 : null,
             Shuffle = draws.Chance(0.8),
+            Averaging = overflows ? null : DrawAveraging(),
         };
     }
 
@@ -76,6 +77,14 @@ internal sealed class PlanMaker(ulong seed, Draws draws)
             new AdamW { LearningRate = rate }, new Adagrad { LearningRate = rate },
             new RmsProp { LearningRate = rate }, new Lion { LearningRate = rate / 10 });
     }
+
+    // It changes nothing of training, so it is drawn without moving the draws of what does.
+    private Averaging? DrawAveraging() => (seed % 4) switch
+    {
+        1 => new ExponentialAveraging(0.9),
+        2 => new StochasticAveraging(2),
+        _ => null,
+    };
 
     private LearningRateSchedule DrawSchedule() => draws.Of<LearningRateSchedule>(
         new ConstantSchedule(), new PlateauSchedule { Patience = 0, Reduction = 0.5 },

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Backprop.Engine;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
 
@@ -356,9 +355,13 @@ internal sealed class SimulatedCoordinator
 
         bool isBest = plan.Stop.Patience is not null
             && manifest.Position.Stopping.BestEpoch is not null;
-        AlignedBuffer final = isBest ? numbers.Best : numbers.Weights;
+        if (!isBest)
+        {
+            numbers.KeepBest(manifest.Version);
+        }
+
         return new FinalExamination(
-            manifest.Version, WeightsDigest.OfWeights(plan.Network.Layout, final),
+            manifest.Version, WeightsDigest.OfWeights(plan.Network.Layout, numbers.Best),
             WeightsDigest.OfState(plan.Network.Layout, numbers.Weights, numbers.State), null, null,
             []);
     }

@@ -267,7 +267,7 @@ internal sealed class SimulatedServer : IDisposable
                 Open(state);
                 break;
             case SliceWork.KeepBest:
-                _numbers!.Weights.Span.CopyTo(_numbers.Best.Span);
+                _numbers!.KeepBest(state.Version);
                 state.BestKept();
                 _cluster.Checks.BestKept(_node, state, _numbers);
                 break;

@@ -33,9 +33,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
         _cluster = cluster;
         _node = node;
         var reading = TargetReading.For(plan);
-        _loader = new BatchLoader(
-            plan.Train, plan.Seed, plan.BatchSize, reading.Encoding, plan.Shuffle,
-            plan.Augmentation);
+        _loader = plan.NewLoader(reading.Encoding);
         _batch = _loader.NewBatch(plan.BatchSize);
         _executor = new NetworkExecutor(
             plan.Network, plan.Loss, Math.Max(plan.BatchSize, MetricsAccumulator.MicroBatchRows),

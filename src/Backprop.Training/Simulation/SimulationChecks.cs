@@ -187,7 +187,7 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
             node, $"version {state.BestVersion} is kept as the best");
         RequireSame(
             node, numbers.Best.Span,
-            OracleOf(node, state.BestVersion!.Value)!.Weights.AsSpan(numbers.Offset),
+            OracleOf(node, state.BestVersion!.Value)!.Result.AsSpan(numbers.Offset),
             $"the best version {state.BestVersion}");
     }
 
@@ -440,7 +440,7 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
         {
             RequireSame(
                 null, content.AsSpan((states + 1) * length, length),
-                oracle.Version(best)!.Weights.AsSpan(start), $"the best weights in {what}");
+                oracle.Version(best)!.Result.AsSpan(start), $"the best weights in {what}");
         }
     }
 

@@ -15,6 +15,7 @@ internal sealed class SliceNumbers : IDisposable
     private readonly int _slice;
     private readonly int _states;
     private readonly bool _foldsInArrivalOrder;
+    private readonly UpdateRules _rules;
     private readonly ParameterUpdate _update;
     private readonly Dictionary<(int Piece, int First), Held> _held = [];
     private readonly List<(int Piece, Held Node)> _arrived = [];
@@ -26,7 +27,8 @@ internal sealed class SliceNumbers : IDisposable
     {
         _plan = plan;
         _slice = slice;
-        _states = rules.Optimizer.StateCount;
+        _states = rules.StateCount;
+        _rules = rules;
         _foldsInArrivalOrder = foldsInArrivalOrder;
         _update = new ParameterUpdate(
             plan.Layout, plan.FirstBlock(slice), plan.FirstBlock(slice + 1), rules, pool);
@@ -132,6 +134,10 @@ internal sealed class SliceNumbers : IDisposable
         _held.Clear();
         _arrived.Clear();
     }
+
+    /// <summary>Keeps what the run has come to at a version as the best.</summary>
+    public void KeepBest(long version) =>
+        _rules.ResultOf(version, Weights, State).CopyTo(Best.Span);
 
     /// <summary>Takes the weights of the version before.</summary>
     public void GoBack() => (Weights, _next) = (_next, Weights);

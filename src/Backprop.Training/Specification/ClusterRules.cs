@@ -38,14 +38,23 @@ public static class ClusterRules
 
     /// <summary>What whoever looks at such a run of a cluster should know, a sentence each.
     /// </summary>
-    public static ImmutableArray<string> NotesOf(RunSpecification run) =>
-        run.Transport.Gradients == ElementEncoding.Bf16
-            ?
-            [
+    public static ImmutableArray<string> NotesOf(RunSpecification run)
+    {
+        List<string> notes = [];
+        if (run.Transport.Gradients == ElementEncoding.Bf16)
+        {
+            notes.Add(
                 "inexact: gradients travel rounded to bf16 (transport.gradients), so the weights"
-                + " depend on how the cluster shared the micro-batches out",
-            ]
-            : [];
+                + " depend on how the cluster shared the micro-batches out");
+        }
+
+        if (run.Averaging is { } averaging)
+        {
+            notes.Add(averaging.Note);
+        }
+
+        return [.. notes];
+    }
 
     /// <summary>How a cluster coordinates it.</summary>
     public static CoordinationOptions OptionsOf(RunSpecification run) => new()

@@ -30,7 +30,8 @@ public static class MemoryEstimate
 
         // Error splitting is compared with true gradients, which are computed beside it.
         int backwardPasses = plan.Backward == BackwardRule.ErrorSplitting ? 2 : 1;
-        return ((WeightBuffers + plan.Optimizer.StateCount) * flat)
+        int results = plan.Averaging is null ? 0 : 1;
+        return ((WeightBuffers + plan.Rules.StateCount + results) * flat)
             + (backwardPasses * (flat + executor)) + (Batches * batch);
     }
 }

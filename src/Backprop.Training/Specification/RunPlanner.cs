@@ -8,6 +8,7 @@ using Backprop.Engine;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Optimizers;
 using Backprop.Training.Interchange;
 using Backprop.Training.Metrics;
 
@@ -160,8 +161,10 @@ public static class RunPlanner
             Name = run.Name,
             Seed = run.Seed,
             Network = network,
-            Loss = Weighted(run.Loss, data.Train),
+            Loss = LossOf(run, network, data.Train),
             Optimizer = run.Optimizer,
+            Groups = run.Rules.Groups,
+            Averaging = run.Averaging,
             Schedule = run.Schedule,
             Penalty = run.Penalty,
             Clipping = run.Clipping,
@@ -174,6 +177,7 @@ public static class RunPlanner
             Validation = data.Validation,
             Test = data.Test,
             Augmentation = Augmentation(run, data.Train.FeatureShape),
+            Mixup = run.Data.Mixup?.Value,
             Shuffle = run.Data.Shuffle,
             Specification = run.CanonicalText,
             Preparation = data.Preparation,
@@ -197,6 +201,35 @@ public static class RunPlanner
         {
             throw new SpecificationException([asked.Place.Error(e.Message)]);
         }
+    }
+
+    // Targets of mixed samples are probabilities of classes.
+    private static Loss LossOf(RunSpecification run, Network network, IDataset train)
+    {
+        Loss loss = Weighted(run.Loss, train);
+        if (run.Data.Mixup is not { } mixup)
+        {
+            return loss;
+        }
+
+        if (network.Nodes[0].Layer is EmbeddingLayer embedding)
+        {
+            throw new SpecificationException([mixup.Place.Error(
+                $"the samples are tokens, which embedding '{embedding.Name}' reads, and cannot be "
+                + "mixed; leave it out")]);
+        }
+
+        if (train.Target is TargetSchema.Class { Positions: > 1 })
+        {
+            throw new SpecificationException([mixup.Place.Error(
+                $"{train.Source} has a class at every position of a sample, which cannot be mixed; "
+                + "leave it out")]);
+        }
+
+        return loss is SoftmaxCrossEntropy softmax && train.Target is TargetSchema.Class
+            && network.OutputShape.Count > 1
+            ? softmax with { SoftTargets = true }
+            : loss;
     }
 
     /// <summary>The loss, its class weights made of the training part where they are to be
@@ -257,6 +290,12 @@ public static class RunPlanner
             throw new SpecificationException([run.Layers[0].Place.Error(token)]);
         }
 
+        if (ParameterGroup.FindIdle(plan.Groups, plan.Network.Layout) is { } idle)
+        {
+            throw new SpecificationException([run.Groups[idle.Group].Patterns[idle.Pattern].Error(
+                GroupMistake(plan, idle.Group, idle.Pattern))]);
+        }
+
         if (OutputMistake(plan) is { } mistake)
         {
             throw new SpecificationException([run.Loss.Place.Error(mistake)]);
@@ -270,6 +309,18 @@ public static class RunPlanner
         {
             throw new SpecificationException([run.Stop.Place.Error(e.Message)]);
         }
+    }
+
+    private static string GroupMistake(TrainingPlan plan, int group, int pattern)
+    {
+        ImmutableArray<string> layers =
+        [
+            .. plan.Network.Layout.Views.Where(view => view.Declaration.IsOptimized)
+                .Select(view => view.LayerName).Distinct(),
+        ];
+        return $"'{plan.Groups[group].Layers[pattern]}' matches no layer with trained parameters "
+            + (group == 0 ? "" : "that no group before it has ")
+            + $"(the model has {Names(layers)})";
     }
 
     /// <summary>Every token that a network's embedding reads must be one of its vocabulary: looked

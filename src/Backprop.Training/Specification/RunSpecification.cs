@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Data.Augmentations;
+using Backprop.Data.Batches;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Engine.Layers;
@@ -21,6 +22,12 @@ public sealed record Placed<T>(T Value, SpecificationPlace Place);
 /// training part.</param>
 public sealed record LossSpecification(Loss Loss, bool HasBalancedClassWeights);
 
+/// <summary>Layers that are trained otherwise than the rest, as they are asked for.</summary>
+/// <param name="Group">The group.</param>
+/// <param name="Patterns">Where each of its patterns stands.</param>
+public sealed record GroupSpecification(
+    ParameterGroup Group, ImmutableArray<SpecificationPlace> Patterns);
+
 /// <summary>The data of a run.</summary>
 public sealed record DataSpecification
 {
@@ -39,6 +46,9 @@ public sealed record DataSpecification
 
     /// <summary>Random changes of training images, in order; null: none.</summary>
     public Placed<ImmutableArray<ImageAugmentation>>? Augmentations { get; init; }
+
+    /// <summary>How training samples are mixed; null: they are not.</summary>
+    public Placed<Mixup>? Mixup { get; init; }
 
     /// <summary>Whether samples are taken in a keyed random order (else in file order).</summary>
     public bool Shuffle { get; init; } = true;
@@ -118,6 +128,12 @@ public sealed record RunSpecification
     /// <summary>The update rule.</summary>
     public required Optimizer Optimizer { get; init; }
 
+    /// <summary>Layers that are trained otherwise than the rest.</summary>
+    public required ImmutableArray<GroupSpecification> Groups { get; init; }
+
+    /// <summary>The average that the run comes to; null: it comes to its weights.</summary>
+    public Averaging? Averaging { get; init; }
+
     /// <summary>The learning rate over the run.</summary>
     public required LearningRateSchedule Schedule { get; init; }
 
@@ -126,6 +142,13 @@ public sealed record RunSpecification
 
     /// <summary>Limits on the gradient.</summary>
     public required Clipping Clipping { get; init; }
+
+    /// <summary>How gradients become updates.</summary>
+    public UpdateRules Rules => new(Optimizer, Penalty, Clipping)
+    {
+        Groups = [.. Groups.Select(group => group.Group)],
+        Averaging = Averaging,
+    };
 
     /// <summary>How errors are passed back.</summary>
     public required BackwardRule Backward { get; init; }

@@ -68,6 +68,21 @@ public class DescribeAndGradcheckTests
     }
 
     [Fact]
+    public void Lr_find_shows_rates_and_suggests_one()
+    {
+        string text = CommandRun.Succeeds("lr-find", "hocon/runs/iris.conf").Output;
+
+        Assert.Matches(@"\nlearning rate +loss +smoothed", "\n" + text);
+        Assert.Matches(@" steepest\r?\n", text);
+        Assert.Matches(@"\nsuggestion: \w+ \{ learning-rate = [\de.-]+ \} \(the spec", text);
+        Assert.InRange(text.Split('\n').Length, 10, 35);
+        Assert.All(text.Split('\n'), line => Assert.True(line.Length <= 80, line));
+        CommandRun.Fails(
+            ExitCode.Mistake, "--from, --to, --steps: rates from 2 to 1: the first",
+            "lr-find", "hocon/runs/iris.conf", "--from", "2", "--to", "1");
+    }
+
+    [Fact]
     public void Gradcheck_fails_by_the_names_of_the_tensors_that_differ()
     {
         using var scratch = new ScratchDirectory();

@@ -44,6 +44,9 @@ public sealed class JsonTests : IDisposable
         JsonElement described = Document("describe", _moons, "--json");
         Assert.Equal(160, described.GetProperty("totalSteps").GetInt64());
         Assert.True(Document("gradcheck", _moons, "--json").GetProperty("agrees").GetBoolean());
+        JsonElement found = Document("lr-find", _moons, "--steps", "40", "--json");
+        Assert.True(found.GetProperty("suggestion").GetDouble() > 0);
+        Assert.True(found.GetProperty("points").GetArrayLength() > 10);
         JsonElement explained = Document("explain", TwoTwoTwo, "--json");
         Assert.Equal(2, explained.GetProperty("layers").GetArrayLength());
         Assert.Equal(

@@ -60,6 +60,45 @@ public sealed class EmbeddedClusterTests
         Assert.Equal(TestRun.Digests, await DigestsOfAsync(cluster, view.Summary.Id));
     }
 
+    /// <summary>Whatever a run can have beside: groups with rates and decays of their own, averaged
+    /// weights, mixed samples, smoothed targets, branches, recomputed blocks; the best epoch's
+    /// result is what is kept.</summary>
+    [Theory]
+    [InlineData("averaging { exponential { decay = 0.9 } }")]
+    [InlineData("averaging { stochastic { from-epoch = 2 } }, stop { patience = 9 }")]
+    public async Task A_run_with_many_options_ends_in_the_bits_of_the_single_process(
+        string averaging)
+    {
+        string specification = TestRun.Specification
+            .Replace("normalize = standard", "normalize = standard, mixup = 0.4")
+            .Replace(
+                "{ dropout { rate = 0.2 } }",
+                "{ branches { branches = [ [ { dense { units = 40 } } ], [] ] } }")
+            .Replace(
+                "{ dense { units = 300, activation = tanh } }",
+                "{ block { repeat = 2, recompute = true, layers = "
+                + "[ { dense { units = 200, activation = tanh } }, { dropout = 0.2 } ] } }")
+            .Replace(
+                "loss = softmax-cross-entropy",
+                "loss { softmax-cross-entropy { label-smoothing = 0.1, class-weights = [1, 2] } }")
+            .Replace(
+                "adam { learning-rate = 0.01 }",
+                "adamw { learning-rate = 0.01, groups = [ { layers = [output, \"branches*\"], "
+                + "learning-rate-factor = 0.5, weight-decay = 0.1 } ] }")
+            + "\n" + averaging;
+        TrainingResult expected = TestRun.Train(specification);
+        await using EmbeddedCluster cluster = Start(3, 2);
+
+        RunView view = await RunToEndAsync(cluster, specification);
+
+        Assert.Equal(expected.WeightsSha256, view.Result!.WeightsSha256);
+        Assert.Equal(expected.StateSha256, view.Result.StateSha256);
+        Assert.Equal(expected.Losses.AsEnumerable(), view.Result.Losses);
+        Assert.Equal(expected.Validation!.Loss, view.Result.Validation!.Loss);
+        Assert.Equal(expected.Test!.Loss, view.Result.Test!.Loss);
+        Assert.Equal<string>([.. expected.Notes], [.. view.Result.Notes]);
+    }
+
     [Fact]
     public async Task Verification_changes_no_bit_and_finds_nothing_where_nothing_is_wrong()
     {

@@ -243,9 +243,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
     private GradientSet Compute(long step, MicroBatchRange range)
     {
         TrainingPlan plan = _planned.Plan;
-        var loader = new BatchLoader(
-            plan.Train, plan.Seed, plan.BatchSize, TargetReading.For(plan).Encoding, plan.Shuffle,
-            plan.Augmentation);
+        BatchLoader loader = plan.NewLoader(TargetReading.For(plan).Encoding);
         using Batch batch = loader.NewBatch(plan.BatchSize);
         var cut = new MicroBatches(loader.GlobalRows(step), plan.MicroBatches);
         loader.Load(step, cut.Start(range.First), cut.Start(range.End), batch);

@@ -203,7 +203,7 @@ internal sealed class TestCluster : IAsyncDisposable
         CheckpointManifest end = await EndAsync();
         TrainingPlan plan = TestRun.Plan;
         var cut = new PieceCut(
-            plan.Network.Layout.Length, plan.Optimizer.StateCount, end.BestVersion is not null);
+            plan.Network.Layout.Length, plan.Rules.StateCount, end.BestVersion is not null);
         using var weights = new AlignedBuffer(cut.Length);
         using var state = new AlignedBuffer(cut.Length * cut.StateCount);
         using var best = new AlignedBuffer(cut.Length);

@@ -80,6 +80,16 @@ internal static class TestRun
 
     public static RunSpecification Read(string text) => RunSpecificationReader.Read(text, "test");
 
+    /// <summary>What a single process makes of a specification.</summary>
+    public static TrainingResult Train(string specification)
+    {
+        using PlannedRun planned = RunPlanner.Plan(
+            Read(specification), new DataSourceOpener(), long.MaxValue);
+        using var pool = new ComputePool(1);
+        using var trainer = new SingleProcessTrainer(planned.Plan, pool, TimeProvider.System);
+        return trainer.Run(new SilentObserver(), null, CancellationToken.None);
+    }
+
     private static TrainingResult Train()
     {
         using var pool = new ComputePool(1);

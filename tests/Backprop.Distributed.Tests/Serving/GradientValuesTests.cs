@@ -86,7 +86,7 @@ public sealed class GradientValuesTests
         var state = new SliceState(
             new ServerPlan(
                 TestRun.Id, RunDimensions.Of(plan), plan.Network,
-                new UpdateRules(plan.Optimizer, plan.Penalty, plan.Clipping), plan.Schedule),
+                plan.Rules, plan.Schedule),
             s_self,
             new ServerDirective
             {

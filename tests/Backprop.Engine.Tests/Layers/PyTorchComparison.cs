@@ -109,7 +109,7 @@ internal sealed class PyTorchComparison : IDisposable
     private static Network NetworkOf(Shape input, LayerDefinition own)
     {
         // A dense layer reads numbers, or sequences of them, position by position.
-        return own is EmbeddingDefinition ? Network.Build(input, [own])
+        return own is EmbeddingDefinition or BlockDefinition ? Network.Build(input, [own])
             : input.Dimensions.Length <= 2
                 ? Network.Build(input, [Identity(input.Dimensions[^1]), own])
             : Network.Build(

@@ -61,7 +61,8 @@ public sealed class PyTorchLayerTests
     public static TheoryData<string> Names =>
     [
         "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "silu", "softmax",
-        "layer-normalization", "batch-normalization", "residual", .. s_imageLayers.Keys,
+        "layer-normalization", "batch-normalization", "residual",
+        "branches", .. s_imageLayers.Keys,
     ];
 
     [Theory]
@@ -137,6 +138,9 @@ public sealed class PyTorchLayerTests
         "layer-normalization" => new LayerNormalizationDefinition(),
         "residual" => new ResidualDefinition(
             [new DenseDefinition(expected.Inputs) { Activation = new TanhDefinition() }]),
+        "branches" => new BranchesDefinition(
+            [[], [new DenseDefinition(4) { Activation = new TanhDefinition() }], []],
+            BranchCombination.Concatenate),
         _ => s_imageLayers.GetValueOrDefault(
             expected.Name, new BatchNormalizationDefinition()),
     };

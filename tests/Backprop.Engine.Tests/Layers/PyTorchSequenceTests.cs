@@ -17,7 +17,7 @@ public sealed class PyTorchSequenceTests
     [
         "dense", "layer-normalization", "rms-normalization", "softmax", "swiglu", "attention",
         "full-attention", "shared-rotary-attention", "lstm", "last-lstm", "gru", "last-gru",
-        "embedding",
+        "embedding", "padded-attention",
     ];
 
     [Theory]
@@ -89,6 +89,14 @@ public sealed class PyTorchSequenceTests
         "last-lstm" => new LstmDefinition(3) { Return = RecurrentReturn.Last },
         "gru" => new GruDefinition(3),
         "last-gru" => new GruDefinition(3) { Return = RecurrentReturn.Last },
+        "padded-attention" => new BlockDefinition(
+            [
+                new EmbeddingDefinition(6, 8) { Name = "embedding" },
+                new AttentionDefinition(2)
+                {
+                    Name = "attention", IsCausal = false, PaddingToken = 5,
+                },
+            ]),
         _ => new EmbeddingDefinition(6, 4),
     };
 }

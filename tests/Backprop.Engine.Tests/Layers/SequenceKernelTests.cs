@@ -12,9 +12,11 @@ public sealed unsafe class SequenceKernelTests
     private const int Rows = 2;
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Attention_has_the_same_bits_at_every_width(bool isCausal)
+    [InlineData(true, false)]
+    [InlineData(false, false)]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public void Attention_has_the_same_bits_at_every_width(bool isCausal, bool isPadded)
     {
         var heads = new AttentionHeads(Positions: 70, Queries: 4, Shared: 2, Width: 5);
         int inputs = Rows * heads.Positions * heads.InputWidth;
@@ -24,6 +26,9 @@ public sealed unsafe class SequenceKernelTests
         using var gradient = new AlignedBuffer(inputs);
         using var statistics = new AlignedBuffer(
             Rows * heads.Queries * heads.Positions * AttentionLayer.Statistics);
+        using AlignedBuffer tokens = Random(5, Rows * heads.Positions);
+        tokens.Span[^9..].Clear();
+        var padding = new SequencePadding(isPadded ? tokens.Pointer : null, padding: 0);
         AssertSame(width =>
         {
             var forward = new AttentionForward
@@ -31,6 +36,7 @@ public sealed unsafe class SequenceKernelTests
                 Heads = heads,
                 IsCausal = isCausal,
                 Rows = Rows,
+                Padding = padding,
                 Input = input.Pointer,
                 Statistics = statistics.Pointer,
                 Output = output.Pointer,
@@ -41,6 +47,7 @@ public sealed unsafe class SequenceKernelTests
                 Heads = heads,
                 IsCausal = isCausal,
                 Rows = Rows,
+                Padding = padding,
                 Input = input.Pointer,
                 Statistics = statistics.Pointer,
                 Output = output.Pointer,

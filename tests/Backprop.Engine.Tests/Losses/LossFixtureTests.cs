@@ -67,7 +67,10 @@ public sealed class LossFixtureTests
             "binary-cross-entropy-on-probabilities" => new BinaryCrossEntropyOnProbabilities(),
             "softmax-cross-entropy" => new SoftmaxCrossEntropy(
                 (float)options.Number("labelSmoothing", 0),
-                [.. options.Optional("classWeights")?.Floats() ?? []]),
+                [.. options.Optional("classWeights")?.Floats() ?? []])
+            {
+                SoftTargets = options.Optional("softTargets") is not null,
+            },
             string other => throw new InvalidDataException($"no loss is named '{other}'"),
             null => throw new InvalidDataException("a case names no loss"),
         };

@@ -120,6 +120,7 @@ public sealed unsafe class LossTests : IDisposable
                         Targets = t,
                         Rows = 5,
                         Width = width,
+                        SoftTargets = loss.SoftTargets,
                         ClassWeights = w,
                         Terms = new SmoothingTerms(
                             loss.LabelSmoothing, loss.ClassWeights.AsSpan(), width),

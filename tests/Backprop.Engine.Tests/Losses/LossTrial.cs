@@ -27,6 +27,8 @@ internal sealed unsafe class LossTrial(int rows, int width, float[] outputs, flo
             new Huber(0.75f), new BinaryCrossEntropy(), new BinaryCrossEntropyOnProbabilities(),
             new SoftmaxCrossEntropy(), new SoftmaxCrossEntropy(0.1f),
             new SoftmaxCrossEntropy(0, weights), new SoftmaxCrossEntropy(0.1f, weights),
+            new SoftmaxCrossEntropy { SoftTargets = true },
+            new SoftmaxCrossEntropy(0.1f, weights) { SoftTargets = true },
         ];
     }
 

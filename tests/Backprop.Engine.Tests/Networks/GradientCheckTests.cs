@@ -57,13 +57,23 @@ public sealed class GradientCheckTests
         ["plain-group-normalization"] = new GroupNormalizationDefinition(4) { Affine = false },
         ["upsampling"] = new UpsamplingDefinition(2, new(2, 3)),
         ["upsampling-1d"] = new UpsamplingDefinition(1, new(1, 2)),
+        ["branches"] = new BranchesDefinition(
+            [
+                [new ConvolutionDefinition(2, 3, Extent.Square(1))],
+                [],
+                [
+                    new ConvolutionDefinition(2, 5, Extent.Square(3)) { Padding = Padding.Same },
+                    new TanhDefinition(),
+                ],
+            ],
+            BranchCombination.Concatenate),
     };
 
     public static TheoryData<string> Layers =>
     [
         "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "silu", "softmax", "dropout",
         "batch-normalization", "layer-normalization", "plain-layer-normalization", "flatten",
-        "residual", "nested-residual",
+        "residual", "nested-residual", "branches", "added-branches", "recomputed",
     ];
 
     [Theory]
@@ -112,6 +122,7 @@ public sealed class GradientCheckTests
         "learned-positions", "sinusoidal-positions", "layer-normalization", "rms-normalization",
         "softmax", "attention", "full-attention", "shared-attention", "rotary-attention", "swiglu",
         "lstm", "last-lstm", "gru", "last-gru", "last", "mean", "block",
+        "branches",
     ];
 
     [Theory]
@@ -132,6 +143,33 @@ public sealed class GradientCheckTests
             Shape.Of(5), [new EmbeddingDefinition(9, 4), new DenseDefinition(3)], rows: 6,
             microBatches: 3, vocabulary: 9);
         AssertPasses("embedding", Run(trial));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Attention_passes_over_padding(bool isCausal)
+    {
+        using var trial = new Trial(
+            Shape.Of(6),
+            [
+                new EmbeddingDefinition(9, 4), new PositionalEncodingDefinition(
+                    PositionalKind.Learned),
+                new AttentionDefinition(2)
+                {
+                    IsCausal = isCausal, PaddingToken = 3, Bias = false,
+                },
+                new DenseDefinition(3),
+            ],
+            rows: 4, microBatches: 2, vocabulary: 9);
+
+        // Of lengths 2, 5 and 6, and one of padding alone; padding before the end is a token.
+        trial.Batch.Features.Span.Replace(3, 4);
+        trial.Batch.Features.Span.Slice(2, 4).Fill(3);
+        trial.Batch.Features.Span.Slice(11, 1).Fill(3);
+        trial.Batch.Features.Span.Slice(13, 2).Fill(3);
+        trial.Batch.Features.Span.Slice(18, 6).Fill(3);
+        AssertPasses("padded attention", Run(trial));
     }
 
     private static void AssertPasses(string name, ImmutableArray<TensorGradientCheck> results)
@@ -164,6 +202,9 @@ public sealed class GradientCheckTests
         "last-gru" => new GruDefinition(5) { Return = RecurrentReturn.Last },
         "last" => new PositionPoolingDefinition(PoolingKind.Last),
         "mean" => new PositionPoolingDefinition(PoolingKind.Mean),
+        "branches" => new BranchesDefinition(
+            [[new DenseDefinition(3)], [new AttentionDefinition(2) { Bias = false }]],
+            BranchCombination.Concatenate),
         _ => new BlockDefinition([new DenseDefinition(8), new TanhDefinition()]) { Repeat = 2 },
     };
 
@@ -265,6 +306,21 @@ public sealed class GradientCheckTests
         "flatten" => new FlattenDefinition(),
         "residual" => new ResidualDefinition(
             [new DenseDefinition(5) { Activation = new TanhDefinition() }]),
+        "branches" => new BranchesDefinition(
+            [[new TanhDefinition()], [], [new DenseDefinition(2), new SiluDefinition()]],
+            BranchCombination.Concatenate),
+        "added-branches" => new BranchesDefinition(
+            [[new DenseDefinition(5)], [], [new TanhDefinition(), new DenseDefinition(5)]],
+            BranchCombination.Add),
+        "recomputed" => new BlockDefinition(
+            [
+                new ResidualDefinition([new DenseDefinition(5), new TanhDefinition()]),
+                new DropoutDefinition(0.3f),
+                new FlattenDefinition(),
+            ])
+        {
+            Repeat = 3, Recompute = true,
+        },
         _ => new ResidualDefinition(
             [
                 new ResidualDefinition(

@@ -45,6 +45,22 @@ public sealed class NetworkExecutorTests
                 new ResidualDefinition(
                     [new BatchNormalizationDefinition(), new LeakyReluDefinition(0.1f)]),
             ]),
+        new BlockDefinition(
+            [
+                new BranchesDefinition(
+                    [
+                        [new DenseDefinition(33) { Activation = new SiluDefinition() }],
+                        [],
+                        [new LayerNormalizationDefinition(), new DropoutDefinition(0.125f)],
+                    ],
+                    BranchCombination.Concatenate),
+                new DenseDefinition(67) { Activation = new TanhDefinition() },
+            ])
+        {
+            Repeat = 2, Recompute = true,
+        },
+        new BranchesDefinition(
+            [[new DenseDefinition(67)], [new SigmoidDefinition()]], BranchCombination.Add),
         new DenseDefinition(19) { Activation = new ReluDefinition() },
         new DenseDefinition(18) { Activation = new TanhDefinition(), Bias = false },
         new DenseDefinition(17) { Activation = new SigmoidDefinition() },
@@ -70,9 +86,9 @@ public sealed class NetworkExecutorTests
                     [new RmsNormalizationDefinition(), new SwiGluDefinition(53)]),
             ])
         {
-            Repeat = 2,
+            Repeat = 2, Recompute = true,
         },
-        new AttentionDefinition(4) { IsCausal = false, Bias = false },
+        new AttentionDefinition(4) { IsCausal = false, Bias = false, PaddingToken = 7 },
         new LstmDefinition(19),
         new ResidualDefinition([new GruDefinition(19)]),
         new DenseDefinition(21) { Activation = new TanhDefinition() },
@@ -98,12 +114,12 @@ public sealed class NetworkExecutorTests
         using Trial trial = kind == "rows"
             ? NewTrial(WithoutBatchStatistics, microBatches: 1)
             : NewTrial(kind, microBatches: 1);
-        using NetworkExecutor together = trial.NewExecutor();
+        using NetworkExecutor together = trial.NewExecutor(keepsAll: true);
         using var gradients = new GradientSet(trial.Network.Layout, 0, 1, 1);
         together.ComputeGradients(trial.Batch, trial.Work, gradients, listener: null);
         for (int row = 0; row < Rows; row += 9)
         {
-            using NetworkExecutor alone = trial.NewExecutor();
+            using NetworkExecutor alone = trial.NewExecutor(keepsAll: true);
             using Batch one = trial.RowsOf(row, 1);
             StepWork work = trial.Work with { MicroBatches = new MicroBatches(1, 1) };
             alone.ComputeGradients(one, work, gradients, listener: null);
@@ -474,6 +490,45 @@ public sealed class NetworkExecutorTests
         Assert.Equal(
             18 * 4 * 100,
             NetworkExecutor.BufferBytes(network, 100, maxMicroBatches: 8, threads: 2));
+    }
+
+    [Fact]
+    public void What_is_recomputed_takes_less_memory_and_comes_to_the_same_bits()
+    {
+        LayerDefinition[] inner =
+        [
+            new DenseDefinition(96), new BatchNormalizationDefinition(), new ReluDefinition(),
+            new DropoutDefinition(0.25f), new ResidualDefinition([new DenseDefinition(96)]),
+            new FlattenDefinition(),
+        ];
+        var block = new BlockDefinition([.. inner]) { Repeat = 4, Name = "deep" };
+        LayerDefinition[] kept = [new DenseDefinition(96), block, new DenseDefinition(5)];
+        LayerDefinition[] recomputed =
+            [kept[0], block with { Recompute = true }, kept[2]];
+        using var all = new Trial(Shape.Of(7), kept, Rows, microBatches: 3);
+        using var some = new Trial(Shape.Of(7), recomputed, Rows, microBatches: 3);
+        (float[] expected, double lossSum) = all.ComputeAll();
+        (float[] actual, double actualSum) = some.ComputeAll();
+        Assert.Equal(expected, actual);
+        Assert.Equal(lossSum, actualSum);
+
+        // Of each of four blocks one output with its gradient stays, and one block's inside: four
+        // outputs with gradients and a mask.
+        long bytes = NetworkExecutor.BufferBytes(all.Network, 100, 1, 1);
+        long fewer = NetworkExecutor.BufferBytes(some.Network, 100, 1, 1);
+        Assert.InRange(bytes - fewer, 3 * 4 * 2 * 96 * 100 * sizeof(float), bytes);
+    }
+
+    [Fact]
+    public void Nodes_that_others_read_are_not_recomputed()
+    {
+        Network network = Network.Build(
+            Shape.Of(4), [new DenseDefinition(4), new ResidualDefinition([new TanhDefinition()])]);
+        var error = Assert.Throws<ArgumentException>(() => new Network(
+            network.InputShape, network.Nodes, recomputed: [new NodeRange(0, 2)]));
+        Assert.Contains("'residual1' reads a node within", error.Message);
+        Assert.Throws<ArgumentException>(() => new Network(
+            network.InputShape, network.Nodes, recomputed: [new(0, 1), new(0, 3)]));
     }
 
     [Theory]

@@ -52,10 +52,10 @@ internal sealed class Trial : IDisposable
 
     public ComputePool Pool { get; }
 
-    public NetworkExecutor NewExecutor(bool errorSplitting = false)
+    public NetworkExecutor NewExecutor(bool errorSplitting = false, bool keepsAll = false)
     {
         var executor = new NetworkExecutor(
-            Network, Loss, Batch.Capacity, Work.MicroBatches.Count, Pool, errorSplitting);
+            Network, Loss, Batch.Capacity, Work.MicroBatches.Count, Pool, errorSplitting, keepsAll);
         executor.UseWeights(Weights);
         return executor;
     }

@@ -3,7 +3,6 @@ using Backprop.Engine.Initializers;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Tests.Fixtures;
-using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Tests.Optimizers;
 
@@ -67,47 +66,22 @@ public sealed class OptimizerFixtureTests
         var layout = new ParameterLayout([
             ("l", 0, new("weight", Shape.Of(weight.Length), ParameterRole.Weight, Constant.Zeros)),
             ("l", 0, new("bias", Shape.Of(bias.Length), ParameterRole.Bias, Constant.Zeros))]);
-        using var pool = new ComputePool(1);
-        var update = new ParameterUpdate(layout, 0, 1, rules, pool);
-        var norms = new ParameterNorms(layout);
-        using var weights = new AlignedBuffer(update.Length);
-        using var gradient = new AlignedBuffer(update.Length);
-        using var state = new AlignedBuffer(update.StateLength);
-        Place(weight, bias, layout, weights);
         var recorded = (Parameters: new List<double[]>(), Norms: new List<double>());
         float[][] gradients =
             [.. File.GetProperty("gradients").EnumerateArray().Select(Fixture.Floats)];
         int[] steps = [.. File.GetProperty("recorded").Doubles().Select(step => (int)step)];
-        var sums = new PieceSums[update.PieceCount];
-        for (int step = 0; step < gradients.Length; step++)
-        {
-            Place(gradients[step][..weight.Length], gradients[step][weight.Length..], layout,
-                gradient);
-            update.Prepare(weights, measureWeights: false, gradient, sums);
-            double norm = norms.GradientNorm(sums);
-            var updateStep = new UpdateStep(
-                step, rules.Optimizer.LearningRate, rules.Clipping.ScaleFor(norm), 1);
-            update.Apply(updateStep, gradient, weights, state, weights);
-            if (steps.Contains(step + 1))
+        OptimizerFixtures.Walk(
+            rules, layout, [.. weight, .. bias], gradients, gradients.Length,
+            (step, norm, weights, _) =>
             {
-                recorded.Norms.Add(norm);
-                recorded.Parameters.Add(Parameters(layout, weights));
-            }
-        }
-
+                if (steps.Contains(step + 1))
+                {
+                    recorded.Norms.Add(norm);
+                    recorded.Parameters.Add(OptimizerFixtures.Parameters(layout, weights.Span));
+                }
+            });
         return ([.. recorded.Parameters], [.. recorded.Norms]);
     }
-
-    private static void Place(
-        float[] weight, float[] bias, ParameterLayout layout, AlignedBuffer to)
-    {
-        weight.CopyTo(to.Span[layout.Views[0].Offset..]);
-        bias.CopyTo(to.Span[layout.Views[1].Offset..]);
-    }
-
-    private static double[] Parameters(ParameterLayout layout, AlignedBuffer weights) =>
-        [.. layout.Views.SelectMany(view =>
-            weights.Span.Slice(view.Offset, view.Length).ToArray().Select(w => (double)w))];
 
     private static double[][] Rows(JsonElement element) =>
         [.. element.EnumerateArray().Select(Fixture.Doubles)];

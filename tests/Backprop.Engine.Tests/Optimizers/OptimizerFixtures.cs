@@ -1,6 +1,8 @@
 using System.Text.Json;
+using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Tests.Fixtures;
+using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Tests.Optimizers;
 
@@ -8,6 +10,51 @@ namespace Backprop.Engine.Tests.Optimizers;
 /// record, so that its defaults are held against PyTorch's.</summary>
 internal static class OptimizerFixtures
 {
+    /// <summary>Walks over given gradients.</summary>
+    /// <param name="rules">How they become updates.</param>
+    /// <param name="layout">One block.</param>
+    /// <param name="initial">The first weights: the tensors one after the other.</param>
+    /// <param name="gradients">One a step, laid out as the first weights.</param>
+    /// <param name="stepsPerEpoch">Steps of an epoch, for averages.</param>
+    /// <param name="after">Told after every step: its number, the gradient's norm, weights and
+    /// state.</param>
+    public static void Walk(
+        UpdateRules rules, ParameterLayout layout, float[] initial, float[][] gradients,
+        long stepsPerEpoch, Action<int, double, AlignedBuffer, AlignedBuffer> after)
+    {
+        using var pool = new ComputePool(1);
+        var update = new ParameterUpdate(layout, 0, 1, rules, pool);
+        var norms = new ParameterNorms(layout);
+        using var weights = new AlignedBuffer(update.Length);
+        using var gradient = new AlignedBuffer(update.Length);
+        using var state = new AlignedBuffer(update.StateLength);
+        Place(initial, layout, weights);
+        var sums = new PieceSums[update.PieceCount];
+        for (int step = 0; step < gradients.Length; step++)
+        {
+            Place(gradients[step], layout, gradient);
+            update.Prepare(weights, measureWeights: false, gradient, sums);
+            double norm = norms.GradientNorm(sums);
+            var updateStep = new UpdateStep(
+                step, rules.Optimizer.LearningRate, rules.Clipping.ScaleFor(norm), 1,
+                rules.Averaging?.ShareOf(step, stepsPerEpoch));
+            update.Apply(updateStep, gradient, weights, state, weights);
+            after(step, norm, weights, state);
+        }
+    }
+
+    /// <summary>The tensors of a vector, one after the other.</summary>
+    public static double[] Parameters(ParameterLayout layout, ReadOnlySpan<float> vector)
+    {
+        var all = new List<double>();
+        foreach (ParameterView view in layout.Views)
+        {
+            all.AddRange(vector.Slice(view.Offset, view.Length).ToArray().Select(w => (double)w));
+        }
+
+        return [.. all];
+    }
+
     /// <summary>The optimizer of a case with <c>optimizer</c>, <c>learningRate</c> and
     /// <c>options</c>.</summary>
     public static Optimizer Read(JsonElement element)
@@ -54,5 +101,15 @@ internal static class OptimizerFixtures
             },
             _ => throw new ArgumentException($"no optimizer is named '{kind}'"),
         };
+    }
+
+    private static void Place(float[] values, ParameterLayout layout, AlignedBuffer to)
+    {
+        int start = 0;
+        foreach (ParameterView view in layout.Views)
+        {
+            values.AsSpan(start, view.Length).CopyTo(to.Span[view.Offset..]);
+            start += view.Length;
+        }
     }
 }

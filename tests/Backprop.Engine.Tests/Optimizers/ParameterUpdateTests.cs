@@ -14,7 +14,11 @@ public sealed class ParameterUpdateTests
     private static readonly UpdateRules Rules = new(
         new AdamW { LearningRate = 0.01f, WeightDecay = 0.1 },
         new Penalty(L1: 0.001f, L2: 0.01f),
-        new Clipping(ByValue: 0.4f, ByNorm: 20f));
+        new Clipping(ByValue: 0.4f, ByNorm: 20f))
+    {
+        Groups = [new ParameterGroup(["l"]) { LearningRateFactor = 0.3, WeightDecay = 0.2 }],
+        Averaging = new ExponentialAveraging(0.9),
+    };
 
     // Five blocks; tensors that share a block, fill one, and cross several borders.
     private static readonly ParameterLayout Large = Layout(
@@ -111,6 +115,32 @@ public sealed class ParameterUpdateTests
         Assert.Equal([5f, -6f], fixture.New("frozen"));
     }
 
+    [Fact]
+    public void An_average_passes_over_weights_that_are_not_finite()
+    {
+        var rules = new UpdateRules(new Sgd { LearningRate = 1 }, Penalty.None, Clipping.None)
+        {
+            Averaging = new ExponentialAveraging(0.75),
+        };
+        using var fixture = new Fixture(Small, rules);
+        fixture.Set("weight", weights: [1f, 1f], gradient: [0f, 0f]);
+        fixture.Set("variance", weights: [3f, 5f], gradient: [3f, 5f]);
+        fixture.Apply(new UpdateStep(0, 1f, 1f, 1, rules.Averaging.ShareOf(0, 10)));
+        fixture.Commit();
+        fixture.Set("weight", weights: [1f, 1f], gradient: [-4f, -float.MaxValue]);
+        fixture.Set("variance", weights: [3f, 5f], gradient: [7f, 5f]);
+
+        // 1 + 4 = 5, and a step too large for a float.
+        fixture.Apply(new UpdateStep(1, 2f, 2f, 1, 0.25));
+
+        Assert.Equal([17f, float.PositiveInfinity], fixture.New("weight"));
+        Assert.Equal([5f, 1f], fixture.Average("weight"));
+
+        // The statistic went a quarter of the way from 3 to 7, and its average a quarter after it.
+        Assert.Equal([3.25f, 5f], fixture.Average("variance"));
+        Assert.Equal([0f, 0f], fixture.Average("frozen"));
+    }
+
     [Theory]
     [InlineData(float.NaN)]
     [InlineData(float.PositiveInfinity)]
@@ -168,7 +198,9 @@ public sealed class ParameterUpdateTests
             _ = fixture.Norms.FindNonFinite(sums);
             _ = fixture.Norms.PenaltyValue(Rules.Penalty, sums);
             _ = fixture.Norms.GradientNorm(1, sums);
-            fixture.Apply(new UpdateStep(step++, 0.01f, Rules.Clipping.ScaleFor(norm), 2));
+            double? share = Rules.Averaging!.ShareOf(step, 100);
+            fixture.Apply(
+                new UpdateStep(step++, 0.01f, Rules.Clipping.ScaleFor(norm), 2, share));
         }));
     }
 
@@ -218,7 +250,8 @@ public sealed class ParameterUpdateTests
             Assert.True(scale < 1, $"the gradient's norm, {norm}, is not clipped");
             foreach (Fixture slice in slices)
             {
-                slice.Apply(new UpdateStep(step, 0.01f, scale, 4));
+                slice.Apply(new UpdateStep(
+                    step, 0.01f, scale, 4, rules.Averaging?.ShareOf(step, 100)));
                 slice.Commit();
             }
         }
@@ -226,8 +259,9 @@ public sealed class ParameterUpdateTests
         float[] result =
         [
             .. slices.SelectMany(slice => slice.Weights.Span.ToArray()),
-            .. slices.SelectMany(slice => slice.State.Span[..slice.Update.Length].ToArray()),
-            .. slices.SelectMany(slice => slice.State.Span[slice.Update.Length..].ToArray()),
+            .. Enumerable.Range(0, rules.StateCount).SelectMany(state => slices.SelectMany(
+                slice => slice.State.Span
+                    .Slice(state * slice.Update.Length, slice.Update.Length).ToArray())),
         ];
         Array.ForEach(slices, slice => slice.Dispose());
         return MemoryMarshal.AsBytes(result.AsSpan()).ToArray();
@@ -302,6 +336,9 @@ public sealed class ParameterUpdateTests
 
         public float[] New(string name) =>
             _newWeights.Span.Slice(View(name).Offset, View(name).Length).ToArray();
+
+        public float[] Average(string name) => State.Span
+            .Slice(State.Length - Update.Length + View(name).Offset, View(name).Length).ToArray();
 
         public void Fill(float[] noise) =>
             noise.AsSpan(Update.Offset, Update.Length).CopyTo(_gradient.Span);

@@ -54,6 +54,13 @@ public sealed class RunPlannerTests
         "the largest of 15,000,002 parameters is 'dense1.weight' (2x3000000)")]
     [InlineData("epochs = 1", "epochs = 1, data.validation.fraction = 0.25, "
         + "stop { metric = validation-r2 }", "stop: ", "its targets are classes")]
+    [InlineData("learning-rate = 0.1", "learning-rate = 0.1, groups = [ { layers = [dense1, "
+        + "dense], learning-rate-factor = 2 } ]", "optimizer.adam.groups[0].layers[1]",
+        "'dense' matches no layer with trained parameters (the model has dense1, dense2)")]
+    [InlineData("learning-rate = 0.1", "learning-rate = 0.1, groups = [ { layers = \"*\" }, "
+        + "{ layers = dense1 } ]", "groups[1].layers", "that no group before it has")]
+    [InlineData("{ dense { units = 4 } }", "{ branches { branches = [ [], [ { dense { units = 4 } "
+        + "} ] ], combine = add } }", "model[0]", "all must be alike")]
     public void What_does_not_go_together_is_refused_at_its_key(
         string right, string wrong, string place, string expected)
     {
@@ -72,6 +79,11 @@ public sealed class RunPlannerTests
         "the network has outputs 4, and the data have 4 classes at each of 3 positions")]
     [InlineData("loss = softmax-cross-entropy", "loss = mean-squared-error", "model[2]",
         "take softmax-cross-entropy")]
+    [InlineData("{ lstm { units = 3 } }", "{ position-pooling = last }, { reshape { shape = [2, "
+        + "1] } }, { attention { heads = 1, padding-token = 0 } }", "model[3]",
+        "rows of shape 3, where a token for each of its 2 positions must stand")]
+    [InlineData("name = text", "name = text, data.mixup = 1", "data.mixup",
+        "tokens are numbers of a vocabulary and cannot be mixed")]
     [InlineData("length = 3", "length = 300", "", "too few for one window of 300")]
     public void What_does_not_suit_a_text_is_refused_at_its_key(
         string right, string wrong, string place, string expected)

@@ -1,3 +1,4 @@
+using Backprop.Data.Batches;
 using Backprop.Data.Formats;
 using Backprop.Data.Sources;
 using Backprop.Engine;
@@ -68,6 +69,7 @@ public sealed class RunSpecificationReaderTests
             layers = [
               { attention {
                 heads = 4, key-value-heads = 2, causal = false, rotary = true, bias = false
+                padding-token = 3
               } }
               { rms-normalization { epsilon = 1e-6, affine = false } }
               { swiglu { units = 48, bias = true } }
@@ -114,6 +116,7 @@ public sealed class RunSpecificationReaderTests
             new AttentionDefinition(4)
             {
                 KeyValueHeads = 2, IsCausal = false, IsRotary = true, Bias = false,
+                PaddingToken = 3,
             },
             new RmsNormalizationDefinition { Epsilon = 1e-6f, Affine = false },
             new SwiGluDefinition(48) { Bias = true },
@@ -233,6 +236,55 @@ public sealed class RunSpecificationReaderTests
     }
 
     [Fact]
+    public void Groups_averages_mixtures_branches_and_recomputed_blocks_are_read()
+    {
+        RunSpecification run = RunSpecificationReader.Read(
+            """
+            name = options
+            data { train { generated { xor {} } }, mixup { alpha = 0.2, probability = 0.5 } }
+            model = [
+              { branches {
+                combine = add, name = wide
+                branches = [ [], [ { dense { units = 2 } }, tanh ] ]
+              } }
+              { block { layers = [ { dense { units = 3 } } ], recompute = true } }
+              { branches { branches = [ [ relu ], [ tanh ] ] } }
+              { dense { units = 1, name = head } }
+            ]
+            loss = mean-squared-error
+            optimizer { adamw {
+              learning-rate = 1e-2
+              groups = [
+                { layers = head, learning-rate-factor = 10 }
+                { layers = ["wide*", block1], weight-decay = 0 }
+              ]
+            } }
+            averaging { stochastic { from-epoch = 2 } }
+            epochs = 3
+            """,
+            "options.conf");
+
+        Assert.Equal(new Mixup(0.2, 0.5), run.Data.Mixup!.Value);
+        var added = Assert.IsType<BranchesDefinition>(run.Layers[0].Value);
+        Assert.Equal((BranchCombination.Add, "wide"), (added.Combination, added.Name));
+        Assert.Equal([0, 2], added.Branches.Select(branch => branch.Length));
+        Assert.True(Assert.IsType<BlockDefinition>(run.Layers[1].Value).Recompute);
+        Assert.Equal(
+            BranchCombination.Concatenate,
+            Assert.IsType<BranchesDefinition>(run.Layers[2].Value).Combination);
+        UpdateRules rules = run.Rules;
+        Assert.Equal(new StochasticAveraging(2), rules.Averaging);
+        Assert.Equal(3, rules.StateCount);
+        Assert.Equal(
+            ["head: 10 ", "wide* block1: 1 0"],
+            rules.Groups.Select(one => FormattableString.Invariant(
+                $"{string.Join(' ', one.Layers)}: {one.LearningRateFactor} {one.WeightDecay}")));
+        Assert.Equal(
+            new ExponentialAveraging(0.999),
+            RunSpecificationReader.Read(Least + "\naveraging = exponential", "x.conf").Averaging);
+    }
+
+    [Fact]
     public void What_is_not_said_has_its_default()
     {
         RunSpecification run = RunSpecificationReader.Read(Least, "least.conf");
@@ -245,6 +297,9 @@ public sealed class RunSpecificationReaderTests
         Assert.Equal(new StopRules(StopMetric.TrainingLoss), run.Stop.Value);
         Assert.Null(run.Ensemble);
         Assert.True(run.Data.Shuffle);
+        Assert.Null(run.Data.Mixup);
+        Assert.Empty(run.Groups);
+        Assert.Null(run.Averaging);
         Assert.Equal(CheckpointSpecification.Default, run.Checkpoint);
         Assert.Equal(WorkersSpecification.Default, run.Workers);
         Assert.Equal(ElementEncoding.Fp32, run.Transport.Gradients);
@@ -345,6 +400,26 @@ public sealed class RunSpecificationReaderTests
     [InlineData("generated { xor {} }", "idx { images = [a, \"s3://h/a.gz\"], labels = [b, c] }",
         "data.train.idx.images[1]: 's3://h/a.gz' is no URL of a file: a file is got from an http")]
     [InlineData("generated { xor {} }", "generated { xorr {} }", "did you mean 'xor'?")]
+    [InlineData("sgd { learning-rate = 1 }",
+        "sgd { learning-rate = 1, groups = [ { layers = [a], weight-decay = 0 } ] }",
+        "optimizer.sgd.groups: weight-decay is a key of adamw and lion")]
+    [InlineData("learning-rate = 1", "learning-rate = 1, groups = [ { layers = [] } ]",
+        "optimizer.sgd.groups[0].layers: expected an array of layers' names")]
+    [InlineData("learning-rate = 1", "learning-rate = 1, groups = [ { layers = [\"a b\"] } ]",
+        "groups[0].layers[0]: expected a layer's name")]
+    [InlineData("learning-rate = 1",
+        "learning-rate = 1, groups = [ { layers = a, learning-rate-factor = 0 } ]",
+        "groups[0].learning-rate-factor: expected a number above 0, found '0'")]
+    [InlineData("epochs = 3", "epochs = 3, averaging { exponential { decay = 1 } }",
+        "averaging.exponential.decay: expected a number above 0 and below 1, found '1'")]
+    [InlineData("epochs = 3", "epochs = 3, averaging = stochastic",
+        "averaging.stochastic.from-epoch: is missing")]
+    [InlineData("generated { xor {} }", "generated { xor {} } }, mixup { probability = 0.5 ",
+        "data.mixup.alpha: is missing")]
+    [InlineData("dense { units = 1 }", "branches { branches = [ [ tanh ] ] }",
+        "at least 2 of them, found 1")]
+    [InlineData("dense { units = 1 }", "branches { branches = [ [], [] ], combine = conct }",
+        "did you mean 'concat'?")]
     public void A_mistake_is_named_with_what_would_be_right(
         string right, string wrong, string expected)
     {

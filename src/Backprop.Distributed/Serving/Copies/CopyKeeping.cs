@@ -48,7 +48,7 @@ internal sealed class CopyKeeping : IDisposable
         _context = context;
         _run = RunHash.Of(run.Setup.Run.Value);
         _cut = new PieceCut(
-            run.Dimensions.Layout.Length, run.Specification.Optimizer.StateCount, HasBest: true);
+            run.Dimensions.Layout.Length, run.Specification.Rules.StateCount, HasBest: true);
         _guard = new CopyGuard(_cut);
         Inbox = context.Links.Register(RunPart.Copies, _run, _guard, wake);
     }

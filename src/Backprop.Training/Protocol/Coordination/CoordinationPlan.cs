@@ -47,7 +47,7 @@ public sealed record CoordinationPlan(
             plan.Optimizer.LearningRate, TargetReading.For(plan),
             plan.Network.OutputShape.Count, plan.Validation?.Count ?? 0, options)
         {
-            OptimizerStates = plan.Optimizer.StateCount,
+            OptimizerStates = plan.Rules.StateCount,
             Layers = LayerNormFold.NamesOf(plan.Network),
         };
     }
@@ -73,7 +73,7 @@ public sealed record CoordinationPlan(
                 outline.TargetScales, outline.Train.Source),
             network.OutputShape.Count, outline.Validation?.Count ?? 0, options)
         {
-            OptimizerStates = run.Optimizer.StateCount,
+            OptimizerStates = run.Rules.StateCount,
             Layers = LayerNormFold.NamesOf(network),
             Notes = ClusterRules.NotesOf(run),
         };

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Data.Augmentations;
+using Backprop.Data.Batches;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Training.Specification.Hocon;
@@ -57,9 +58,27 @@ internal static class DataSchema
                 .As(p => (Placed<ImmutableArray<ImageAugmentation>>?)p),
             null, "none", "random changes of normalized training images, in order");
 
+    private static readonly Key<double> Alpha = Key.Required(
+        "alpha", Kinds.Positive, "the two parts are drawn from Beta(alpha, alpha): with 0.2 one of "
+        + "them mostly has nearly all, with 1 every part is equally likely");
+
+    private static readonly Key<double> MixProbability = Key.Optional(
+        "probability", Kinds.FractionAboveZero, 1.0, "1", "how often a sample is mixed at all");
+
+    private static readonly Key<Placed<Mixup>?> Mix = Key.Optional<Placed<Mixup>?>(
+        "mixup", new PlacedKind<Mixup>(new Section<Mixup>(
+            "mixup", "Each training sample is mixed with another one of the training part, drawn "
+            + "at random, after both are augmented; so are their targets. Classes become "
+            + "probabilities, which softmax-cross-entropy and losses of values take. The training "
+            + "loss is that of the mixtures; nothing is mixed where the network is evaluated.",
+            [Alpha, MixProbability],
+            k => new Mixup(k.Get(Alpha), k.Get(MixProbability)), Alpha))
+            .As(p => (Placed<Mixup>?)p),
+        null, "none", "mixes training samples and their targets");
+
     public static Section<DataSpecification> Data { get; } = new(
         "data", "What is learned from.",
-        [Train, Validation, Test, Normalize, NormalizeTargets, Augment, Shuffle],
+        [Train, Validation, Test, Normalize, NormalizeTargets, Augment, Mix, Shuffle],
         Bind);
 
     private static DataSpecification Bind(KeyValues keys)
@@ -81,6 +100,7 @@ internal static class DataSchema
                 Stratified = held?.Split?.IsStratified ?? false,
             },
             Augmentations = keys.Get(Augment),
+            Mixup = keys.Get(Mix),
             Shuffle = keys.Get(Shuffle),
         };
     }
@@ -117,6 +137,12 @@ internal static class DataSchema
         if (keys.Get(Augment) is not null)
         {
             keys.Refuse(Augment, "changes images, and the training samples are a text");
+        }
+
+        if (keys.Get(Mix) is not null)
+        {
+            keys.Refuse(
+                Mix, "tokens are numbers of a vocabulary and cannot be mixed; leave it out");
         }
     }
 

@@ -53,7 +53,7 @@ internal static class RunSchema
     private static readonly Key<Placed<LossSpecification>> Loss = Key.Required(
         "loss", new PlacedKind<LossSpecification>(LossSchema.Loss), "what is made small");
 
-    private static readonly Key<Optimizer> Optimizer = Key.Required(
+    private static readonly Key<OptimizerSpecification> Optimizer = Key.Required(
         "optimizer", OptimizerSchema.Optimizer, "how gradients change the weights");
 
     private static readonly Key<LearningRateSchedule> Schedule = Key.Optional(
@@ -66,6 +66,14 @@ internal static class RunSchema
 
     private static readonly Key<Clipping> Clip = Key.Optional(
         "clip", OptimizerSchema.Clipping, Clipping.None, "none", "limits on the gradient");
+
+    private static readonly Key<Averaging?> Averaging = Key.Optional<Averaging?>(
+        "averaging", OptimizerSchema.Averaging, null, "none",
+        "an average of the weights over the run, which is then its result: what is evaluated at "
+        + "the end, kept of the best epoch, stored as the model and hashed as `weights-sha256`. "
+        + "Training goes on with the weights themselves; every epoch is evaluated with these, and "
+        + "patience and target look at that. The running statistics of batch normalization are "
+        + "averaged as weights are, and not computed anew for the average");
 
     private static readonly Key<BackwardRule> Backward = Key.Optional(
         "backward",
@@ -209,8 +217,8 @@ internal static class RunSchema
         "run", "A whole run.",
         [
             Name, Seed, Data, Model, InitialWeights, Loss, Optimizer, Schedule, Penalty, Clip,
-            Backward, BatchSize, MicroBatches, Epochs, Stop, Ensemble, Checkpoint, Workers,
-            Digests, Transport, Verify,
+            Averaging, Backward, BatchSize, MicroBatches, Epochs, Stop, Ensemble, Checkpoint,
+            Workers, Digests, Transport, Verify,
         ],
         Bind);
 
@@ -235,7 +243,9 @@ internal static class RunSchema
             Layers = keys.Get(Model),
             InitialWeights = keys.Get(InitialWeights),
             Loss = keys.Get(Loss),
-            Optimizer = keys.Get(Optimizer),
+            Optimizer = keys.Get(Optimizer).Optimizer,
+            Groups = keys.Get(Optimizer).Groups,
+            Averaging = keys.Get(Averaging),
             Schedule = keys.Get(Schedule),
             Penalty = keys.Get(Penalty),
             Clipping = keys.Get(Clip),

@@ -44,6 +44,11 @@ internal static class SequenceSchema
         "rotary", Kinds.Boolean, false, "false",
         "whether queries and keys are rotated by their position");
 
+    private static readonly Key<long?> PaddingToken = Key.Optional<long?>(
+        "padding-token", Kinds.CountOrZero.As(n => (long?)n), null, "none",
+        "the token that fills sequences up at their end: no position sees those after the last "
+        + "other token. The network's input must be tokens, one a position");
+
     private static readonly Key<bool> AttentionBias = Key.Optional(
         "bias", Kinds.Boolean, true, "true", "whether its dense layers add biases");
 
@@ -78,6 +83,28 @@ internal static class SequenceSchema
             new DeferredKind<LayerDefinition>(() => LayerSchema.Layer), "an array of layers"),
         "the layers of the block, in order");
 
+    private static readonly Key<bool> Recompute = Key.Optional(
+        "recompute", Kinds.Boolean, false, "false",
+        "whether what the layers compute on the way is not kept but computed anew in the backward "
+        + "pass: less memory (see `describe`) for more time, and the same bits. Each repetition "
+        + "keeps its output");
+
+    private static readonly Key<ImmutableArray<ImmutableArray<LayerDefinition>>> Branches =
+        Key.Required(
+            "branches", new ListKind<ImmutableArray<LayerDefinition>>(
+                new ListKind<LayerDefinition>(
+                    new DeferredKind<LayerDefinition>(() => LayerSchema.Layer),
+                    "an array of layers", minimum: 0),
+                "an array of arrays of layers", minimum: 2),
+            "what each of them does, in order; an empty one is the input itself");
+
+    private static readonly Key<BranchCombination> Combination = Key.Optional(
+        "combine", new WordKind<BranchCombination>(
+            ("concat", BranchCombination.Concatenate), ("add", BranchCombination.Add)),
+        BranchCombination.Concatenate, "concat",
+        "`concat`: the outputs stand one after the other along their last dimension (features, an "
+        + "image's channels, each position's numbers); `add`: their sum");
+
     private static readonly Key<long> Repeat = Key.Optional(
         "repeat", Kinds.Count, 1L, "1",
         "how many times they stand there, each time with weights of their own");
@@ -96,12 +123,13 @@ internal static class SequenceSchema
         new(
             "attention", "Self-attention of several heads over the positions of a sequence, with "
             + "the dense layers before and after it.",
-            [Heads, KeyValueHeads, Causal, Rotary, AttentionBias, Name],
+            [Heads, KeyValueHeads, Causal, Rotary, PaddingToken, AttentionBias, Name],
             k => new AttentionDefinition(k.GetInt(Heads))
             {
                 KeyValueHeads = (int?)k.Get(KeyValueHeads),
                 IsCausal = k.Get(Causal),
                 IsRotary = k.Get(Rotary),
+                PaddingToken = (int?)k.Get(PaddingToken),
                 Bias = k.Get(AttentionBias),
                 Name = k.Get(Name),
             }, Heads),
@@ -138,11 +166,18 @@ internal static class SequenceSchema
             k => new PositionPoolingDefinition(k.Get(Pooled)) { Name = k.Get(Name) }, Pooled),
         new(
             "block", "Layers under one name, once or several times in a row.",
-            [Inner, Repeat, Name],
+            [Inner, Repeat, Recompute, Name],
             k => new BlockDefinition(k.Get(Inner))
             {
-                Repeat = k.GetInt(Repeat), Name = k.Get(Name),
+                Repeat = k.GetInt(Repeat), Recompute = k.Get(Recompute), Name = k.Get(Name),
             }, Inner),
+        new(
+            "branches", "Rows of layers that read one input, and whose outputs are put together.",
+            [Branches, Combination, Name],
+            k => new BranchesDefinition(k.Get(Branches), k.Get(Combination))
+            {
+                Name = k.Get(Name),
+            }),
     ];
 
     private static LayerDefinition BindEmbedding(KeyValues keys)
