@@ -21,6 +21,7 @@ internal static class BackpropCommandLine
             EvaluateCommand.Create(environment),
             PredictCommand.Create(environment),
             ExportCommand.Create(environment),
+            DataCommand.Create(environment),
             GenerateCommand.Create(environment),
             DescribeCommand.Create(environment),
             GradcheckCommand.Create(environment),

@@ -29,7 +29,10 @@ internal abstract class ParquetCells
             TypeCode.Single => new NumberCells<float>(rows),
             TypeCode.Double => new NumberCells<double>(rows),
             TypeCode.Decimal => new NumberCells<decimal>(rows),
-            _ => field.ClrType == typeof(ReadOnlyMemory<char>) ? new TextCells(rows) : null,
+            TypeCode.DateTime => new NumberCells<DateTime>(rows, "O"),
+            _ when field.ClrType == typeof(DateOnly) => new NumberCells<DateOnly>(rows, "O"),
+            _ when field.ClrType == typeof(ReadOnlyMemory<char>) => new TextCells(rows),
+            _ => null,
         };
 
     /// <summary>Reads the column.</summary>
@@ -64,7 +67,8 @@ internal abstract class ParquetCells
         }
     }
 
-    private sealed class NumberCells<T>(int rows) : PrimitiveCells<T>(rows)
+    /// <summary>Numbers, and dates as ISO 8601 writes them.</summary>
+    private sealed class NumberCells<T>(int rows, string format = "") : PrimitiveCells<T>(rows)
         where T : struct, IUtf8SpanFormattable
     {
         public override bool TryFormat(int row, Span<byte> destination, out int length)
@@ -72,7 +76,7 @@ internal abstract class ParquetCells
             if (Values[row] is { } value)
             {
                 return value.TryFormat(
-                    destination, out length, default, CultureInfo.InvariantCulture);
+                    destination, out length, format, CultureInfo.InvariantCulture);
             }
 
             length = NoValue;

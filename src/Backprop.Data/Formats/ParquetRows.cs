@@ -35,7 +35,8 @@ internal sealed class ParquetRows : TableRows
         try
         {
             ParquetFooter.RequireSound(_file, path);
-            _reader = Guarded(() => ParquetReader.CreateAsync(_file));
+            _reader = Guarded(() => ParquetReader.CreateAsync(
+                _file, new ParquetOptions { UseDateOnlyTypeForDates = true }));
             _fields = Guarded(() => Task.FromResult(FieldsOf(_reader.Schema)));
             Columns = RequireNames(
                 path, [.. _fields.Select(field => field.Name)], "give every column its own name",
@@ -119,8 +120,8 @@ internal sealed class ParquetRows : TableRows
         DataField field = _fields[column];
         ParquetCells cells = ParquetCells.Of(field, _groupRows)
             ?? throw new InvalidDatasetException(
-                Path, $"its values are {field.ClrType.Name}, which are neither numbers nor texts",
-                "write numbers, texts or booleans, or ignore the column",
+                Path, $"its values are {field.ClrType.Name}, which tables do not have",
+                "write numbers, texts, dates or booleans, or ignore the column",
                 new DataPosition { Column = field.Name });
         return Guarded(async () =>
         {

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using Backprop.Data.Preparation;
 using Backprop.Engine;
 
@@ -12,7 +11,7 @@ internal sealed class TableBuilder
     private readonly ImmutableArray<string> _names;
     private readonly TableColumnReader[] _readers;
     private readonly bool[] _isTarget;
-    private readonly byte[][] _missingTokens;
+    private readonly MissingValues _missing;
     private int _rows;
 
     /// <summary>A table whose first file has these columns.</summary>
@@ -20,8 +19,7 @@ internal sealed class TableBuilder
     {
         _source = rows.Path;
         _names = rows.Columns;
-        _missingTokens =
-            [.. options.MissingTokens.Select(token => Encoding.UTF8.GetBytes(token))];
+        _missing = new MissingValues(options.MissingTokens);
         string[] targets = TargetNames(options.Target);
         string[] needed = [.. targets, .. options.Columns.Select(column => column.Name)];
         foreach (string name in needed)
@@ -73,7 +71,8 @@ internal sealed class TableBuilder
 
             ReadOnlySpan<byte> value = rows.Value(i, out bool isNull);
             _readers[i].Add(
-                value, isNull || IsMissing(value), new TablePlace(rows.Path, position, _names[i]));
+                value, isNull || _missing.Contains(value),
+                new TablePlace(rows.Path, position, _names[i]));
         }
 
         _rows++;
@@ -150,19 +149,6 @@ internal sealed class TableBuilder
     private InvalidDatasetException TooLarge(string what) => new(
         _source, $"{what} are too many to be held in memory",
         "convert the table to .npy files, which are mapped");
-
-    private bool IsMissing(ReadOnlySpan<byte> value)
-    {
-        foreach (byte[] token in _missingTokens)
-        {
-            if (value.SequenceEqual(token))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
 
     private float[] Features(TableColumnReader[] readers, int width)
     {

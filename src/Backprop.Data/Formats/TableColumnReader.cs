@@ -234,7 +234,7 @@ internal sealed class NameColumnReader : TableColumnReader
             return;
         }
 
-        string[] sorted = Sorted();
+        string[] sorted = NameOrder.Sorted(_names);
         int[] renumbered = [.. _names.Select(name => Array.IndexOf(sorted, name))];
         for (int i = 0; i < _rows.Count; i++)
         {
@@ -277,19 +277,5 @@ internal sealed class NameColumnReader : TableColumnReader
         _names.Add(name);
         _indices.Add(name, _names.Count - 1);
         return _names.Count - 1;
-    }
-
-    private string[] Sorted()
-    {
-        const NumberStyles Whole = NumberStyles.AllowLeadingSign;
-        bool numbers = _names.TrueForAll(
-            name => long.TryParse(name, Whole, CultureInfo.InvariantCulture, out _));
-        return numbers
-            ? [.. _names
-                .OrderBy(name => long.Parse(name, Whole, CultureInfo.InvariantCulture))
-                .ThenBy(name => name, StringComparer.Ordinal)]
-            : [.. _names
-                .OrderBy(name => name == TableOptions.MissingCategory)
-                .ThenBy(name => name, StringComparer.Ordinal)];
     }
 }

@@ -67,7 +67,8 @@ public sealed class GenerateCommandTests : IDisposable
 
         string written = CommandRun.Succeeds(
             "generate", Path.Combine(_scratch["run"], "model.bpm"), "--prompt",
-            " the low tide, the", "--length", "24", "--temperature", "0").Output.TrimEnd('\r', '\n');
+            " the low tide, the", "--length", "24", "--temperature", "0")
+            .Output.TrimEnd('\r', '\n');
 
         Assert.StartsWith(Sentence, written);
         Assert.StartsWith(written[Sentence.Length..], string.Concat(Sentence, Sentence));

@@ -148,7 +148,7 @@ public sealed class TableSyntaxTests : IDisposable
     }
 
     [Fact]
-    public void ColumnsOfOtherKindsAreRefusedUnlessTheyAreIgnored()
+    public void ValuesOfParquetAreNamedWithTheirPlaceWhereTheyAreNoNumbers()
     {
         var refused = Assert.Throws<InvalidDatasetException>(() => TableFormat.Open(
             Mixed(new TableSyntax.Parquet(), Fixture("mixed.parquet")) with
@@ -156,7 +156,9 @@ public sealed class TableSyntaxTests : IDisposable
                 Columns = [new TableColumn.Categorical("colour") { MissingIsCategory = true }],
                 Missing = new MissingFill(MissingPolicy.Mean),
             }));
-        Assert.Contains("column 'flag'", refused.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "column 'flag', sample 0: 'true' is not a number", refused.Message,
+            StringComparison.Ordinal);
         refused = Assert.Throws<InvalidDatasetException>(() => TableFormat.Open(
             Mixed(new TableSyntax.Parquet(), Fixture("mixed.parquet")) with
             {
@@ -168,7 +170,7 @@ public sealed class TableSyntaxTests : IDisposable
                 Missing = new MissingFill(MissingPolicy.Mean),
             }));
         Assert.Contains(
-            "column 'day': its values are DateTime, which are neither numbers nor texts",
+            "column 'day', sample 0: '2024-01-01' is not a number",
             refused.Message, StringComparison.Ordinal);
     }
 
