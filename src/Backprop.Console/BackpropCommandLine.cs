@@ -17,9 +17,11 @@ internal static class BackpropCommandLine
             + "Exit codes: 0 done, 1 failed, 2 a mistake of yours, 130 interrupted.")
         {
             TrainCommand.Create(environment),
+            CrossValidateCommand.Create(environment),
             EvaluateCommand.Create(environment),
             PredictCommand.Create(environment),
             ExportCommand.Create(environment),
+            DataCommand.Create(environment),
             GenerateCommand.Create(environment),
             DescribeCommand.Create(environment),
             GradcheckCommand.Create(environment),

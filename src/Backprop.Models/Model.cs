@@ -227,9 +227,9 @@ public sealed class Model : IDisposable
     }
 
     /// <summary>The columns of a table, with the categories that the training set had.</summary>
-    internal ImmutableArray<CsvColumn> Resolve(ImmutableArray<CsvColumn> columns) =>
+    internal ImmutableArray<TableColumn> Resolve(ImmutableArray<TableColumn> columns) =>
     [
-        .. columns.Select(column => column is CsvColumn.Categorical { Categories: null } names
+        .. columns.Select(column => column is TableColumn.Categorical { Categories: null } names
             ? names with { Categories = CategoriesOf(names.Name) }
             : column),
     ];
@@ -291,12 +291,14 @@ public sealed class Model : IDisposable
                 new DataSource.Idx(options with { Classes = options.Classes ?? classes }),
             DataSource.Numpy { Options: NumpyOptions { Target: ArrayTarget.Class } options } =>
                 new DataSource.Numpy(options with { Classes = options.Classes ?? classes }),
+            DataSource.Images { Options: ImageFolderOptions options } =>
+                new DataSource.Images(options with { Classes = options.Classes ?? classes }),
             DataSource.Text { Options: TextOptions options } =>
                 new DataSource.Text(options with { Vocabulary = options.Vocabulary ?? classes }),
-            DataSource.Csv { Options: CsvOptions options } => new DataSource.Csv(options with
+            DataSource.Table { Options: TableOptions options } => new DataSource.Table(options with
             {
                 Columns = Resolve(options.Columns),
-                Target = options.Target is CsvTarget.Class { Classes: null } target
+                Target = options.Target is TableTarget.Class { Classes: null } target
                     ? target with { Classes = classes }
                     : options.Target,
             }),

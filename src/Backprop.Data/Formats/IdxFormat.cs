@@ -34,7 +34,6 @@ public static class IdxFormat
     private const string Name = "IDX";
     private const int MagicBytes = 4;
     private const int MaxDimensions = 8;
-    private static ReadOnlySpan<byte> GzipMagic => [0x1F, 0x8B];
 
     /// <summary>Opens a dataset. Plain files are mapped; compressed ones are read into memory.
     /// </summary>
@@ -74,7 +73,7 @@ public static class IdxFormat
         bool mapped = false;
         try
         {
-            if (IsGzip(file))
+            if (DataFile.IsGzip(file))
             {
                 using var inflated = new GZipStream(file, CompressionMode.Decompress);
                 return ReadCompressed(inflated, path, file.Length);
@@ -101,14 +100,6 @@ public static class IdxFormat
         byte[] payload = DataFile.ReadPayload(
             stream, path, compressedBytes, header.Bytes, header.PayloadBytes);
         return header.Over(path, new MemoryBytes(payload), 0);
-    }
-
-    private static bool IsGzip(FileStream file)
-    {
-        Span<byte> start = stackalloc byte[GzipMagic.Length];
-        int read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        file.Position = 0;
-        return start[..read].SequenceEqual(GzipMagic);
     }
 
     private static IdxHeader ReadHeader(Stream stream, string path)

@@ -14,6 +14,26 @@ public enum TextTokens
 
     /// <summary>Bytes, numbered as they are.</summary>
     Bytes,
+
+    /// <summary>Bytes that occur together: <see cref="BytePairVocabulary"/>.</summary>
+    BytePairs,
+}
+
+/// <summary>Where a vocabulary of byte pairs comes from.</summary>
+public abstract record BytePairSource
+{
+    private BytePairSource()
+    {
+    }
+
+    /// <summary>From a file.</summary>
+    /// <param name="Path">A <c>tokenizer.json</c>, or a <c>vocab.json</c>.</param>
+    /// <param name="Merges">The <c>merges.txt</c> of a <c>vocab.json</c>; else null.</param>
+    public sealed record File(string Path, string? Merges = null) : BytePairSource;
+
+    /// <summary>From the training part: its most frequent pairs.</summary>
+    /// <param name="Size">Tokens, the 256 bytes among them.</param>
+    public sealed record Found(int Size) : BytePairSource;
 }
 
 /// <summary>A text, and the windows that are cut of it.</summary>
@@ -25,6 +45,9 @@ public sealed record TextOptions
     /// <summary>What the text is taken apart into.</summary>
     public TextTokens Tokens { get; init; } = TextTokens.Characters;
 
+    /// <summary>Where the vocabulary comes from, where tokens are byte pairs; else null.</summary>
+    public BytePairSource? BytePairs { get; init; }
+
     /// <summary>Tokens of a window.</summary>
     public int Length { get; init; } = 128;
 
@@ -32,7 +55,8 @@ public sealed record TextOptions
     /// </summary>
     public int? Stride { get; init; }
 
-    /// <summary>Where the part begins that is read, as a fraction of the text's tokens.</summary>
+    /// <summary>Where the part begins that is read, as a fraction of the text's tokens; of its
+    /// characters, where tokens are byte pairs.</summary>
     public double From { get; init; }
 
     /// <summary>Where the part ends that is read.</summary>
@@ -54,6 +78,7 @@ public static class TextFormat
     public const string Unknown = "\uFFFD";
 
     private const int ByteValues = 256;
+    private const string StoredVocabulary = "the stored vocabulary";
 
     /// <summary>The vocabulary of bytes: <c>0x00</c> to <c>0xFF</c>.</summary>
     public static ImmutableArray<string> ByteVocabulary { get; } =
@@ -69,10 +94,14 @@ public static class TextFormat
     {
         RequireOptions(options);
         byte[] bytes = ReadAll(options.Path);
-        Tokenization text = options.Tokens == TextTokens.Bytes
-            ? new Tokenization(
-                Part([.. bytes.Select(value => (int)value)], options), ByteVocabulary)
-            : Characters(options, Part(Decode(options.Path, bytes), options));
+        Tokenization text = options.Tokens switch
+        {
+            TextTokens.Bytes => new Tokenization(
+                Part([.. bytes.Select(value => (int)value)], options), ByteVocabulary),
+            TextTokens.BytePairs =>
+                BytePairs(options, Part(Decode(options.Path, bytes), options)),
+            _ => Characters(options, Part(Decode(options.Path, bytes), options)),
+        };
         return new TextDataset(options, text.Tokens, text.Vocabulary);
     }
 
@@ -81,18 +110,24 @@ public static class TextFormat
     /// <param name="tokens">What it is taken apart into.</param>
     /// <param name="vocabulary">The vocabulary, by token number.</param>
     public static ImmutableArray<int> Encode(
-        string text, TextTokens tokens, ImmutableArray<string> vocabulary) =>
-        tokens == TextTokens.Bytes
-            ? [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)]
-            : [.. Numbered([.. text.EnumerateRunes().Select(rune => rune.Value)], vocabulary)];
+        string text, TextTokens tokens, ImmutableArray<string> vocabulary) => tokens switch
+        {
+            TextTokens.Bytes => [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)],
+            TextTokens.BytePairs =>
+                BytePairVocabulary.Of(StoredVocabulary, vocabulary).Encode(text),
+            _ => [.. Numbered([.. text.EnumerateRunes().Select(rune => rune.Value)], vocabulary)],
+        };
 
     /// <summary>The text that token numbers stand for. Bytes that are no UTF-8 become U+FFFD.
     /// </summary>
     public static string Decode(
-        IEnumerable<int> tokens, TextTokens kind, ImmutableArray<string> vocabulary) =>
-        kind == TextTokens.Bytes
-            ? Encoding.UTF8.GetString([.. tokens.Select(token => (byte)token)])
-            : string.Concat(tokens.Select(token => vocabulary[token]));
+        IEnumerable<int> tokens, TextTokens kind, ImmutableArray<string> vocabulary) => kind switch
+        {
+            TextTokens.Bytes => Encoding.UTF8.GetString([.. tokens.Select(token => (byte)token)]),
+            TextTokens.BytePairs =>
+                BytePairVocabulary.Of(StoredVocabulary, vocabulary).Decode(tokens),
+            _ => string.Concat(tokens.Select(token => vocabulary[token])),
+        };
 
     private static void RequireOptions(TextOptions options)
     {
@@ -101,6 +136,8 @@ public static class TextFormat
             { Length: < 1 } => $"windows of {options.Length} tokens; 1 is the least",
             { Stride: < 1 } => $"windows {options.Stride} tokens apart; 1 is the least",
             { From: < 0 } or { To: > 1 } => "a part is between 0 and 1",
+            { Tokens: TextTokens.BytePairs, BytePairs: null, Vocabulary: null } =>
+                "byte pairs without a vocabulary",
             _ => options.From < options.To
                 ? null
                 : $"a part from {options.From} to {options.To} has nothing in it",
@@ -161,6 +198,26 @@ public static class TextFormat
                     .Select(value => new Rune(value).ToString()),
             ];
         return new Tokenization(Numbered(characters, vocabulary), vocabulary);
+    }
+
+    private static Tokenization BytePairs(TextOptions options, int[] characters)
+    {
+        var text = new StringBuilder(characters.Length);
+        foreach (int character in characters)
+        {
+            text.Append(new Rune(character).ToString());
+        }
+
+        string part = text.ToString();
+        BytePairVocabulary vocabulary = (options.Vocabulary, options.BytePairs) switch
+        {
+            ({ } given, _) => BytePairVocabulary.Of(StoredVocabulary, given),
+            (_, BytePairSource.File file) => TokenizerFile.Read(file.Path, file.Merges),
+            (_, BytePairSource.Found found) => BytePairVocabulary.Of(
+                options.Path, BytePairTraining.Tokens(part, found.Size)),
+            _ => throw new InvalidOperationException("byte pairs without a vocabulary"),
+        };
+        return new Tokenization([.. vocabulary.Encode(part)], vocabulary.Tokens);
     }
 
     private static int[] Numbered(int[] characters, ImmutableArray<string> vocabulary)

@@ -92,6 +92,7 @@ public sealed record DataPreparation
                 "use data like those the network was trained on");
         }
 
+        Targets.RequireSuitable(dataset);
         return this == None ? dataset : new PreparedDataset(dataset, this);
     }
 

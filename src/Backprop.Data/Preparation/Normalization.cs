@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Numerics;
+using Backprop.Engine.Numerics;
 
 namespace Backprop.Data.Preparation;
 
@@ -16,11 +18,16 @@ public enum NormalizationMethod
     /// <summary>To mean 0 and standard deviation 1 over the training part, for each feature.
     /// </summary>
     Standard,
+
+    /// <summary>The natural logarithm first, then <see cref="Standard"/>: for numbers above 0 whose
+    /// ratios matter, as prices. Of targets only.</summary>
+    LogStandard,
 }
 
 /// <summary>
-/// A normalization fitted on the training part: y = (x − offset) / spread. A feature that does not
-/// vary there has spread 0 and becomes 0, as it has nothing to tell.
+/// A normalization fitted on the training part: y = (x − offset) / spread, where x may be the
+/// logarithm of what was read. A feature that does not vary there has spread 0 and becomes 0, as it
+/// has nothing to tell.
 /// </summary>
 public sealed record Normalization
 {
@@ -49,7 +56,8 @@ public sealed record Normalization
     }
 
     /// <summary>Fits the targets of a training part, which are values.</summary>
-    /// <exception cref="InvalidDatasetException">The targets are classes.</exception>
+    /// <exception cref="InvalidDatasetException">The targets are classes; or logarithms are wanted
+    /// of targets that are not above 0.</exception>
     public static Normalization OfTargets(IDataset train, NormalizationMethod method)
     {
         if (method != NormalizationMethod.None && train.Target is TargetSchema.Class)
@@ -59,13 +67,26 @@ public sealed record Normalization
                 "leave the targets as they are");
         }
 
-        return Fit(train.ReadTarget, train.Count, train.Target.Width, method, jointly: false);
+        RequirePositive(train, method);
+        SampleReader read = method == NormalizationMethod.LogStandard
+            ? (sample, values) =>
+            {
+                train.ReadTarget(sample, values);
+                TakeLogarithms(values);
+            }
+            : train.ReadTarget;
+        return Fit(read, train.Count, train.Target.Width, method, jointly: false);
     }
 
     /// <summary>y = (x − offset) / spread, in place; allocates nothing.</summary>
     /// <param name="values">One or more samples' numbers, sample after sample.</param>
     public void Apply(Span<float> values)
     {
+        if (Method == NormalizationMethod.LogStandard)
+        {
+            TakeLogarithms(values);
+        }
+
         for (int first = 0; Offsets.Length > 1 && first < values.Length; first += Offsets.Length)
         {
             Apply(values.Slice(first, Offsets.Length), Offsets.AsSpan(), Spreads.AsSpan());
@@ -77,7 +98,8 @@ public sealed record Normalization
         }
     }
 
-    /// <summary>x = y · spread + offset, in place: back to the units of the source.</summary>
+    /// <summary>x = y · spread + offset, or e to the power of it, in place: back to the units of
+    /// the source. What a float does not hold becomes the greatest that it does.</summary>
     /// <param name="values">One or more samples' numbers, sample after sample.</param>
     public void Restore(Span<float> values)
     {
@@ -89,9 +111,17 @@ public sealed record Normalization
         for (int i = 0; i < values.Length; i++)
         {
             int feature = i % Offsets.Length;
-            values[i] = (float)(((double)values[i] * Spreads[feature]) + Offsets[feature]);
+            double value = ((double)values[i] * Spreads[feature]) + Offsets[feature];
+            values[i] = Method == NormalizationMethod.LogStandard
+                ? (float)Exponential(value)
+                : (float)value;
         }
     }
+
+    /// <summary>e to the power of <paramref name="logarithm"/>, at most what a float holds: an
+    /// output that is far off stays a number that can be judged.</summary>
+    public static double Exponential(double logarithm) =>
+        Math.Min(ExactMath.Exp(logarithm), float.MaxValue);
 
     /// <inheritdoc/>
     public bool Equals(Normalization? other) =>
@@ -110,6 +140,43 @@ public sealed record Normalization
             : Offsets.Length == 1 || Offsets.Length == width)
         && Offsets.All(float.IsFinite)
         && Spreads.All(spread => float.IsFinite(spread) && spread >= 0);
+
+    /// <summary>Refuses targets that this cannot be applied to.</summary>
+    internal void RequireSuitable(IDataset dataset) => RequirePositive(dataset, Method);
+
+    private static void RequirePositive(IDataset dataset, NormalizationMethod method)
+    {
+        if (method != NormalizationMethod.LogStandard)
+        {
+            return;
+        }
+
+        var values = new float[dataset.Target.Width];
+        for (long sample = 0; sample < dataset.Count; sample++)
+        {
+            dataset.ReadTarget(sample, values);
+            foreach (float value in values)
+            {
+                if (!(value > 0))
+                {
+                    throw new InvalidDatasetException(
+                        dataset.Source,
+                        string.Create(
+                            CultureInfo.InvariantCulture, $"its target {value} has no logarithm"),
+                        "give targets above 0, or another normalize-targets than log-standard",
+                        new DataPosition { Sample = sample });
+                }
+            }
+        }
+    }
+
+    private static void TakeLogarithms(Span<float> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = (float)ExactMath.Log(values[i]);
+        }
+    }
 
     private static void Apply(Span<float> values, float offset, float spread)
     {
@@ -159,7 +226,7 @@ public sealed record Normalization
         {
             NormalizationMethod.None => None,
             NormalizationMethod.Unit => FitUnit(read, count, width, jointly),
-            _ => FitStandard(read, count, width),
+            _ => FitStandard(read, count, width) with { Method = method },
         };
 
     private static Normalization FitUnit(SampleReader read, long count, int width, bool jointly)

@@ -3,6 +3,12 @@ using Backprop.Data.Formats;
 
 namespace Backprop.Data.Preparation;
 
+/// <summary>One of several parts of nearly the same size, which together are the training samples.
+/// </summary>
+/// <param name="Count">Parts, at least 2.</param>
+/// <param name="Held">The part that is held out, from 0.</param>
+public readonly record struct ValidationFold(int Count, int Held);
+
 /// <summary>How the datasets of a run are parted and prepared.</summary>
 public sealed record PreparationOptions
 {
@@ -17,8 +23,15 @@ public sealed record PreparationOptions
     /// none are.</summary>
     public double? ValidationFraction { get; init; }
 
+    /// <summary>The fold of the training samples that is held out for validation; null: none is.
+    /// </summary>
+    public ValidationFold? ValidationFold { get; init; }
+
     /// <summary>Whether every class is held out in proportion.</summary>
     public bool Stratified { get; init; }
+
+    /// <summary>Whether any of the training samples are held out.</summary>
+    public bool HoldsOut => ValidationFraction is not null || ValidationFold is not null;
 }
 
 /// <summary>The datasets of a run, parted and prepared; once it is made, it owns what it
@@ -50,6 +63,10 @@ public sealed class PreparedData : IDisposable
     /// <summary>Prepared test samples; null: none.</summary>
     public IDataset? Test { get; }
 
+    /// <summary>Where the validation samples stood among those to train on, as these were read;
+    /// empty: none were held out.</summary>
+    public ImmutableArray<long> HeldOut { get; private init; } = [];
+
     /// <summary>Parts the training samples where asked to, fits the preparation on what is left to
     /// train on, and applies it to every part.</summary>
     /// <param name="train">Samples to train on, as they were read.</param>
@@ -66,11 +83,12 @@ public sealed class PreparedData : IDisposable
         IDataset train, IDataset? validation, IDataset? test, ulong seed,
         PreparationOptions options, DataPreparation? fitted = null)
     {
-        if (validation is not null && options.ValidationFraction is not null)
+        if ((validation is not null && options.HoldsOut)
+            || (options.ValidationFraction is not null && options.ValidationFold is not null))
         {
             throw new ArgumentException(
-                "validation samples are given and a fraction is to be held out as well: "
-                + "one of them is enough", nameof(options));
+                "validation samples are given and others are to be held out as well, or a fraction "
+                + "and a fold: one of them is enough", nameof(options));
         }
 
         ImmutableArray<IDataset> sources =
@@ -81,19 +99,22 @@ public sealed class PreparedData : IDisposable
         }
 
         IDataset trainPart = train;
-        if (options.ValidationFraction is { } fraction)
+        ValidationSplit? split = SplitOf(train, seed, options);
+        if (split is not null)
         {
-            var split = ValidationSplit.Of(train, seed, fraction, options.Stratified);
             (trainPart, validation) = (split.Train, split.Validation);
         }
 
-        ImmutableArray<MissingFill> missing = train is CsvTable table ? table.Missing : [];
+        ImmutableArray<MissingFill> missing = train is TableDataset table ? table.Missing : [];
         DataPreparation preparation = fitted ?? DataPreparation.Fit(
             trainPart, options.Normalize, options.NormalizeTargets, missing);
         return new PreparedData(
             sources, preparation, preparation.Apply(trainPart),
             validation is null ? null : preparation.Apply(validation),
-            test is null ? null : preparation.Apply(test));
+            test is null ? null : preparation.Apply(test))
+        {
+            HeldOut = split is null ? [] : split.Validation.OriginalIndices,
+        };
     }
 
     /// <inheritdoc/>
@@ -104,4 +125,14 @@ public sealed class PreparedData : IDisposable
             source.Dispose();
         }
     }
+
+    private static ValidationSplit? SplitOf(
+        IDataset train, ulong seed, PreparationOptions options) => options switch
+        {
+            { ValidationFraction: { } fraction } =>
+                ValidationSplit.Of(train, seed, fraction, options.Stratified),
+            { ValidationFold: { } fold } => ValidationSplit.Fold(
+                train, seed, fold, options.Stratified),
+            _ => null,
+        };
 }

@@ -40,6 +40,9 @@ public sealed class SubsetDataset : IDataset
     /// <inheritdoc/>
     public ImmutableArray<string> FeatureNames => _dataset.FeatureNames;
 
+    /// <summary>The indices of the samples in the dataset that they were taken from.</summary>
+    public ImmutableArray<long> OriginalIndices => _samples;
+
     /// <summary>The index that a sample has in the dataset it was taken from.</summary>
     public long OriginalIndex(long sample) => _samples[checked((int)sample)];
 

@@ -51,20 +51,37 @@ public sealed record ValidationSplit
             : Of(dataset, [.. Range(0, held).Select(position => order[position])]);
     }
 
-    /// <summary>Holds out one of <paramref name="folds"/> parts of nearly the same size, which
-    /// together are the dataset: k-fold cross-validation.</summary>
+    /// <summary>Holds out one of several parts of nearly the same size, which together are the
+    /// dataset: k-fold cross-validation.</summary>
     /// <param name="dataset">What is parted; the parts refer to it.</param>
     /// <param name="seed">The run's seed, the same for every fold.</param>
-    /// <param name="folds">Parts, at least 2, at most one for each sample.</param>
-    /// <param name="fold">The part held out, from 0.</param>
-    public static ValidationSplit Fold(IDataset dataset, ulong seed, int folds, int fold)
+    /// <param name="fold">The part held out.</param>
+    /// <param name="stratified">Every part has every class in proportion, to within one sample.
+    /// </param>
+    /// <exception cref="InvalidDatasetException">There are more parts than samples, or no classes
+    /// to stratify by.</exception>
+    public static ValidationSplit Fold(
+        IDataset dataset, ulong seed, ValidationFold fold, bool stratified = false)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(folds, 2);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(folds, dataset.Count);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)fold, (uint)folds);
+        ArgumentOutOfRangeException.ThrowIfLessThan(fold.Count, 2, nameof(fold));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(
+            (uint)fold.Held, (uint)fold.Count, nameof(fold));
+        if (fold.Count > dataset.Count)
+        {
+            throw new InvalidDatasetException(
+                dataset.Source,
+                $"its {dataset.Count} samples cannot be cut into {fold.Count} parts",
+                "ask for as many folds as there are samples, or fewer");
+        }
+
         SampleOrder order = Order(dataset, seed);
-        long first = (long)((BigInteger)dataset.Count * fold / folds);
-        long end = (long)((BigInteger)dataset.Count * (fold + 1) / folds);
+        if (stratified)
+        {
+            return Of(dataset, StratifiedFold(dataset, order, fold));
+        }
+
+        long first = (long)((BigInteger)dataset.Count * fold.Held / fold.Count);
+        long end = (long)((BigInteger)dataset.Count * (fold.Held + 1) / fold.Count);
         return Of(dataset, [.. Range(first, end).Select(position => order[position])]);
     }
 
@@ -87,16 +104,7 @@ public sealed record ValidationSplit
 
     private static HashSet<long> Stratified(IDataset dataset, SampleOrder order, long held)
     {
-        if (dataset.Target is not TargetSchema.Class { Positions: 1 })
-        {
-            throw new InvalidDatasetException(
-                dataset.Source,
-                dataset.Target is TargetSchema.Class
-                    ? "each sample has many classes: there is none to stratify by"
-                    : "its targets are values: there are no classes to stratify by",
-                "split it without stratification");
-        }
-
+        RequireClasses(dataset);
         long[] quotas = Quotas(ClassCounts.Of(dataset), held);
         var samples = new HashSet<long>();
         float label = 0;
@@ -112,6 +120,47 @@ public sealed record ValidationSplit
         }
 
         return samples;
+    }
+
+    // Sorted by class, and within a class by the permutation, samples are dealt to the folds in
+    // turn, as cards are: so the folds differ by one sample at most, in all and in each class.
+    private static HashSet<long> StratifiedFold(
+        IDataset dataset, SampleOrder order, ValidationFold fold)
+    {
+        RequireClasses(dataset);
+        ImmutableArray<long> counts = ClassCounts.Of(dataset);
+        var next = new long[counts.Length];
+        for (int c = 1; c < next.Length; c++)
+        {
+            next[c] = next[c - 1] + counts[c - 1];
+        }
+
+        var samples = new HashSet<long>();
+        float label = 0;
+        for (long position = 0; position < dataset.Count; position++)
+        {
+            long sample = order[position];
+            dataset.ReadTarget(sample, new Span<float>(ref label));
+            if (next[(int)label]++ % fold.Count == fold.Held)
+            {
+                samples.Add(sample);
+            }
+        }
+
+        return samples;
+    }
+
+    private static void RequireClasses(IDataset dataset)
+    {
+        if (dataset.Target is not TargetSchema.Class { Positions: 1 })
+        {
+            throw new InvalidDatasetException(
+                dataset.Source,
+                dataset.Target is TargetSchema.Class
+                    ? "each sample has many classes: there is none to stratify by"
+                    : "its targets are values: there are no classes to stratify by",
+                "split it without stratification");
+        }
     }
 
     // Largest remainders, in whole numbers; of equal remainders the first class wins.

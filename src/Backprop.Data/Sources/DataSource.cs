@@ -19,9 +19,13 @@ public abstract record DataSource
     /// <param name="Options">The files and how they are read.</param>
     public sealed record Idx(IdxOptions Options) : DataSource;
 
-    /// <summary>Tables of separated values.</summary>
+    /// <summary>Tables.</summary>
     /// <param name="Options">The files and how they are read.</param>
-    public sealed record Csv(CsvOptions Options) : DataSource;
+    public sealed record Table(TableOptions Options) : DataSource;
+
+    /// <summary>Images in folders.</summary>
+    /// <param name="Options">The folder and how it is read.</param>
+    public sealed record Images(ImageFolderOptions Options) : DataSource;
 
     /// <summary>NumPy's array files.</summary>
     /// <param name="Options">The files and how they are read.</param>

@@ -24,9 +24,11 @@ public sealed class DataSourceOpener(
                 idx.Options with { Classes = idx.Options.Classes ?? classes }),
             DataSource.Numpy numpy => NumpyFormat.Open(
                 numpy.Options with { Classes = numpy.Options.Classes ?? classes }),
+            DataSource.Images images => ImageFolderFormat.Open(
+                images.Options with { Classes = images.Options.Classes ?? classes }),
             DataSource.Text text => TextFormat.Open(
                 text.Options with { Vocabulary = text.Options.Vocabulary ?? classes }),
-            DataSource.Csv csv => CsvFormat.Open(ForColumnsOf(train, csv.Options)),
+            DataSource.Table table => TableFormat.Open(ForColumnsOf(train, table.Options)),
             DataSource.Generated generated => GeneratedDataset.Of(generated.Options),
             DataSource.Inline inline => new InMemoryDataset(
                 "inline data", inline.FeatureShape, inline.Target, [.. inline.Features],
@@ -70,9 +72,17 @@ public sealed class DataSourceOpener(
                     files.Targets with { Path = PathOf(files.Targets.Path) })),
             ],
         }),
-        DataSource.Text { Options: var options } => new DataSource.Text(
+        DataSource.Images { Options: var options } => new DataSource.Images(
             options with { Path = PathOf(options.Path) }),
-        DataSource.Csv { Options: var options } => new DataSource.Csv(
+        DataSource.Text { Options: var options } => new DataSource.Text(options with
+        {
+            Path = PathOf(options.Path),
+            BytePairs = options.BytePairs is BytePairSource.File file
+                ? new BytePairSource.File(
+                    PathOf(file.Path), file.Merges is null ? null : PathOf(file.Merges))
+                : options.BytePairs,
+        }),
+        DataSource.Table { Options: var options } => new DataSource.Table(
             options with { Paths = [.. options.Paths.Select(PathOf)] }),
         _ => source,
     };
@@ -100,14 +110,13 @@ public sealed class DataSourceOpener(
     }
 
     // How a file is written is its own affair; what its columns become is the training set's.
-    private static CsvOptions ForColumnsOf(IDataset? train, CsvOptions options) =>
-        train is not CsvTable table
+    private static TableOptions ForColumnsOf(IDataset? train, TableOptions options) =>
+        train is not TableDataset table
             ? options
             : table.Resolved with
             {
                 Paths = options.Paths,
-                HasHeader = options.HasHeader,
-                Delimiter = options.Delimiter,
+                Syntax = options.Syntax,
                 MissingTokens = options.MissingTokens,
             };
 }

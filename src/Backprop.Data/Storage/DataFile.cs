@@ -8,6 +8,8 @@ internal static class DataFile
     private const int MaxDeflateExpansion = 1040;
     private const int FirstBufferBytes = 1 << 16;
 
+    private static ReadOnlySpan<byte> GzipMagic => [0x1F, 0x8B];
+
     /// <summary>Opens a file for reading.</summary>
     /// <exception cref="InvalidDatasetException">There is no such file, it may not be read, or it
     /// is empty.</exception>
@@ -40,6 +42,25 @@ internal static class DataFile
 
         stream.Dispose();
         throw new InvalidDatasetException(path, "the file is empty", "name a file with data");
+    }
+
+    /// <summary>Opens a text, plain or gzip-compressed; the stream is read once, from its
+    /// beginning.</summary>
+    /// <exception cref="InvalidDatasetException">As <see cref="Open"/>; or, while it is read, the
+    /// compressed data are damaged or too long.</exception>
+    public static Stream OpenText(string path)
+    {
+        FileStream file = Open(path);
+        return IsGzip(file) ? new DecompressedText(file, path) : file;
+    }
+
+    /// <summary>Whether a file is gzip-compressed; it is left at its beginning.</summary>
+    public static bool IsGzip(FileStream file)
+    {
+        Span<byte> start = stackalloc byte[GzipMagic.Length];
+        int read = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        file.Position = 0;
+        return start[..read].SequenceEqual(GzipMagic);
     }
 
     /// <summary>Reads as many bytes of a header as <paramref name="destination"/> has room for.

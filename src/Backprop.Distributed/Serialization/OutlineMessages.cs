@@ -28,7 +28,12 @@ internal static class OutlineMessages
         }
 
         message.TargetScales.Add(outline.TargetScales.Select(
-            scale => new Wire.TargetScale { Factor = scale.Factor, Offset = scale.Offset }));
+            scale => new Wire.TargetScale
+            {
+                Factor = scale.Factor,
+                Offset = scale.Offset,
+                Logarithmic = scale.IsLogarithmic,
+            }));
         return message;
     }
 
@@ -41,7 +46,10 @@ internal static class OutlineMessages
             message.Test is { } test ? FromWire(test) : null,
             WireChecks.List(
                 message.TargetScales, MaxNames, "scales",
-                scale => new TargetScale(scale.Factor, scale.Offset)))
+                scale => new TargetScale(scale.Factor, scale.Offset)
+                {
+                    IsLogarithmic = scale.Logarithmic,
+                }))
         {
             InitialWeightsSha256 = message.HasInitialWeightsSha256
                 ? ResultMessages.FromWire(message.InitialWeightsSha256)

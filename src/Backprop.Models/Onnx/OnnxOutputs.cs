@@ -75,6 +75,10 @@ internal sealed class OnnxOutputs(OnnxGraph graph, Model model)
         ReadOnlySpan<int> each = scale.Offsets.Length == 1 ? [1] : shape.AsSpan();
         string spread = graph.Constant("target_spread", scale.Spreads.AsSpan(), each);
         string offset = graph.Constant("target_offset", scale.Offsets.AsSpan(), each);
-        return graph.Node("Add", [graph.Node("Mul", [value, spread]), offset]);
+        string restored = graph.Node("Add", [graph.Node("Mul", [value, spread]), offset]);
+        return scale.Method == NormalizationMethod.LogStandard
+            ? graph.Node(
+                "Min", [graph.Node("Exp", [restored]), graph.Scalar("greatest", float.MaxValue)])
+            : restored;
     }
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Data.Formats;
 using Backprop.Data.Sources;
@@ -7,16 +8,23 @@ namespace Backprop.Models;
 /// <summary>Files of samples without targets.</summary>
 internal static class SampleFile
 {
-    /// <summary>Opens a file for a model: a table like the one it was trained on, an IDX file of
-    /// images, or NumPy's <c>.npy</c> or <c>.npz</c>.</summary>
+    /// <summary>Opens a file for a model: a table like the one it was trained on, in whatever
+    /// syntax, an IDX file of images, an image or a folder of images, or NumPy's <c>.npy</c> or
+    /// <c>.npz</c>.</summary>
     public static IDataset Open(Model model, string path)
     {
+        DataSource trained = model.Specification.Data.Train.Value;
+        if (trained is DataSource.Images { Options: ImageFolderOptions images }
+            && (File.Exists(path) || Directory.Exists(path)))
+        {
+            return ImageFolderFormat.OpenFeatures(images with { Path = path });
+        }
+
         if (!File.Exists(path))
         {
             throw new ModelException($"there is no input '{path}'");
         }
 
-        DataSource trained = model.Specification.Data.Train.Value;
         return (Path.GetExtension(path).ToLowerInvariant(), trained) switch
         {
             (".npy", _) => NumpyFormat.OpenFeatures(new NumpyArray(path)),
@@ -24,37 +32,40 @@ internal static class SampleFile
                 NumpyFormat.OpenFeatures(new NumpyArray(path, name)),
             (".npz", _) => NumpyFormat.OpenFeatures(new NumpyArray(path)),
             (_, DataSource.Idx) => IdxFormat.OpenFeatures(path),
-            (_, DataSource.Csv { Options: CsvOptions options }) =>
-                CsvFormat.Open(ForPrediction(model, options, path)),
-            _ => CsvFormat.Open(new CsvOptions
+            (_, DataSource.Table { Options: TableOptions options }) =>
+                TableFormat.Open(ForPrediction(model, options, path)),
+            _ => TableFormat.Open(new TableOptions
             {
                 Paths = [path],
+                Syntax = TableFiles.SyntaxOf(path, new TableSyntax.Csv { HasHeader = false }),
                 Target = null,
-                HasHeader = false,
             }),
         };
     }
 
     /// <summary>The training table's columns, with the categories that were found there.</summary>
-    private static CsvOptions ForPrediction(Model model, CsvOptions trained, string path)
+    private static TableOptions ForPrediction(Model model, TableOptions trained, string path)
     {
         IEnumerable<string> targets = trained.Target switch
         {
-            CsvTarget.Class target => [target.Column],
-            CsvTarget.Values target => target.Columns,
+            TableTarget.Class target => [target.Column],
+            TableTarget.Values target => target.Columns,
             _ => [],
         };
-        string head = File.ReadLines(path).FirstOrDefault("");
-        string[] names = [.. head.Split(trained.Delimiter).Select(name => name.Trim(' ', '"'))];
+        TableSyntax syntax = TableFiles.SyntaxOf(path, trained.Syntax);
+        ImmutableArray<string> names = syntax is TableSyntax.Csv { HasHeader: false }
+            ? []
+            : TableFormat.ReadColumns(path, syntax);
         return trained with
         {
             Paths = [path],
+            Syntax = syntax,
             Target = null,
             Columns =
             [
                 .. model.Resolve(trained.Columns),
-                .. targets.Where(name => trained.HasHeader && names.Contains(name))
-                    .Select(name => new CsvColumn.Ignored(name)),
+                .. targets.Where(name => names.Contains(name))
+                    .Select(name => new TableColumn.Ignored(name)),
             ],
         };
     }

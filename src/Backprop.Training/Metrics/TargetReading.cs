@@ -84,7 +84,10 @@ public sealed record TargetReading(
                 ? TargetScale.Identity
                 : new TargetScale(
                     normalization.Spreads[i % normalization.Spreads.Length],
-                    normalization.Offsets[i % normalization.Offsets.Length])),
+                    normalization.Offsets[i % normalization.Offsets.Length])
+                {
+                    IsLogarithmic = normalization.Method == NormalizationMethod.LogStandard,
+                }),
         ];
 
     private static TargetReading ForSequences(
@@ -141,7 +144,7 @@ public sealed record TargetReading(
 }
 
 /// <summary>How a prepared target is read in its own unit: value·<paramref name="Factor"/> +
-/// <paramref name="Offset"/>.</summary>
+/// <paramref name="Offset"/>, or e to the power of that.</summary>
 /// <param name="Factor">Units of the target in one unit of the prepared value.</param>
 /// <param name="Offset">The target that the prepared value 0 stands for.</param>
 public readonly record struct TargetScale(double Factor, double Offset)
@@ -149,6 +152,13 @@ public readonly record struct TargetScale(double Factor, double Offset)
     /// <summary>Targets that were not normalized.</summary>
     public static TargetScale Identity { get; } = new(1, 0);
 
+    /// <summary>Whether the prepared value stands for the target's logarithm.</summary>
+    public bool IsLogarithmic { get; init; }
+
     /// <summary>The target, in its own unit.</summary>
-    public double Restore(double prepared) => (prepared * Factor) + Offset;
+    public double Restore(double prepared)
+    {
+        double value = (prepared * Factor) + Offset;
+        return IsLogarithmic ? Normalization.Exponential(value) : value;
+    }
 }

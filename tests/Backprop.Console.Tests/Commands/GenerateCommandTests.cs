@@ -38,6 +38,42 @@ public sealed class GenerateCommandTests : IDisposable
             first.TrimEnd('\r', '\n'), "a" + json.RootElement.GetProperty("text").GetString());
     }
 
+    // The vocabulary is the model's own: the text that it was found in is gone.
+    [Fact]
+    public void A_network_that_writes_byte_pairs_decodes_them()
+    {
+        const string Sentence = " the low tide, the lower tide; grün ist das Gras.";
+        string text = _scratch.Write(
+            "text", string.Concat(Enumerable.Repeat(Sentence, 150)));
+        string specification = _scratch.Write("text.conf", $$"""
+            name = text
+            seed = 1
+            data { train { text {
+              path = "{{text}}", length = 8, stride = 3, tokens { byte-pairs { size = 280 } }
+            } } }
+            model = [
+              { embedding { vocabulary = 280, width = 16 } }
+              { positional-encoding = learned }
+              { residual = [ { attention { heads = 2 } } ] }
+              { dense { units = 280 } }
+            ]
+            loss = softmax-cross-entropy
+            optimizer { adam { learning-rate = 1e-2 } }
+            batch-size = 16, epochs = 100
+            stop { max-steps = 300 }
+            """);
+        CommandRun.Succeeds("train", specification, "--output", _scratch["run"]);
+        File.Delete(text);
+
+        string written = CommandRun.Succeeds(
+            "generate", Path.Combine(_scratch["run"], "model.bpm"), "--prompt",
+            " the low tide, the", "--length", "24", "--temperature", "0")
+            .Output.TrimEnd('\r', '\n');
+
+        Assert.StartsWith(Sentence, written);
+        Assert.StartsWith(written[Sentence.Length..], string.Concat(Sentence, Sentence));
+    }
+
     [Fact]
     public void What_cannot_write_is_refused()
     {

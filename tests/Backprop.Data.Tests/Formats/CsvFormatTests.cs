@@ -13,7 +13,7 @@ public sealed class CsvFormatTests : IDisposable
     [Fact]
     public void TheShippedTablesAreRead()
     {
-        using CsvTable iris = Shipped("iris", new CsvTarget.Class("class"));
+        using TableDataset iris = Shipped("iris", new TableTarget.Class("class"));
         Assert.Equal(150, iris.Count);
         Assert.Equal(["0", "1", "2"], iris.Classes());
         Assert.Equal(
@@ -21,12 +21,12 @@ public sealed class CsvFormatTests : IDisposable
         Assert.Equal([5.1f, 3.5f, 1.4f, 0.2f], iris.Features(0));
         Assert.Equal([50L, 50, 50], ClassCounts.Of(iris).ToArray());
 
-        using CsvTable wine = Shipped("wine", new CsvTarget.Class("class"));
+        using TableDataset wine = Shipped("wine", new TableTarget.Class("class"));
         Assert.Equal([59L, 71, 48], ClassCounts.Of(wine).ToArray());
         Assert.Equal(13, wine.FeatureShape.Count);
 
-        using CsvTable concrete =
-            Shipped("concrete", new CsvTarget.Values(["compressive_strength"]));
+        using TableDataset concrete =
+            Shipped("concrete", new TableTarget.Values(["compressive_strength"]));
         Assert.Equal(1030, concrete.Count);
         Assert.Equal(8, concrete.FeatureShape.Count);
         Assert.Equal([79.99f], concrete.Targets(0));
@@ -35,16 +35,16 @@ public sealed class CsvFormatTests : IDisposable
     [Fact]
     public void EveryKindOfColumnBecomesItsFeatures()
     {
-        using CsvTable table = Read(
+        using TableDataset table = Read(
             """
             id,size,colour,grade,price
             a7,1.5,red,low,10
             b9,-2e1,"blue, dark",high,20
             c1, 3 ,red,mid,30
             """,
-            new CsvTarget.Values(["price"]),
-            new CsvColumn.Ignored("id"), new CsvColumn.Categorical("colour"),
-            new CsvColumn.Ordinal("grade", ["low", "mid", "high"]));
+            new TableTarget.Values(["price"]),
+            new TableColumn.Ignored("id"), new TableColumn.Categorical("colour"),
+            new TableColumn.Ordinal("grade", ["low", "mid", "high"]));
         Assert.Equal(["size", "colour=blue, dark", "colour=red", "grade"], table.Names());
         Assert.Equal([1.5f, 0, 1, 0], table.Features(0));
         Assert.Equal([-20f, 1, 0, 2], table.Features(1));
@@ -61,7 +61,7 @@ public sealed class CsvFormatTests : IDisposable
 
         string[] Classes(string text)
         {
-            using CsvTable table = Read(text, new CsvTarget.Class("y"));
+            using TableDataset table = Read(text, new TableTarget.Class("y"));
             return table.Classes();
         }
     }
@@ -69,8 +69,8 @@ public sealed class CsvFormatTests : IDisposable
     [Fact]
     public void GivenClassesKeepTheirOrder()
     {
-        using CsvTable table =
-            Read("x,y\n1,no\n2,yes\n", new CsvTarget.Class("y", ["yes", "no", "maybe"]));
+        using TableDataset table =
+            Read("x,y\n1,no\n2,yes\n", new TableTarget.Class("y", ["yes", "no", "maybe"]));
         Assert.Equal(1, table.Label(0));
         Assert.Equal(0, table.Label(1));
         Assert.Equal(["yes", "no", "maybe"], table.Classes());
@@ -80,12 +80,11 @@ public sealed class CsvFormatTests : IDisposable
     public void WithoutAHeaderColumnsAreNumbered()
     {
         string path = _folder.Write("plain.txt", "1;2;a\n3;4;b\n");
-        using CsvTable table = CsvFormat.Open(new CsvOptions
+        using TableDataset table = TableFormat.Open(new TableOptions
         {
             Paths = [path],
-            HasHeader = false,
-            Delimiter = ';',
-            Target = new CsvTarget.Class("3"),
+            Syntax = new TableSyntax.Csv { HasHeader = false, Delimiter = ';' },
+            Target = new TableTarget.Class("3"),
         });
         Assert.Equal(["1", "2"], table.Names());
         Assert.Equal([3f, 4], table.Features(1));
@@ -95,11 +94,11 @@ public sealed class CsvFormatTests : IDisposable
     [Fact]
     public void ATestSetIsReadIntoTheFeaturesOfTheTrainingSet()
     {
-        using CsvTable train = Read(
-            "colour,y\nred,a\nblue,b\ngreen,c\n", new CsvTarget.Class("y"),
-            new CsvColumn.Categorical("colour"));
+        using TableDataset train = Read(
+            "colour,y\nred,a\nblue,b\ngreen,c\n", new TableTarget.Class("y"),
+            new TableColumn.Categorical("colour"));
         string path = _folder.Write("test.csv", "colour,y\ngreen,b\n");
-        using CsvTable test = CsvFormat.Open(train.Resolved with { Paths = [path] });
+        using TableDataset test = TableFormat.Open(train.Resolved with { Paths = [path] });
         Assert.Equal(train.Names(), test.Names());
         Assert.Equal([0f, 1, 0], test.Features(0));
         Assert.Equal(1, test.Label(0));
@@ -114,7 +113,7 @@ public sealed class CsvFormatTests : IDisposable
     [Fact]
     public void ATableToPredictFromNeedsNoTarget()
     {
-        using CsvTable table = Read("a,b\n1,2\n", null);
+        using TableDataset table = Read("a,b\n1,2\n", null);
         Assert.Equal([1f, 2], table.Features(0));
         Assert.Equal(0, table.Target.Width);
     }
@@ -122,13 +121,13 @@ public sealed class CsvFormatTests : IDisposable
     [Fact]
     public void ShardsAreOneTable()
     {
-        using CsvTable table = CsvFormat.Open(new CsvOptions
+        using TableDataset table = TableFormat.Open(new TableOptions
         {
             Paths =
             [
                 _folder.Write("1.csv", "x,y\n1,b\n2,a"), _folder.Write("2.csv", "x,y\r\n3,c\r\n"),
             ],
-            Target = new CsvTarget.Class("y"),
+            Target = new TableTarget.Class("y"),
         });
         Assert.Equal(3, table.Count);
         Assert.Equal([1f, 0, 2], Enumerable.Range(0, 3).Select(i => table.Label(i)));
@@ -139,24 +138,24 @@ public sealed class CsvFormatTests : IDisposable
     public void ShardsWithOtherColumnsAreRefused() =>
         Assert.Contains(
             "line 1: its columns are x, z; in ",
-            Refused(new CsvOptions
+            Refused(new TableOptions
             {
                 Paths =
                 [
                     _folder.Write("1.csv", "x,y\n1,b\n"), _folder.Write("2.csv", "x,z\n1,b\n"),
                 ],
-                Target = new CsvTarget.Class("y"),
+                Target = new TableTarget.Class("y"),
             }).Message,
             StringComparison.Ordinal);
 
     [Fact]
     public void MissingNumbersAreFilledFromTheTrainingPart()
     {
-        CsvTable table = Read(
-            "a,b,c,y\n1,NA,u,1\n?,4,,2\n3,6,v,3\n", new CsvTarget.Values(["y"]),
-            new CsvColumn.Numeric("a") { Missing = new MissingFill(MissingPolicy.Mean) },
-            new CsvColumn.Numeric("b") { Missing = new MissingFill(MissingPolicy.Constant, -5) },
-            new CsvColumn.Categorical("c") { MissingIsCategory = true });
+        TableDataset table = Read(
+            "a,b,c,y\n1,NA,u,1\n?,4,,2\n3,6,v,3\n", new TableTarget.Values(["y"]),
+            new TableColumn.Numeric("a") { Missing = new MissingFill(MissingPolicy.Mean) },
+            new TableColumn.Numeric("b") { Missing = new MissingFill(MissingPolicy.Constant, -5) },
+            new TableColumn.Categorical("c") { MissingIsCategory = true });
         Assert.True(float.IsNaN(table.Features(1)[0]));
         using PreparedData data =
             PreparedData.Of(table, null, null, 1, new PreparationOptions());
@@ -186,7 +185,7 @@ public sealed class CsvFormatTests : IDisposable
     public void MistakesAreNamedWithTheirPlace(string text, string expected)
     {
         string path = _folder.Write("table.csv", text);
-        var options = new CsvOptions { Paths = [path], Target = new CsvTarget.Values(["y"]) };
+        var options = new TableOptions { Paths = [path], Target = new TableTarget.Values(["y"]) };
         Assert.Contains(expected, Refused(options).Message, StringComparison.OrdinalIgnoreCase);
     }
 
@@ -196,11 +195,11 @@ public sealed class CsvFormatTests : IDisposable
         string path = _folder.Write("table.csv", "g,y\nlow,1\nlofty,2\n");
         Assert.EndsWith(
             "line 3, column 'g': 'lofty' is not a level of this column; its levels are low, high",
-            Refused(new CsvOptions
+            Refused(new TableOptions
             {
                 Paths = [path],
-                Target = new CsvTarget.Values(["y"]),
-                Columns = [new CsvColumn.Ordinal("g", ["low", "high"])],
+                Target = new TableTarget.Values(["y"]),
+                Columns = [new TableColumn.Ordinal("g", ["low", "high"])],
             }).Message,
             StringComparison.Ordinal);
     }
@@ -213,26 +212,27 @@ public sealed class CsvFormatTests : IDisposable
         string path = _folder.Write("ids.csv", "id,y\n" + rows);
         Assert.Contains(
             "line 1026, column 'id': the column has more than 1,024 different values",
-            Refused(new CsvOptions
+            Refused(new TableOptions
             {
                 Paths = [path],
-                Target = new CsvTarget.Values(["y"]),
-                Columns = [new CsvColumn.Categorical("id")],
+                Target = new TableTarget.Values(["y"]),
+                Columns = [new TableColumn.Categorical("id")],
             }).Message,
             StringComparison.Ordinal);
     }
 
-    private static InvalidDatasetException Refused(CsvOptions options) =>
-        Assert.Throws<InvalidDatasetException>(() => CsvFormat.Open(options));
+    private static InvalidDatasetException Refused(TableOptions options) =>
+        Assert.Throws<InvalidDatasetException>(() => TableFormat.Open(options));
 
-    private static CsvTable Shipped(string name, CsvTarget target) => CsvFormat.Open(new CsvOptions
-    {
-        Paths = [Path.Combine(DataFolder.Shipped, "tables", name + ".csv")],
-        Target = target,
-    });
+    private static TableDataset Shipped(string name, TableTarget target) =>
+        TableFormat.Open(new TableOptions
+        {
+            Paths = [Path.Combine(DataFolder.Shipped, "tables", name + ".csv")],
+            Target = target,
+        });
 
-    private CsvTable Read(string text, CsvTarget? target, params CsvColumn[] columns) =>
-        CsvFormat.Open(new CsvOptions
+    private TableDataset Read(string text, TableTarget? target, params TableColumn[] columns) =>
+        TableFormat.Open(new TableOptions
         {
             Paths = [_folder.Write(Guid.NewGuid().ToString("n") + ".csv", text)],
             Target = target,

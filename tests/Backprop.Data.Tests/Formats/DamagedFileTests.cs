@@ -54,14 +54,31 @@ public sealed class DamagedFileTests : IDisposable
     [Fact]
     public void DamagedTablesAreReadOrRefused() => Fuzz(
         Encoding.UTF8.GetBytes("a,b,g,c\n1,\"x, y\",low,k\n2.5e3,z,high,l\n,\"q\",low,k\n"),
-        path => CsvFormat.Open(new CsvOptions
+        path => TableFormat.Open(new TableOptions
         {
             Paths = [path],
-            Target = new CsvTarget.Class("c"),
+            Target = new TableTarget.Class("c"),
             Missing = new MissingFill(MissingPolicy.Mean),
             Columns =
-                [new CsvColumn.Categorical("b"), new CsvColumn.Ordinal("g", ["low", "high"])],
+                [new TableColumn.Categorical("b"), new TableColumn.Ordinal("g", ["low", "high"])],
         }));
+
+    [Theory]
+    [InlineData("mixed.jsonl")]
+    [InlineData("mixed.parquet")]
+    public void DamagedTablesInOtherSyntaxesAreReadOrRefused(string file) => Fuzz(
+        File.ReadAllBytes(TableSyntaxTests.Fixture(file)),
+        path => TableFormat.Open(TableSyntaxTests.Mixed(
+            TableFiles.SyntaxOf(file, new TableSyntax.Csv()), path)));
+
+    [Theory]
+    [InlineData("flat/a-rgb.png")]
+    [InlineData("flat/d-palette.png")]
+    [InlineData("round/a-rgb.jpg")]
+    [InlineData("round/b-progressive.jpeg")]
+    public void DamagedImagesAreReadOrRefused(string file) => Fuzz(
+        File.ReadAllBytes(TableSyntaxTests.Fixture(Path.Combine("images", file))),
+        path => ImageFolderFormat.OpenFeatures(new ImageFolderOptions { Path = path }));
 
     private IDataset OpenIdx(string path) => IdxFormat.Open(new IdxOptions
     {

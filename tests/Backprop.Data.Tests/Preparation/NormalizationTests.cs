@@ -94,6 +94,47 @@ public sealed class NormalizationTests
         Assert.Equal([100f, 200, 300, 600], targets);
     }
 
+    // The logarithms are 0 and 2: their mean and their deviation are 1.
+    [Fact]
+    public void LogarithmsOfTargetsAreMeanZeroAndDeviationOne()
+    {
+        float square = (float)Math.Exp(2);
+        InMemoryDataset prices = InMemoryDataset.OfValues("prices", [[1f], [2f]], [[1f], [square]]);
+        var fitted = Normalization.OfTargets(prices, NormalizationMethod.LogStandard);
+        float[] targets = [1, square, (float)Math.E];
+        fitted.Apply(targets);
+        Assert.Equal([-1f, 1, 0], targets.Select(target => MathF.Round(target, 6)));
+        fitted.Restore(targets);
+        Assert.Equal(1, targets[0], 1e-6);
+        Assert.Equal(square, targets[1], 1e-5);
+        Assert.Equal(Math.E, targets[2], 1e-6);
+        float[] huge = [1000];
+        fitted.Restore(huge);
+        Assert.Equal([float.MaxValue], huge);
+    }
+
+    [Fact]
+    public void LogarithmsNeedTargetsAboveZeroInEveryPart()
+    {
+        InMemoryDataset good = InMemoryDataset.OfValues("good", [[1f], [2f]], [[1f], [2f]]);
+        InMemoryDataset bad = InMemoryDataset.OfValues("bad", [[1f], [2f]], [[1f], [0f]]);
+        const string Expected = "bad, sample 1: its target 0 has no logarithm";
+        Assert.Contains(
+            Expected,
+            Assert.Throws<InvalidDatasetException>(
+                () => Normalization.OfTargets(bad, NormalizationMethod.LogStandard)).Message,
+            StringComparison.Ordinal);
+        var options = new PreparationOptions
+        {
+            NormalizeTargets = NormalizationMethod.LogStandard,
+        };
+        Assert.Contains(
+            Expected,
+            Assert.Throws<InvalidDatasetException>(
+                () => PreparedData.Of(good, bad, null, 1, options)).Message,
+            StringComparison.Ordinal);
+    }
+
     [Fact]
     public void ClassesCannotBeNormalized()
     {

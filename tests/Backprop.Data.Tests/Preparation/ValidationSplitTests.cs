@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backprop.Data.Preparation;
 
 namespace Backprop.Data.Tests.Preparation;
@@ -55,10 +56,39 @@ public sealed class ValidationSplitTests
         float[] held =
         [
             .. Enumerable.Range(0, 10)
-                .SelectMany(fold => All(ValidationSplit.Fold(Unbalanced, 3, 10, fold).Validation)),
+                .SelectMany(fold => All(Part(new ValidationFold(10, fold)).Validation)),
         ];
         Assert.Equal(Enumerable.Range(0, 103).Select(i => (float)i), held.Order());
-        Assert.Equal(93, ValidationSplit.Fold(Unbalanced, 3, 10, 0).Train.Count);
+        Assert.Equal(93, Part(new ValidationFold(10, 0)).Train.Count);
+
+        static ValidationSplit Part(ValidationFold fold) =>
+            ValidationSplit.Fold(Unbalanced, 3, fold);
+    }
+
+    // 60, 33 and 10 samples by hand: of five folds each has 12 of the first class, 6 or 7 of the
+    // second and 2 of the third, and 20 or 21 in all.
+    [Fact]
+    public void StratifiedFoldsHaveEveryClassInProportion()
+    {
+        ValidationSplit[] folds =
+        [
+            .. Enumerable.Range(0, 5).Select(fold => ValidationSplit.Fold(
+                Unbalanced, 3, new ValidationFold(5, fold), stratified: true)),
+        ];
+        foreach (ValidationSplit fold in folds)
+        {
+            ImmutableArray<long> counts = ClassCounts.Of(fold.Validation);
+            Assert.Equal((12L, 2L), (counts[0], counts[2]));
+            Assert.InRange(counts[1], 6, 7);
+            Assert.InRange(fold.Validation.Count, 20, 21);
+        }
+
+        Assert.Equal(
+            Enumerable.Range(0, 103).Select(i => (float)i),
+            folds.SelectMany(fold => All(fold.Validation)).Order());
+        Assert.NotEqual(
+            All(folds[0].Validation),
+            All(ValidationSplit.Fold(Unbalanced, 4, new ValidationFold(5, 0), true).Validation));
     }
 
     [Fact]
@@ -74,6 +104,11 @@ public sealed class ValidationSplitTests
             "no classes to stratify by",
             Assert.Throws<InvalidDatasetException>(
                 () => ValidationSplit.Of(two, 1, 0.5, stratified: true)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "2 samples cannot be cut into 3 parts",
+            Assert.Throws<InvalidDatasetException>(
+                () => ValidationSplit.Fold(two, 1, new ValidationFold(3, 0))).Message,
             StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => ValidationSplit.Of(two, 1, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => ValidationSplit.Of(two, 1, double.NaN));

@@ -44,7 +44,7 @@ public sealed class DataRootsTests
     {
         var opener = new DataSourceOpener("/data", roots: new DataRoots("/data", []));
         var refusal = Assert.Throws<InvalidDatasetException>(() => opener.Open(
-            new DataSource.Csv(new() { Paths = ["/etc/passwd"], Target = null }), null));
+            new DataSource.Table(new() { Paths = ["/etc/passwd"], Target = null }), null));
         Assert.Contains("lies outside", refusal.Message);
     }
 }

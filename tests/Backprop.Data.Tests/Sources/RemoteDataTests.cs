@@ -132,9 +132,9 @@ public sealed class RemoteDataTests : IDisposable
         Assert.Contains(expected, mistake, StringComparison.Ordinal);
     }
 
-    private static DataSource Source(string file) => new DataSource.Csv(new CsvOptions
+    private static DataSource Source(string file) => new DataSource.Table(new TableOptions
     {
-        Paths = [file], Target = new CsvTarget.Values(ImmutableArray.Create("y")),
+        Paths = [file], Target = new TableTarget.Values(ImmutableArray.Create("y")),
     });
 
     private IDataset Open(TinyServer server, TimeSpan? silence = null)

@@ -126,6 +126,11 @@ internal static class RecordSamples
             "concrete.csv", 100, Shape.Of(8), new TargetSchema.Values(["strength"]), s_sha),
         null, null, [new TargetScale(2, -0.0)]);
 
+    private static RunOutline LogarithmOutline => RegressionOutline with
+    {
+        TargetScales = [new TargetScale(2, -0.0) { IsLogarithmic = true }],
+    };
+
     private static RunOutline SequencesOutline => new(
         new DatasetOutline(
             "a.txt", 100, Shape.Of(64),
@@ -145,6 +150,7 @@ internal static class RecordSamples
         QueueChanged changed => changed.Happened.GetType().Name,
         OutlineAnswer { Outline: null } => "OutlineRefused",
         OutlineAnswer { Outline.InitialWeightsSha256: not null } => "OutlineWithWeights",
+        OutlineAnswer { Outline.TargetScales: [{ IsLogarithmic: true }] } => "OutlineOfLogarithms",
         OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
         OutlineAnswer { Outline.Train.Target.Width: > 1 } => "OutlineOfSequences",
         ExaminationAnswer { Found: null } => "ExaminationFailed",
@@ -215,6 +221,7 @@ internal static class RecordSamples
         new OutlineAnswer(s_run, s_worker, RegressionOutline, null),
         new OutlineAnswer(
             s_run, s_worker, RegressionOutline with { InitialWeightsSha256 = s_sha }, null),
+        new OutlineAnswer(s_run, s_worker, LogarithmOutline, null),
         new OutlineAnswer(s_run, s_worker, SequencesOutline, null),
         new OutlineAnswer(s_run, s_worker, null, "no such file"),
         new ExaminationRequest(Setup, Manifest, UseBest: true),

@@ -121,6 +121,29 @@ public sealed class MetricsAccumulatorTests
         Assert.Equal(10, values.RootMeanSquaredError);
     }
 
+    // Logarithms 0 and 2 stand for 1 and e², and 0 and 1 were said.
+    [Fact]
+    public void Errors_of_logarithms_are_in_the_targets_own_unit()
+    {
+        RegressionMetrics values = ScoreValues(
+            new TargetScale(2, 0) { IsLogarithmic = true }, [0, 0.5f], [0, 1]);
+
+        double error = Math.Exp(2) - Math.E;
+        Assert.Equal(error / 2, values.MeanAbsoluteError, 1e-14);
+        Assert.Equal(
+            1 - (error * error / (Math.Pow(Math.Exp(2) - 1, 2) / 2)), values.R2, 1e-14);
+    }
+
+    [Fact]
+    public void An_output_that_is_far_off_is_still_a_number()
+    {
+        RegressionMetrics values = ScoreValues(
+            new TargetScale(1000, 0) { IsLogarithmic = true }, [5, 0], [0, 0.001f]);
+
+        Assert.Equal(float.MaxValue / 2.0, values.MeanAbsoluteError, 1e30);
+        Assert.True(double.IsFinite(values.R2));
+    }
+
     [Fact]
     public void Two_targets_count_alike()
     {

@@ -1,5 +1,6 @@
 using Backprop.Data.Batches;
 using Backprop.Data.Formats;
+using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Engine;
 using Backprop.Engine.Initializers;
@@ -175,6 +176,118 @@ public sealed class RunSpecificationReaderTests
         Assert.Equal(new EnsembleSpecification(5), run.Ensemble);
         Assert.Equal(new CheckpointSpecification(null, 100, null, 3), run.Checkpoint);
         Assert.Equal(new WorkersSpecification(2, 64), run.Workers);
+    }
+
+    [Fact]
+    public void A_fold_is_read()
+    {
+        RunSpecification run = RunSpecificationReader.Read(
+            Whole.Replace("fraction = 0.1, stratified = true", "folds = 5, fold = 3"), "x.conf");
+        Assert.Equal(new ValidationFold(5, 3), run.Data.Preparation.ValidationFold);
+        Assert.Null(run.Data.Preparation.ValidationFraction);
+    }
+
+    [Theory]
+    [InlineData("stratified = true", "exactly one of 'fraction' and 'folds' must stand here")]
+    [InlineData("fraction = 0.1, folds = 5", "exactly one of 'fraction' and 'folds'")]
+    [InlineData("folds = 5, fold = 5", "there are 5 folds, 0 to 4")]
+    [InlineData("fraction = 0.1, fold = 0", "is one of 'folds'")]
+    [InlineData("folds = 1", "from 2 to 1000")]
+    public void A_fold_that_there_is_not_is_refused(string keys, string expected)
+    {
+        var refused = Assert.Throws<SpecificationException>(() => RunSpecificationReader.Read(
+            Whole.Replace("fraction = 0.1, stratified = true", keys), "x.conf"));
+        Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("json-lines", "files = a.jsonl, missing-tokens = [NA]")]
+    [InlineData("parquet", "files = [a.parquet, b.parquet]")]
+    [InlineData("csv", "files = a.csv, header = false, delimiter = tab")]
+    public void Tables_are_read_in_every_syntax(string syntax, string keys)
+    {
+        string text = Least.Replace(
+            Least[Least.IndexOf("data", StringComparison.Ordinal)
+                ..Least.IndexOf("model", StringComparison.Ordinal)],
+            $$"""
+            data {
+              train { {{syntax}} {
+                {{keys}}, target { values = y }, columns { c = categorical }
+              } }
+              test { {{syntax}} { {{keys}} } }
+            }
+
+            """);
+        RunSpecification run = RunSpecificationReader.Read(text, "x.conf");
+        TableOptions train = Assert.IsType<DataSource.Table>(run.Data.Train.Value).Options;
+        TableOptions test = Assert.IsType<DataSource.Table>(run.Data.Test!.Value).Options;
+        Assert.Equal(
+            syntax switch
+            {
+                "parquet" => new TableSyntax.Parquet(),
+                "json-lines" => new TableSyntax.JsonLines(),
+                _ => new TableSyntax.Csv { HasHeader = false, Delimiter = '\t' },
+            },
+            train.Syntax);
+        Assert.Equal(train.Syntax, test.Syntax);
+        Assert.Equal(train.Paths.AsEnumerable(), test.Paths);
+        Assert.Equal(new TableColumn.Categorical("c"), Assert.Single(train.Columns));
+    }
+
+    [Theory]
+    [InlineData("tokens { byte-pairs { size = 500 } }", null)]
+    [InlineData("tokens { byte-pairs { vocabulary = v.json, merges = m.txt } }", null)]
+    [InlineData("tokens { byte-pairs {} }", "exactly one of 'vocabulary' and 'size'")]
+    [InlineData("tokens = byte-pairs", "exactly one of 'vocabulary' and 'size'")]
+    [InlineData("tokens { byte-pairs { size = 500, vocabulary = v.json } }", "exactly one of")]
+    [InlineData("tokens { byte-pairs { size = 500, merges = m.txt } }", "belongs to a")]
+    [InlineData("tokens { byte-pairs { size = 255 } }", "256")]
+    public void Tokens_of_byte_pairs_are_read_or_refused(string keys, string? expected)
+    {
+        string text = Sequences.Replace("tokens = bytes", keys, StringComparison.Ordinal);
+        if (expected is not null)
+        {
+            var refused = Assert.Throws<SpecificationException>(
+                () => RunSpecificationReader.Read(text, "x.conf"));
+            Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+            return;
+        }
+
+        TextOptions options = Assert.IsType<DataSource.Text>(
+            RunSpecificationReader.Read(text, "x.conf").Data.Train.Value).Options;
+        Assert.Equal(TextTokens.BytePairs, options.Tokens);
+        BytePairSource wanted = keys.Contains("size", StringComparison.Ordinal)
+            ? new BytePairSource.Found(500)
+            : new BytePairSource.File("v.json", "m.txt");
+        Assert.Equal(wanted, options.BytePairs);
+    }
+
+    [Theory]
+    [InlineData("path = a", null)]
+    [InlineData("path = a, size = [28, 30], channels = grey", null)]
+    [InlineData("path = a, size = 28", "rows and columns of pixels")]
+    [InlineData("path = a, size = [28, 28, 3]", "found 3 numbers")]
+    [InlineData("path = \"https://host/a#sha256=00\"", "is a URL, by which a file can be got")]
+    public void Folders_of_images_are_read_or_refused(string keys, string? expected)
+    {
+        string text = Least.Replace("generated { xor {} }", $"images {{ {keys} }}");
+        if (expected is not null)
+        {
+            var refused = Assert.Throws<SpecificationException>(
+                () => RunSpecificationReader.Read(text, "x.conf"));
+            Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+            return;
+        }
+
+        ImageFolderOptions options = Assert.IsType<DataSource.Images>(
+            RunSpecificationReader.Read(text, "x.conf").Data.Train.Value).Options;
+        bool isSized = keys.Contains("size", StringComparison.Ordinal);
+        Assert.Equal(
+            new ImageFolderOptions
+            {
+                Path = "a", IsGrey = isSized, Size = isSized ? new ImageSize(28, 30) : null,
+            },
+            options);
     }
 
     [Fact]

@@ -15,11 +15,28 @@ internal static class DataSchema
         ("none", NormalizationMethod.None), ("unit", NormalizationMethod.Unit),
         ("standard", NormalizationMethod.Standard));
 
+    private static readonly WordKind<NormalizationMethod> TargetNormalization = new(
+        ("none", NormalizationMethod.None), ("unit", NormalizationMethod.Unit),
+        ("standard", NormalizationMethod.Standard),
+        ("log-standard", NormalizationMethod.LogStandard));
+
     private static readonly Key<Placed<DataSource>> Train = Key.Required(
         "train", new PlacedKind<DataSource>(SourceSchema.Training), "samples to train on");
 
-    private static readonly Key<double> Fraction = Key.Required(
-        "fraction", Kinds.OpenFraction, "the part of the training samples that is held out");
+    private const int MostFolds = 1000;
+
+    private static readonly Key<double?> Fraction = Key.Optional<double?>(
+        "fraction", Kinds.OpenFraction.As(number => (double?)number), null, "none",
+        "the part of the training samples that is held out; this or `folds` must stand here");
+
+    private static readonly Key<long?> FoldCount = Key.Optional<long?>(
+        "folds", new IntegerKind(2, MostFolds).As(number => (long?)number), null, "none",
+        "in how many parts of nearly the same size the training samples are cut, of which one is "
+        + "held out: cross-validation, as `backprop cross-validate` does with each in turn");
+
+    private static readonly Key<long> HeldFold = Key.Optional(
+        "fold", new IntegerKind(0, MostFolds - 1), 0L, "0",
+        "which of the `folds` is held out, from 0");
 
     private static readonly Key<bool> Stratified = Key.Optional(
         "stratified", Kinds.Boolean, false, "false",
@@ -27,7 +44,7 @@ internal static class DataSchema
 
     private static readonly Section<Split> SplitSection = new(
         "validation", "Samples held out of the training samples, by a keyed permutation.",
-        [Fraction, Stratified], k => new Split(k.Get(Fraction), k.Get(Stratified)));
+        [Fraction, FoldCount, HeldFold, Stratified], BindSplit);
 
     private static readonly Key<Held?> Validation = Key.Optional<Held?>(
         "validation", new HeldKind(), null, "none", "what validation metrics are taken on");
@@ -42,8 +59,9 @@ internal static class DataSchema
         + "jointly, each column of a table), `standard` is mean 0 and deviation 1");
 
     private static readonly Key<NormalizationMethod> NormalizeTargets = Key.Optional(
-        "normalize-targets", Normalization, NormalizationMethod.None, "none",
-        "the targets' scale; metrics stay in the source's units");
+        "normalize-targets", TargetNormalization, NormalizationMethod.None, "none",
+        "the targets' scale: as `normalize`, or `log-standard`, mean 0 and deviation 1 of their "
+        + "logarithms, for prices and other numbers above 0; metrics stay in the source's units");
 
     private static readonly Key<bool> Shuffle = Key.Optional(
         "shuffle", Kinds.Boolean, true, "true",
@@ -97,6 +115,7 @@ internal static class DataSchema
                 Normalize = keys.Get(Normalize),
                 NormalizeTargets = keys.Get(NormalizeTargets),
                 ValidationFraction = held?.Split?.Fraction,
+                ValidationFold = held?.Split?.Fold,
                 Stratified = held?.Split?.IsStratified ?? false,
             },
             Augmentations = keys.Get(Augment),
@@ -108,7 +127,7 @@ internal static class DataSchema
     private static void RefuseTableAfterOther(
         KeyValues keys, Key key, Placed<DataSource>? following)
     {
-        if (following?.Value is DataSource.Csv && keys.Get(Train).Value is not DataSource.Csv)
+        if (following?.Value is DataSource.Table && keys.Get(Train).Value is not DataSource.Table)
         {
             keys.Refuse(key, "a table is read as the training table is, but 'train' is no table");
         }
@@ -146,7 +165,31 @@ internal static class DataSchema
         }
     }
 
-    private sealed record Split(double Fraction, bool IsStratified);
+    private static Split BindSplit(KeyValues keys)
+    {
+        double? fraction = keys.Get(Fraction);
+        long? folds = keys.Get(FoldCount);
+        if (fraction is null == folds is null)
+        {
+            keys.Refuse(
+                fraction is null ? Fraction : FoldCount,
+                "exactly one of 'fraction' and 'folds' must stand here");
+        }
+
+        if (keys.Has(HeldFold) && keys.Get(HeldFold) >= (folds ?? 0))
+        {
+            keys.Refuse(
+                HeldFold, folds is null
+                    ? "is one of 'folds', which must stand here too"
+                    : $"there are {folds} folds, 0 to {folds - 1}");
+        }
+
+        return new Split(
+            fraction, folds is null ? null : new ValidationFold((int)folds, keys.GetInt(HeldFold)),
+            keys.Get(Stratified));
+    }
+
+    private sealed record Split(double? Fraction, ValidationFold? Fold, bool IsStratified);
 
     private sealed record Held(Split? Split, Placed<DataSource>? Source);
 

@@ -41,6 +41,9 @@ internal static class Kinds
     /// <summary>A path, or a URL with its file's digest.</summary>
     public static ValueKind<string> File { get; } = new FileKind();
 
+    /// <summary>The path of a folder.</summary>
+    public static ValueKind<string> Folder { get; } = new FolderKind();
+
     /// <summary>What stands in file formats and in arguments such as
     /// <c>output.weight[0,0]</c>.</summary>
     public static ValueKind<string> Name { get; } = new TextKind(
@@ -80,6 +83,29 @@ internal sealed class FileKind : ValueKind<string>
         return !RemoteFile.IsUrl(value)
             || RemoteFile.TryParse(value, out _, out string? mistake)
             || at.Fail($"'{value}' is no URL of a file: {mistake}");
+    }
+}
+
+/// <summary>Where a folder is.</summary>
+internal sealed class FolderKind : ValueKind<string>
+{
+    private static readonly TextKind Name = new("the path of a folder");
+
+    public override string Description => Name.Description;
+
+    public override bool TryRead(ValueCursor at, out string value)
+    {
+        if (!Name.TryRead(at, out value))
+        {
+            return false;
+        }
+
+        if (RemoteFile.IsUrl(value))
+        {
+            return at.Fail($"'{value}' is a URL, by which a file can be got, but no folder");
+        }
+
+        return at.FileRefusal?.Invoke(value) is not { } refusal || at.Fail(refusal);
     }
 }
 

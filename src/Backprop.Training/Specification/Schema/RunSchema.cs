@@ -268,7 +268,7 @@ internal static class RunSchema
     private static Placed<StopRules> BindStopRules(KeyValues keys, DataSpecification data)
     {
         bool hasValidation =
-            data.Validation is not null || data.Preparation.ValidationFraction is not null;
+            data.Validation is not null || data.Preparation.HoldsOut;
         Placed<StopOptions>? given = keys.Get(Stop);
         StopOptions options = given?.Value ?? new StopOptions(null, new StopRules(default));
         StopMetric usual =

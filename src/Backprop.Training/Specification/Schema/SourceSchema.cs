@@ -69,16 +69,62 @@ internal static class SourceSchema
             "numpy", "Arrays that NumPy saved.",
             [FeatureFiles, TargetFiles, FeatureArray, TargetArray, Target, Classes], BindNumpy);
 
+    private static readonly Key<string> Folder = Key.Required(
+        "path", Kinds.Folder, "the folder that has a folder for each class");
+
+    private static readonly Key<bool> IsGrey = Key.Optional(
+        "channels", new WordKind<bool>(("rgb", false), ("grey", true)), false, "rgb",
+        "whether an image is red, green and blue, or its brightness alone");
+
+    private static readonly Key<ImageSize?> ImageSizeKey = Key.Optional<ImageSize?>(
+        "size", new ImageSizeKind(), null, "that of the first", "what every image must have");
+
+    private static readonly Section<DataSource> ImageFolder =
+        new(
+            "images", "PNG and JPEG files of one size, in a folder for each class, whose name the "
+            + "folder has. Pixels are 0 to 255; transparency is not looked at.",
+            [Folder, IsGrey, ImageSizeKey, Classes],
+            k => new DataSource.Images(new ImageFolderOptions
+            {
+                Path = k.Get(Folder),
+                IsGrey = k.Get(IsGrey),
+                Size = k.Get(ImageSizeKey),
+                Classes = k.Get(Classes),
+            }));
+
     private static readonly Key<string> TextPath = Key.Required(
         "path", Kinds.File, "the file, in UTF-8");
 
-    private static readonly Key<TextTokens> Tokens = Key.Optional(
+    private static readonly Key<string?> VocabularyFile = Key.Optional<string?>(
+        "vocabulary", Kinds.File.As(path => (string?)path), null, "none",
+        "a `tokenizer.json` or `vocab.json` of Hugging Face: byte-level BPE that cuts texts into "
+        + "words as GPT-2 does; this or `size` must stand here");
+
+    private static readonly Key<string?> MergesFile = Key.Optional<string?>(
+        "merges", Kinds.File.As(path => (string?)path), null, "none",
+        "the `merges.txt` that belongs to a `vocab.json`");
+
+    private static readonly Key<long?> VocabularySize = Key.Optional<long?>(
+        "size", new IntegerKind(BytePairVocabulary.ByteTokens, 65_536).As(n => (long?)n), null,
+        "none", "tokens that are found in the training part, its 256 bytes among them");
+
+    private static readonly Key<TokenChoice> Tokens = Key.Optional(
         "tokens",
-        new WordKind<TextTokens>(
-            ("characters", TextTokens.Characters), ("bytes", TextTokens.Bytes)),
-        TextTokens.Characters, "characters",
-        "what the text is taken apart into: `characters`, numbered by code point as the training "
-        + "part has them, after number 0 for all that it does not have; or its 256 `bytes`");
+        new Choice<TokenChoice>(
+            "kind of token",
+            new Section<TokenChoice>(
+                "characters", "Unicode's code points, numbered as the training part has them, "
+                + "after number 0 for all that it does not have.",
+                [], _ => new TokenChoice(TextTokens.Characters)),
+            new Section<TokenChoice>(
+                "bytes", "The 256 bytes of UTF-8, or of whatever else the file is.",
+                [], _ => new TokenChoice(TextTokens.Bytes)),
+            new Section<TokenChoice>(
+                "byte-pairs", "Bytes that occur together, byte pair encoding. The vocabulary is "
+                + "part of the trained network; a validation or test text is encoded by that of "
+                + "the training text.",
+                [VocabularyFile, MergesFile, VocabularySize], BindBytePairs)),
+        new TokenChoice(TextTokens.Characters), "characters", "what the text is taken apart into");
 
     private static readonly Key<long> WindowLength = Key.Optional(
         "length", Kinds.Count, 128L, "128", "tokens of a sample");
@@ -102,12 +148,16 @@ internal static class SourceSchema
 
     /// <summary>What can be trained on.</summary>
     public static Choice<DataSource> Training { get; } = new(
-        "data source", Idx, CsvSchema.Table, Numpy, Text, GeneratedSchema.Source, Inline);
+        "data source",
+        [Idx, ImageFolder, .. TableSchema.Tables, Numpy, Text, GeneratedSchema.Source, Inline]);
 
     /// <summary>What can be validated or tested on.</summary>
     public static Choice<DataSource> Following { get; } = new(
-        "validation or test source", Idx, CsvSchema.FollowingTable, Numpy, Text,
-        GeneratedSchema.Source, Inline);
+        "validation or test source",
+        [
+            Idx, ImageFolder, .. TableSchema.FollowingTables, Numpy, Text,
+            GeneratedSchema.Source, Inline,
+        ]);
 
     private static ListKind<string> Paths =>
         new(Kinds.File, "a file, or an array of files", acceptsOne: true);
@@ -145,12 +195,36 @@ internal static class SourceSchema
         return new DataSource.Text(new TextOptions
         {
             Path = keys.Get(TextPath),
-            Tokens = keys.Get(Tokens),
+            Tokens = keys.Get(Tokens).Kind,
+            BytePairs = keys.Get(Tokens).BytePairs,
             Length = keys.GetInt(WindowLength),
             Stride = (int?)keys.Get(Stride),
             From = from,
             To = to,
         });
+    }
+
+    private static TokenChoice BindBytePairs(KeyValues keys)
+    {
+        string? path = keys.Get(VocabularyFile), merges = keys.Get(MergesFile);
+        long? size = keys.Get(VocabularySize);
+        if (path is null == size is null)
+        {
+            keys.Refuse(
+                path is null ? VocabularyFile : VocabularySize,
+                "exactly one of 'vocabulary' and 'size' must stand here");
+        }
+
+        if (merges is not null && path is null)
+        {
+            keys.Refuse(MergesFile, "belongs to a 'vocabulary', which must stand here too");
+        }
+
+        return new TokenChoice(
+            TextTokens.BytePairs,
+            path is not null
+                ? new BytePairSource.File(path, merges)
+                : new BytePairSource.Found((int)(size ?? BytePairVocabulary.ByteTokens)));
     }
 
     private static DataSource BindNumpy(KeyValues keys)
@@ -228,4 +302,32 @@ internal static class SourceSchema
     private static ImmutableArray<string> Numbered(string prefix, int count) =>
         [.. Enumerable.Range(0, count)
             .Select(i => prefix + i.ToString(CultureInfo.InvariantCulture))];
+
+    private sealed record TokenChoice(TextTokens Kind, BytePairSource? BytePairs = null);
+
+    /// <summary>Rows and columns.</summary>
+    private sealed class ImageSizeKind : ValueKind<ImageSize?>
+    {
+        private static readonly ListKind<long> Lengths = new(
+            new IntegerKind(1, 1 << 16), "rows and columns of pixels, [28, 28]");
+
+        public override string Description => "rows and columns of pixels, `[28, 28]`";
+
+        public override bool TryRead(ValueCursor at, out ImageSize? value)
+        {
+            value = null;
+            if (!Lengths.TryRead(at, out ImmutableArray<long> lengths))
+            {
+                return false;
+            }
+
+            if (lengths is not [long height, long width])
+            {
+                return at.Fail($"expected {Lengths.Description}, found {lengths.Length} numbers");
+            }
+
+            value = new ImageSize((int)height, (int)width);
+            return true;
+        }
+    }
 }

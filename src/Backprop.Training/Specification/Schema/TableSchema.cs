@@ -6,8 +6,8 @@ using Backprop.Training.Specification.Reading;
 
 namespace Backprop.Training.Specification.Schema;
 
-/// <summary>Tables of separated values.</summary>
-internal static class CsvSchema
+/// <summary>Tables, in each of the syntaxes that they are written in.</summary>
+internal static class TableSchema
 {
     private static readonly ListKind<string> Names = new(
         Kinds.Text, "an array of names", acceptsOne: true);
@@ -29,15 +29,15 @@ internal static class CsvSchema
     private static readonly Key<ImmutableArray<string>> ValueColumns = Key.Required(
         "columns", Names, "the columns, in the order of the network's outputs");
 
-    private static readonly Key<CsvTarget> Target = Key.Required(
-        "target", new Choice<CsvTarget>(
-            "csv target",
-            new Section<CsvTarget>(
+    private static readonly Key<TableTarget> Target = Key.Required(
+        "target", new Choice<TableTarget>(
+            "table target",
+            new Section<TableTarget>(
                 "class", "One column of class names.", [ClassColumn, Classes],
-                k => new CsvTarget.Class(k.Get(ClassColumn), k.Get(Classes)), ClassColumn),
-            new Section<CsvTarget>(
+                k => new TableTarget.Class(k.Get(ClassColumn), k.Get(Classes)), ClassColumn),
+            new Section<TableTarget>(
                 "values", "Columns of numbers.", [ValueColumns],
-                k => new CsvTarget.Values(k.Get(ValueColumns)), ValueColumns)),
+                k => new TableTarget.Values(k.Get(ValueColumns)), ValueColumns)),
         "what is to be predicted");
 
     private static readonly Key<double> MissingConstant = Key.Required(
@@ -76,28 +76,28 @@ internal static class CsvSchema
         "the names, lowest first");
 
     /// <summary>Columns without their name, which is the key they stand under.</summary>
-    private static readonly Choice<CsvColumn> Column = new(
-        "csv column",
-        new Section<CsvColumn>(
+    private static readonly Choice<TableColumn> Column = new(
+        "table column",
+        new Section<TableColumn>(
             "numeric", "Numbers: one feature.", [Missing],
-            k => new CsvColumn.Numeric("") { Missing = k.Get(Missing) }),
-        new Section<CsvColumn>(
+            k => new TableColumn.Numeric("") { Missing = k.Get(Missing) }),
+        new Section<TableColumn>(
             "categorical", "Names without an order: one feature for each name, 0 or 1.",
             [Categories, MissingIsCategory],
-            k => new CsvColumn.Categorical("")
+            k => new TableColumn.Categorical("")
             {
                 Categories = k.Get(Categories), MissingIsCategory = k.Get(MissingIsCategory),
             }),
-        new Section<CsvColumn>(
+        new Section<TableColumn>(
             "ordinal", "Names with an order: one feature, the level's number from 0.",
             [Levels, Missing],
-            k => new CsvColumn.Ordinal("", k.Get(Levels)) { Missing = k.Get(Missing) }, Levels),
-        new Section<CsvColumn>(
-            "ignored", "No feature.", [], _ => new CsvColumn.Ignored("")));
+            k => new TableColumn.Ordinal("", k.Get(Levels)) { Missing = k.Get(Missing) }, Levels),
+        new Section<TableColumn>(
+            "ignored", "No feature.", [], _ => new TableColumn.Ignored("")));
 
-    private static readonly Key<ImmutableArray<KeyValuePair<string, CsvColumn>>> Columns =
-        Key.Optional<ImmutableArray<KeyValuePair<string, CsvColumn>>>(
-            "columns", new MapKind<CsvColumn>(
+    private static readonly Key<ImmutableArray<KeyValuePair<string, TableColumn>>> Columns =
+        Key.Optional<ImmutableArray<KeyValuePair<string, TableColumn>>>(
+            "columns", new MapKind<TableColumn>(
                 Column, "columns by name, `{ color = categorical, id = ignored }`"),
             [], "all numeric", "columns that are not numeric, or whose values may be missing");
 
@@ -115,35 +115,57 @@ internal static class CsvSchema
         "missing-tokens", new ListKind<string>(
             new TextKind("a text, which may be empty", _ => true, mayBeEmpty: true),
             "an array of texts"),
-        new CsvOptions { Paths = [], Target = null }.MissingTokens, "[\"\", NA, \"?\"]",
+        new TableOptions { Paths = [], Target = null }.MissingTokens, "[\"\", NA, \"?\"]",
         "what is written for a missing value");
 
-    /// <summary>A table to train on.</summary>
-    public static Section<DataSource> Table { get; } = new(
-        "csv", "Text files of separated values.",
-        [Files, Target, Columns, Missing, Header, Delimiter, MissingTokens],
-        k => new DataSource.Csv(new CsvOptions
+    private static readonly ImmutableArray<SyntaxSection> Syntaxes =
+    [
+        new(
+            "csv", "Text files of separated values, plain or gzip-compressed.",
+            [Header, Delimiter],
+            k => new TableSyntax.Csv { HasHeader = k.Get(Header), Delimiter = k.Get(Delimiter) }),
+        new(
+            "json-lines", "Text files with a JSON object a line, plain or gzip-compressed. The "
+            + "first object has every key; null and a key that is left out are missing values.",
+            [], _ => new TableSyntax.JsonLines()),
+        new(
+            "parquet", "Apache Parquet files of flat columns.", [],
+            _ => new TableSyntax.Parquet()),
+    ];
+
+    /// <summary>Tables to train on.</summary>
+    public static ImmutableArray<Section<DataSource>> Tables { get; } =
+        [.. Syntaxes.Select(TableOf)];
+
+    /// <summary>Tables that are read as the training table is.</summary>
+    public static ImmutableArray<Section<DataSource>> FollowingTables { get; } =
+        [.. Syntaxes.Select(FollowingTableOf)];
+
+    private static Section<DataSource> TableOf(SyntaxSection syntax) => new(
+        syntax.Name, syntax.Meaning,
+        [Files, Target, Columns, Missing, .. syntax.Keys, MissingTokens],
+        k => new DataSource.Table(new TableOptions
         {
             Paths = k.Get(Files),
+            Syntax = syntax.Bind(k),
             Target = k.Get(Target),
             Columns = [.. k.Get(Columns).Select(column => column.Value with { Name = column.Key })],
             Missing = k.Get(Missing),
-            HasHeader = k.Get(Header),
-            Delimiter = k.Get(Delimiter),
             MissingTokens = k.Get(MissingTokens),
         }));
 
-    /// <summary>A table that is read as the training table is.</summary>
-    public static Section<DataSource> FollowingTable { get; } = new(
-        "csv", "Text files of separated values, read as the training table is: with its target, "
-        + "columns, classes and categories.", [Files, Header, Delimiter, MissingTokens],
-        k => new DataSource.Csv(new CsvOptions
+    private static Section<DataSource> FollowingTableOf(SyntaxSection syntax) => new(
+        syntax.Name, $"{syntax.Meaning} They are read as the training table is: with its target, "
+        + "columns, classes and categories.", [Files, .. syntax.Keys, MissingTokens],
+        k => new DataSource.Table(new TableOptions
         {
             Paths = k.Get(Files),
+            Syntax = syntax.Bind(k),
             Target = null,
-            HasHeader = k.Get(Header),
-            Delimiter = k.Get(Delimiter),
             MissingTokens = k.Get(MissingTokens),
         }),
         Files);
+
+    private sealed record SyntaxSection(
+        string Name, string Meaning, ImmutableArray<Key> Keys, Func<KeyValues, TableSyntax> Bind);
 }

@@ -6,15 +6,18 @@ using Backprop.Data.Preparation;
 namespace Backprop.Data.Formats;
 
 /// <summary>Where a value of a table stands, for messages.</summary>
-internal readonly record struct CsvPlace(string Path, long Line, string Column)
+/// <param name="Path">The file.</param>
+/// <param name="Row">The row.</param>
+/// <param name="Column">The column's name.</param>
+internal readonly record struct TablePlace(string Path, DataPosition Row, string Column)
 {
     public InvalidDatasetException Refuse(string problem, string remedy) =>
-        new(Path, problem, remedy, new DataPosition { Line = Line, Column = Column });
+        new(Path, problem, remedy, Row with { Column = Column });
 }
 
 /// <summary>Collects the values of one column, row by row, and hands them out as features or
 /// targets.</summary>
-internal abstract class CsvColumnReader
+internal abstract class TableColumnReader
 {
     /// <summary>Names of the features that the column becomes.</summary>
     public abstract ImmutableArray<string> FeatureNames { get; }
@@ -23,11 +26,11 @@ internal abstract class CsvColumnReader
     public virtual MissingFill Missing => default;
 
     /// <summary>The column's declaration with all that was found.</summary>
-    public abstract CsvColumn Resolved { get; }
+    public abstract TableColumn Resolved { get; }
 
     /// <summary>Takes one value; <paramref name="missing"/>: it is one that stands for none.
     /// </summary>
-    public abstract void Add(ReadOnlySpan<byte> value, bool missing, in CsvPlace place);
+    public abstract void Add(ReadOnlySpan<byte> value, bool missing, in TablePlace place);
 
     /// <summary>Called once, when all values are there.</summary>
     public virtual void Finish()
@@ -39,13 +42,13 @@ internal abstract class CsvColumnReader
 }
 
 /// <summary>A column that becomes nothing.</summary>
-internal sealed class IgnoredColumnReader(CsvColumn.Ignored column) : CsvColumnReader
+internal sealed class IgnoredColumnReader(TableColumn.Ignored column) : TableColumnReader
 {
     public override ImmutableArray<string> FeatureNames => [];
 
-    public override CsvColumn Resolved => column;
+    public override TableColumn Resolved => column;
 
-    public override void Add(ReadOnlySpan<byte> value, bool missing, in CsvPlace place)
+    public override void Add(ReadOnlySpan<byte> value, bool missing, in TablePlace place)
     {
     }
 
@@ -55,7 +58,8 @@ internal sealed class IgnoredColumnReader(CsvColumn.Ignored column) : CsvColumnR
 }
 
 /// <summary>A column of numbers.</summary>
-internal sealed class NumericColumnReader(CsvColumn.Numeric column, bool isTarget) : CsvColumnReader
+internal sealed class NumericColumnReader(TableColumn.Numeric column, bool isTarget)
+    : TableColumnReader
 {
     private readonly List<float> _values = [];
 
@@ -63,9 +67,9 @@ internal sealed class NumericColumnReader(CsvColumn.Numeric column, bool isTarge
 
     public override MissingFill Missing => column.Missing;
 
-    public override CsvColumn Resolved => column;
+    public override TableColumn Resolved => column;
 
-    public override void Add(ReadOnlySpan<byte> value, bool missing, in CsvPlace place)
+    public override void Add(ReadOnlySpan<byte> value, bool missing, in TablePlace place)
     {
         if (missing)
         {
@@ -96,7 +100,7 @@ internal sealed class NumericColumnReader(CsvColumn.Numeric column, bool isTarge
 
     public override void Encode(int row, Span<float> destination) => destination[0] = _values[row];
 
-    private void AddMissing(in CsvPlace place)
+    private void AddMissing(in TablePlace place)
     {
         if (isTarget)
         {
@@ -115,7 +119,7 @@ internal sealed class NumericColumnReader(CsvColumn.Numeric column, bool isTarge
 }
 
 /// <summary>A column of names with an order.</summary>
-internal sealed class OrdinalColumnReader(CsvColumn.Ordinal column) : CsvColumnReader
+internal sealed class OrdinalColumnReader(TableColumn.Ordinal column) : TableColumnReader
 {
     private readonly List<float> _values = [];
 
@@ -123,9 +127,9 @@ internal sealed class OrdinalColumnReader(CsvColumn.Ordinal column) : CsvColumnR
 
     public override MissingFill Missing => column.Missing;
 
-    public override CsvColumn Resolved => column;
+    public override TableColumn Resolved => column;
 
-    public override void Add(ReadOnlySpan<byte> value, bool missing, in CsvPlace place)
+    public override void Add(ReadOnlySpan<byte> value, bool missing, in TablePlace place)
     {
         if (missing && column.Missing.Policy == MissingPolicy.Error)
         {
@@ -151,7 +155,7 @@ internal sealed class OrdinalColumnReader(CsvColumn.Ordinal column) : CsvColumnR
 
 /// <summary>A column of names: categories or classes. Names that are not given are numbered as they
 /// come and put in order at the end.</summary>
-internal sealed class NameColumnReader : CsvColumnReader
+internal sealed class NameColumnReader : TableColumnReader
 {
     private const int MaxListed = 20;
 
@@ -174,9 +178,9 @@ internal sealed class NameColumnReader : CsvColumnReader
         _given = names is not null;
         _maxNames = maxNames;
         _names = [.. names ?? []];
-        if (_given && missingIsName && !_names.Contains(CsvOptions.MissingCategory))
+        if (_given && missingIsName && !_names.Contains(TableOptions.MissingCategory))
         {
-            _names.Add(CsvOptions.MissingCategory);
+            _names.Add(TableOptions.MissingCategory);
         }
 
         _indices = _names.Select((name, index) => (name, index))
@@ -189,19 +193,20 @@ internal sealed class NameColumnReader : CsvColumnReader
     public override ImmutableArray<string> FeatureNames =>
         [.. _names.Select(name => $"{_column}={name}")];
 
-    public override CsvColumn Resolved => new CsvColumn.Categorical(_column)
+    public override TableColumn Resolved => new TableColumn.Categorical(_column)
     {
         Categories = Names,
         MissingIsCategory = _missingIsName,
     };
 
-    public static NameColumnReader OfCategories(CsvColumn.Categorical column, int maxCategories) =>
+    public static NameColumnReader OfCategories(
+        TableColumn.Categorical column, int maxCategories) =>
         new(column.Name, false, column.MissingIsCategory, column.Categories, maxCategories);
 
-    public static NameColumnReader OfClasses(CsvTarget.Class target, int maxClasses) =>
+    public static NameColumnReader OfClasses(TableTarget.Class target, int maxClasses) =>
         new(target.Column, true, false, target.Classes, maxClasses);
 
-    public override void Add(ReadOnlySpan<byte> value, bool missing, in CsvPlace place)
+    public override void Add(ReadOnlySpan<byte> value, bool missing, in TablePlace place)
     {
         if (missing && !_missingIsName)
         {
@@ -212,7 +217,7 @@ internal sealed class NameColumnReader : CsvColumnReader
                     : "give it, or declare that a missing value is a category");
         }
 
-        string name = missing ? CsvOptions.MissingCategory : Encoding.UTF8.GetString(value);
+        string name = missing ? TableOptions.MissingCategory : Encoding.UTF8.GetString(value);
         if (!_indices.TryGetValue(name, out int index))
         {
             index = AddName(name, place);
@@ -229,7 +234,7 @@ internal sealed class NameColumnReader : CsvColumnReader
             return;
         }
 
-        string[] sorted = Sorted();
+        string[] sorted = NameOrder.Sorted(_names);
         int[] renumbered = [.. _names.Select(name => Array.IndexOf(sorted, name))];
         for (int i = 0; i < _rows.Count; i++)
         {
@@ -249,7 +254,7 @@ internal sealed class NameColumnReader : CsvColumnReader
     /// <summary>The index of a row's name.</summary>
     public int Index(int row) => _rows[row];
 
-    private int AddName(string name, in CsvPlace place)
+    private int AddName(string name, in TablePlace place)
     {
         if (_given)
         {
@@ -272,19 +277,5 @@ internal sealed class NameColumnReader : CsvColumnReader
         _names.Add(name);
         _indices.Add(name, _names.Count - 1);
         return _names.Count - 1;
-    }
-
-    private string[] Sorted()
-    {
-        const NumberStyles Whole = NumberStyles.AllowLeadingSign;
-        bool numbers = _names.TrueForAll(
-            name => long.TryParse(name, Whole, CultureInfo.InvariantCulture, out _));
-        return numbers
-            ? [.. _names
-                .OrderBy(name => long.Parse(name, Whole, CultureInfo.InvariantCulture))
-                .ThenBy(name => name, StringComparer.Ordinal)]
-            : [.. _names
-                .OrderBy(name => name == CsvOptions.MissingCategory)
-                .ThenBy(name => name, StringComparer.Ordinal)];
     }
 }

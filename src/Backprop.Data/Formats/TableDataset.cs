@@ -6,12 +6,12 @@ namespace Backprop.Data.Formats;
 
 /// <summary>A table that was read: a missing number is NaN, until the preparation puts in its place
 /// what <see cref="Missing"/> says.</summary>
-public sealed class CsvTable : IDataset
+public sealed class TableDataset : IDataset
 {
     private readonly InMemoryDataset _samples;
 
-    internal CsvTable(
-        InMemoryDataset samples, ImmutableArray<MissingFill> missing, CsvOptions resolved)
+    internal TableDataset(
+        InMemoryDataset samples, ImmutableArray<MissingFill> missing, TableOptions resolved)
     {
         _samples = samples;
         Missing = missing;
@@ -23,7 +23,7 @@ public sealed class CsvTable : IDataset
 
     /// <summary>The options with all classes and categories that were found: with other paths they
     /// read a test set, or data to predict from, into the very same features.</summary>
-    public CsvOptions Resolved { get; }
+    public TableOptions Resolved { get; }
 
     /// <inheritdoc/>
     public string Source => _samples.Source;
