@@ -47,6 +47,13 @@ internal static class DescribeCommand
 
         yield return "";
         var extent = RunExtent.Of(plan);
+        if (run.Specification.InitialWeights?.Value is { } start)
+        {
+            yield return Line("begins with", start.Except.IsEmpty
+                ? start.Safetensors
+                : $"{start.Safetensors}, except {string.Join(", ", start.Except)}");
+        }
+
         yield return Line("training", Samples(plan.Train));
         yield return Line("validation", Samples(plan.Validation));
         yield return Line("test", Samples(plan.Test));

@@ -73,6 +73,13 @@ internal sealed record RunDescription
     /// <summary>How gradients travel in a cluster.</summary>
     public required ElementEncoding Gradients { get; init; }
 
+    /// <summary>The file of weights that it begins with; null: it begins with its layers'
+    /// initializers.</summary>
+    public required string? InitialWeights { get; init; }
+
+    /// <summary>SHA-256 of those weights; null: there are none.</summary>
+    public required string? InitialWeightsSha256 { get; init; }
+
     /// <summary>Memory to train, beside the data.</summary>
     public required long MemoryBytes { get; init; }
 
@@ -103,6 +110,8 @@ internal sealed record RunDescription
             Epochs = extent.Epochs,
             Networks = run.Specification.Ensemble?.Seeds ?? 1,
             Gradients = run.Specification.Transport.Gradients,
+            InitialWeights = run.Specification.InitialWeights?.Value.Safetensors,
+            InitialWeightsSha256 = run.Outline.InitialWeightsSha256,
             MemoryBytes = run.MemoryBytes,
         };
     }

@@ -90,6 +90,9 @@ public sealed class InterchangeTests : IDisposable
     {
         string start = Exported();
         string body = Tensor(start, "body.weight"), head = Tensor(start, "head.weight");
+        Assert.Contains(
+            $"{start}, except head",
+            CommandRun.Succeeds("describe", _scratch.Write("d.conf", Tuned(start))).Output);
         string tuned = Train("tuned", Tuned(start));
         CommandRun.Succeeds("export", tuned);
         string after = Path.ChangeExtension(tuned, "safetensors");
