@@ -117,6 +117,27 @@ public sealed class OnnxTests
         AssertSame(mine, predicted);
     }
 
+    [Theory]
+    [InlineData(NormalizationMethod.Standard)]
+    [InlineData(NormalizationMethod.LogStandard)]
+    public void Values_are_in_the_targets_own_unit(NormalizationMethod method)
+    {
+        var preparation = new DataPreparation
+        {
+            Targets = new Normalization { Method = method, Offsets = [3], Spreads = [0.5f] },
+        };
+        using Model model = TrialModel.Of(
+            TrialModel.Specification("{ dense = 1 }"), Shape.Of(3), preparation);
+        float[] rows = TrialModel.Rows(Rows, Shape.Of(3));
+        float[] predicted = Run(model, rows)[OnnxExport.Predicted];
+        AssertSame(
+            [
+                .. Enumerable.Range(0, Rows).Select(row =>
+                    (float)model.Predict(rows.AsSpan(row * 3, 3)).Values[0].Value),
+            ],
+            predicted);
+    }
+
     [Fact]
     public void A_file_says_what_its_outputs_are()
     {

@@ -175,7 +175,8 @@ internal static class DataCommand
                 return;
             }
 
-            using var compressed = new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true);
+            using var compressed =
+                new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true);
             write(compressed, syntax);
         });
     }

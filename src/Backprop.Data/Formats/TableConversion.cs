@@ -103,7 +103,8 @@ public static class TableConversion
         classes.Finish();
         int count = checked((int)profile.Rows);
         return InMemoryDataset.OfClasses(
-            profile.Source, Numbered(count), [.. Enumerable.Range(0, count).Select(row => classes.Index(row))],
+            profile.Source, Numbered(count),
+            [.. Enumerable.Range(0, count).Select(row => classes.Index(row))],
             [.. classes.Names]);
     }
 }

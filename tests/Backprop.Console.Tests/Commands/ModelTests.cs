@@ -87,6 +87,32 @@ public sealed class ModelTests : IDisposable
     }
 
     [Fact]
+    public void A_network_that_was_trained_on_folders_of_images_reads_images()
+    {
+        const string Images = "tests/Backprop.Data.Tests/Fixtures/images";
+        string model = Train($$"""
+            name = images
+            data {
+              train { images { path = {{Images}}, channels = grey, size = [6, 10] } }
+              normalize = unit
+            }
+            model = [ flatten, { dense { units = 2 } } ]
+            loss = softmax-cross-entropy
+            optimizer { adam { learning-rate = 0.05 } }
+            batch-size = 9, epochs = 200
+            """);
+
+        string[] lines = CommandRun.Succeeds("predict", model, $"{Images}/round").Output
+            .Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(3, lines.Length);
+        string one = CommandRun.Succeeds("predict", model, $"{Images}/flat/f-deep.png").Output;
+        Assert.Matches(@"^0: flat \(\d+\.\d%\)", one);
+        CommandRun.Fails(
+            ExitCode.Mistake, "it is neither PNG nor JPEG", "predict", model,
+            "data/tables/iris.csv");
+    }
+
+    [Fact]
     public void Predictions_as_json_have_every_probability()
     {
         string model = Train(Specifications.Iris("softmax-cross-entropy"));

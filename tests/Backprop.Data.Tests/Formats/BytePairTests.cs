@@ -13,7 +13,8 @@ public sealed class BytePairTests : IDisposable
 
     // By hand: "es" and "st" occur 9 times, and "es" has the lower numbers; then "es"+"t", 9;
     // "l"+"o" before "o"+"w", 7; "lo"+"w", 7. Of those that occur 6 times the blank comes first,
-    // with "n" before "low"; then "e"+"w", which leaves the blank's "n" and "ew", and at last "est".
+    // with "n" before "low"; then "e"+"w", which leaves the blank's "n" and "ew", and at last
+    // "est".
     private static readonly string[] s_found =
         ["es", "est", "lo", "low", "Ġn", "Ġlow", "ew", "Ġnew", "Ġnewest"];
 
