@@ -174,17 +174,16 @@ public sealed class SharedMemoryTests : IDisposable
         using var node = new Node(_folder);
         using (RawPeer peer = node.Dial())
         {
+            // Who hangs up before the node has written its own offer is refused for that.
             peer.SendAsFarAsTaken(new byte[MemoryOffer.Bytes]);
+            Assert.Contains("no offer of memory", node.Acceptor.WaitRefusal());
         }
-
-        Assert.Contains("no offer of memory", node.Acceptor.WaitRefusal());
 
         using (RawPeer peer = node.Dial())
         {
             peer.ShareMemory(MemoryOffer.None, answer: 2);
+            Assert.Contains("no answer to the offer", node.Acceptor.WaitRefusal());
         }
-
-        Assert.Contains("no answer to the offer", node.Acceptor.WaitRefusal());
 
         node.AssertListens();
     }
