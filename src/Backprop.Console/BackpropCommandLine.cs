@@ -26,6 +26,7 @@ internal static class BackpropCommandLine
             DescribeCommand.Create(environment),
             GradcheckCommand.Create(environment),
             LrFindCommand.Create(environment),
+            SweepCommand.Create(environment),
             ExplainCommand.Create(environment),
             ReplayCommand.Create(environment),
             SimulateCommand.Create(environment),

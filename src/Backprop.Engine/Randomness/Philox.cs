@@ -42,6 +42,9 @@ public enum RandomPurpose : uint
     /// <summary>With whom training samples are mixed, and in which parts; time: the epoch.
     /// </summary>
     Mixing = 11,
+
+    /// <summary>The values that a sweep tries; item: the trial, element: the key.</summary>
+    Sweep = 12,
 }
 
 /// <summary>Four random words: one block of Philox.</summary>

@@ -24,7 +24,13 @@ public static class RunSpecificationReader
         string text, string file, IIncludeSource? includes = null,
         Func<string, string?>? fileRefusal = null)
     {
-        HoconObject root = HoconReader.Read(text, file, includes);
+        return Read(HoconReader.Read(text, file, includes), fileRefusal);
+    }
+
+    /// <summary>Checks a specification that is read already.</summary>
+    internal static RunSpecification Read(
+        HoconObject root, Func<string, string?>? fileRefusal = null)
+    {
         var errors = new List<SpecificationError>();
         var cursor = new ValueCursor(root, "", errors) { FileRefusal = fileRefusal };
         if (!RunSchema.Run.TryRead(cursor, out RunSpecification run))
