@@ -4,6 +4,7 @@ using Backprop.Console.Client;
 using Backprop.Console.Rendering;
 using Backprop.Console.Storage;
 using Backprop.Console.Sweeps;
+using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 using Backprop.Training.Stopping;
 using Backprop.Training.Sweeps;
@@ -82,12 +83,13 @@ internal static class SweepCommand
         }
 
         ImmutableArray<SweepTrial> trials = plan.Trials;
-        ImmutableArray<TrialOutcome> outcomes = [];
+        var latest = new Dictionary<int, TrialOutcome>();
         foreach ((int number, SweepRound round) in plan.Rounds.Index())
         {
             var here = new Round(sweep, plan, round, directory, environment);
             here.Begin(number, trials.Length);
-            outcomes = here.Train(trials, trainer, cancellation);
+            ImmutableArray<TrialOutcome> outcomes =
+                here.Train(trials, trainer, cancellation);
             if (outcomes.Length < trials.Length)
             {
                 environment.Error.WriteLine(
@@ -96,25 +98,26 @@ internal static class SweepCommand
                 return ExitCode.Interrupted;
             }
 
-            if (round.Survivors > 0)
+            foreach (TrialOutcome outcome in outcomes)
             {
-                trials = plan.Survivors(round, outcomes);
+                latest[outcome.Trial] = outcome;
             }
 
+            trials = plan.Survivors(round, outcomes);
             if (trials.IsEmpty)
             {
                 break;
             }
         }
 
-        return Report(sweep, plan, directory, plan.Ranked(outcomes), environment);
+        return Report(sweep, plan, directory, plan.Ranked(latest.Values), environment);
     }
 
     private static int Report(
         SweepSpecification sweep, SweepPlan plan, SweepDirectory directory,
         ImmutableArray<TrialOutcome> ranked, CommandEnvironment environment)
     {
-        TrialOutcome? best = ranked.FirstOrDefault(outcome => outcome.Metric is not null);
+        TrialOutcome? best = ranked[0].Metric is null ? null : ranked[0];
         if (best is not null)
         {
             directory.KeepBest(plan.RunOf(plan.Trials[best.Trial - 1], plan.Rounds[^1]));
@@ -152,14 +155,14 @@ internal static class SweepCommand
         string[] head =
         [
             "trial", .. sweep.Parameters.Select(parameter => Short(parameter.Key.Value)),
-            StoppingState.NameOf(plan.Metric), "weights",
+            "epochs", StoppingState.NameOf(plan.Metric), "weights",
         ];
         IReadOnlyList<string>[] rows =
         [
             .. ranked.Take(MostLines).Select(outcome => (IReadOnlyList<string>)
             [
                 $"{outcome.Trial}", .. plan.Trials[outcome.Trial - 1].Values,
-                outcome.Metric is { } metric ? NumberText.Short(metric) : "failed",
+                $"{outcome.Epochs}", outcome.Metric is { } metric ? NumberText.Short(metric) : "failed",
                 outcome.WeightsSha256?[..ShownDigits] ?? "",
             ]),
         ];
@@ -192,8 +195,8 @@ internal static class SweepCommand
             if (!environment.IsJson && plan.Rounds.Length > 1)
             {
                 environment.Output.WriteLine(
-                    $"round {number + 1} of {plan.Rounds.Length}: {trials} trials,"
-                    + $" {round.Epochs ?? plan.Epochs} epochs");
+                    $"round {number + 1} of {plan.Rounds.Length}: {Counted.Of(trials, "trial")},"
+                    + $" {Counted.Of(round.Epochs ?? plan.Epochs, "epoch")}");
             }
         }
 

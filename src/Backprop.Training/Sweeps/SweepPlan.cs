@@ -120,16 +120,17 @@ public sealed class SweepPlan
         return RunSpecificationReader.Read(run);
     }
 
-    /// <summary>Outcomes of a round, the best first; of equal ones the lower number, and last those
-    /// without a metric.</summary>
+    /// <summary>Outcomes, the best first: with several rounds those of the last one, of these the
+    /// ones with the best metric, of equal ones the lower number, and at the end those without a
+    /// metric.</summary>
     public ImmutableArray<TrialOutcome> Ranked(IEnumerable<TrialOutcome> outcomes) =>
     [
         .. outcomes
-            .OrderBy(outcome => outcome.Metric switch
-            {
-                null or double.NaN => double.PositiveInfinity,
-                { } metric => StoppingState.GreaterIsBetter(Metric) ? -metric : metric,
-            })
+            .OrderBy(outcome => outcome.Metric is null or double.NaN)
+            .ThenByDescending(outcome => Rounds.Length > 1 ? outcome.Epochs : 0)
+            .ThenBy(outcome => StoppingState.GreaterIsBetter(Metric)
+                ? -outcome.Metric
+                : outcome.Metric)
             .ThenBy(outcome => outcome.Trial),
     ];
 
@@ -137,7 +138,8 @@ public sealed class SweepPlan
     public ImmutableArray<SweepTrial> Survivors(
         SweepRound round, IEnumerable<TrialOutcome> outcomes) =>
     [
-        .. Ranked(outcomes).Where(outcome => outcome.Metric is not null).Take(round.Survivors)
+        .. Ranked(outcomes)
+            .Where(outcome => outcome.Metric is not (null or double.NaN)).Take(round.Survivors)
             .Select(outcome => Trials[outcome.Trial - 1]).OrderBy(trial => trial.Number),
     ];
 

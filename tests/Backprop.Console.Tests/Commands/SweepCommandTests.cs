@@ -41,9 +41,11 @@ public sealed class SweepCommandTests : IDisposable
     public void The_best_of_a_sweep_trains_to_the_weights_that_it_was_chosen_for()
     {
         JsonElement result = Sweep(Halving);
-        JsonElement[] last = [.. result.GetProperty("trials").EnumerateArray()];
-        JsonElement best = Assert.Single(last);
-        Assert.Equal(40, best.GetProperty("epochs").GetInt32());
+        JsonElement[] trials = [.. result.GetProperty("trials").EnumerateArray()];
+        Assert.Equal(
+            [40, 15, 15, 5, 5, 5, 5, 5, 5],
+            trials.Select(trial => trial.GetProperty("epochs").GetInt32()));
+        JsonElement best = trials[0];
         Assert.Equal(result.GetProperty("best").GetInt32(), best.GetProperty("trial").GetInt32());
 
         CommandRun.Succeeds(
@@ -83,10 +85,10 @@ public sealed class SweepCommandTests : IDisposable
         string[] lines = text.Split('\n');
         int head = Array.FindIndex(
             lines, line => line.StartsWith("trial ", StringComparison.Ordinal));
-        Assert.Matches("^trial +learning-rate +training loss +weights$", lines[head]);
+        Assert.Matches("^trial +learning-rate +epochs +training loss +weights$", lines[head]);
         Assert.Matches("^2 +0.1 ", lines[head + 2]);
         Assert.Matches("^1 +1e-5 ", lines[head + 3]);
-        Assert.Matches("^3 +1e38 +failed", lines[head + 4]);
+        Assert.Matches("^3 +1e38 +40 +failed", lines[head + 4]);
         Assert.StartsWith("best: trial 2; ", lines[head + 5], StringComparison.Ordinal);
         Assert.All(lines[..(head + 5)], line => Assert.True(line.Length <= 80, line));
     }

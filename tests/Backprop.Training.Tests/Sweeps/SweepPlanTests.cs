@@ -106,8 +106,14 @@ public sealed class SweepPlanTests
             [1, 3, 5],
             plan.Survivors(new SweepRound(1, 3), outcomes).Select(trial => trial.Number));
         Assert.Equal(
-            [1, 3, 4, 5],
+            [1, 3, 5],
             plan.Survivors(new SweepRound(1, 9), outcomes).Select(trial => trial.Number));
+
+        // Who was trained longer is better than who looked good early.
+        Assert.Equal(
+            [1, 3, 5, 2, 4],
+            plan.Ranked([Outcome(1, 0.5) with { Epochs = 2 }, .. outcomes[1..]])
+                .Select(outcome => outcome.Trial));
     }
 
     [Theory]
