@@ -162,7 +162,8 @@ internal static class SweepCommand
             .. ranked.Take(MostLines).Select(outcome => (IReadOnlyList<string>)
             [
                 $"{outcome.Trial}", .. plan.Trials[outcome.Trial - 1].Values,
-                $"{outcome.Epochs}", outcome.Metric is { } metric ? NumberText.Short(metric) : "failed",
+                $"{outcome.Epochs}",
+                outcome.Metric is { } metric ? NumberText.Short(metric) : "failed",
                 outcome.WeightsSha256?[..ShownDigits] ?? "",
             ]),
         ];

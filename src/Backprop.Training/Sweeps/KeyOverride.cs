@@ -49,7 +49,7 @@ internal static partial class KeyOverride
                 HoconValue inner = Replace(field.Value, steps[1..], value, key);
                 return new HoconObject(
                     fields.Position,
-                    [.. fields.Fields.Select(one => one == field ? one with { Value = inner } : one)]);
+                    fields.Fields.Replace(field, field with { Value = inner }));
 
             // One that has its default until now.
             case HoconObject fields when steps.Length == 1:

@@ -77,8 +77,8 @@ public sealed class SweepPlan
         if (run.Ensemble is not null)
         {
             throw new SpecificationException([sweep.Run.Place.Error(
-                $"'{file}' is an ensemble, whose members have a metric each: sweep one network, and "
-                + "train an ensemble of the best")]);
+                $"'{file}' is an ensemble, whose members have a metric each: sweep one network, "
+                + "and train an ensemble of the best")]);
         }
 
         if (sweep.Search is SweepSearch.Halving

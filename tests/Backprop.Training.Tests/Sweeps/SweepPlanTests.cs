@@ -120,7 +120,8 @@ public sealed class SweepPlanTests
     [InlineData(
         "{ key = optimizer.adam.rate.x, values = [1] }", "grid",
         "has no 'rate' there; ")]
-    [InlineData("{ key = \"model[2].dense.units\", values = [1] }", "grid", "no place of its array")]
+    [InlineData(
+        "{ key = \"model[2].dense.units\", values = [1] }", "grid", "no place of its array")]
     [InlineData("{ key = model, values = [1] }", "grid", "has keys of its own")]
     [InlineData("{ key = \"a..b\", values = [1] }", "grid", "no path of a key")]
     [InlineData("{ key = seed, uniform = [0, 1] }", "grid", "a grid has listed values only")]
@@ -130,7 +131,8 @@ public sealed class SweepPlanTests
     [InlineData("{ key = seed, log-uniform = [0, 1] }", "{ random = 1 }", "a number above 0")]
     [InlineData("{ key = epochs, values = [1] }", "{ halving { trials = 3 } }", "halving itself")]
     [InlineData(
-        "{ key = seed, values = [1] }, { key = seed, values = [2] }", "grid", "stands here 2 times")]
+        "{ key = seed, values = [1] }, { key = seed, values = [2] }", "grid",
+        "stands here 2 times")]
     [InlineData("{ key = seed, values = [1] }", "{ random = 10001 }", "from 1 to 10000")]
     public void A_mistake_is_told_with_its_place(string parameters, string search, string message)
     {

@@ -84,7 +84,8 @@ internal static class SweepSchema
         ImmutableArray<SweptParameter> parameters = keys.Get(Parameters);
         if (parameters.Length > MaxParameters)
         {
-            keys.Refuse(Parameters, $"{parameters.Length} keys, where at most {MaxParameters} may be");
+            keys.Refuse(
+                Parameters, $"{parameters.Length} keys, where at most {MaxParameters} may be");
         }
 
         if (parameters.GroupBy(parameter => parameter.Key.Value)
