@@ -76,20 +76,13 @@ internal static class SweepCommand
         SweepSpecification sweep, SweepPlan plan, SweepDirectory directory, ITrialTrainer trainer,
         CommandEnvironment environment, CancellationToken cancellation)
     {
-        // A value that does not suit is told before the first trial is trained.
-        foreach (SweepTrial trial in plan.Trials)
-        {
-            plan.RunOf(trial, plan.Rounds[0]);
-        }
-
         ImmutableArray<SweepTrial> trials = plan.Trials;
         var latest = new Dictionary<int, TrialOutcome>();
         foreach ((int number, SweepRound round) in plan.Rounds.Index())
         {
             var here = new Round(sweep, plan, round, directory, environment);
-            here.Begin(number, trials.Length);
             ImmutableArray<TrialOutcome> outcomes =
-                here.Train(trials, trainer, cancellation);
+                here.Train(number, trials, trainer, cancellation);
             if (outcomes.Length < trials.Length)
             {
                 environment.Error.WriteLine(
@@ -191,37 +184,29 @@ internal static class SweepCommand
         SweepSpecification sweep, SweepPlan plan, SweepRound round, SweepDirectory directory,
         CommandEnvironment environment)
     {
-        public void Begin(int number, int trials)
-        {
-            if (!environment.IsJson && plan.Rounds.Length > 1)
-            {
-                environment.Output.WriteLine(
-                    $"round {number + 1} of {plan.Rounds.Length}: {Counted.Of(trials, "trial")},"
-                    + $" {Counted.Of(round.Epochs ?? plan.Epochs, "epoch")}");
-            }
-        }
-
         public ImmutableArray<TrialOutcome> Train(
-            ImmutableArray<SweepTrial> trials, ITrialTrainer trainer,
+            int number, ImmutableArray<SweepTrial> trials, ITrialTrainer trainer,
             CancellationToken cancellation)
         {
+            // A value that does not suit is told before the first trial is trained.
             var outcomes = ImmutableArray.CreateBuilder<TrialOutcome>();
             var missing = ImmutableArray.CreateBuilder<TrialRun>();
             foreach (SweepTrial trial in trials)
             {
-                RunSpecification run = plan.RunOf(trial, round);
+                var run = new TrialRun(trial, plan.RunOf(trial, round));
                 if (directory.Find(run) is { } known)
                 {
                     outcomes.Add(known with { Trial = trial.Number });
                 }
                 else
                 {
-                    missing.Add(new TrialRun(trial, run));
+                    missing.Add(run);
                 }
             }
 
-            Dictionary<int, RunSpecification> runs =
-                missing.ToDictionary(trial => trial.Trial.Number, trial => trial.Run);
+            Dictionary<int, TrialRun> runs =
+                missing.ToDictionary(trial => trial.Trial.Number);
+            Begin(number, trials.Length);
             trainer.Train(
                 missing.ToImmutable(),
                 outcome =>
@@ -232,6 +217,16 @@ internal static class SweepCommand
                 },
                 cancellation);
             return outcomes.ToImmutable();
+        }
+
+        private void Begin(int number, int trials)
+        {
+            if (!environment.IsJson && plan.Rounds.Length > 1)
+            {
+                environment.Output.WriteLine(
+                    $"round {number + 1} of {plan.Rounds.Length}: {Counted.Of(trials, "trial")},"
+                    + $" {Counted.Of(round.Epochs ?? plan.Epochs, "epoch")}");
+            }
         }
 
         private void Tell(TrialOutcome outcome, int done, int of)

@@ -1,6 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
-using System.Text;
 using Backprop.Console.Api;
 using Backprop.Console.Client;
 using Backprop.Distributed.Coordination;
@@ -28,17 +26,20 @@ internal sealed class ClusterTrials(ApiClient api, int priority) : ITrialTrainer
         ImmutableArray<TrialRun> trials, Action<TrialOutcome> done,
         CancellationToken cancellation)
     {
+        // All of a round is submitted, or nothing.
+        if (trials.Select(trial => ClusterRules.Refusal(trial.Run))
+            .FirstOrDefault(refusal => refusal is not null) is { } mistake)
+        {
+            throw new SpecificationException([mistake]);
+        }
+
         var waiting = new Dictionary<RunId, TrialRun>();
         foreach (TrialRun trial in trials)
         {
-            if (ClusterRules.Refusal(trial.Run) is { } mistake)
-            {
-                throw new SpecificationException([mistake]);
-            }
-
+            // The same trial is the same run, whoever submits it again.
             RunId id = await api.SubmitAsync(
-                SubmissionOf(trial.Run), trial.Run.ResolvedText, trial.Run.Name, priority,
-                cancellation);
+                new Guid(trial.Digest.AsSpan(0, 16)), trial.Run.ResolvedText, trial.Run.Name,
+                priority, cancellation);
             waiting.Add(id, trial);
         }
 
@@ -72,11 +73,7 @@ internal sealed class ClusterTrials(ApiClient api, int priority) : ITrialTrainer
         standing is RunStanding.Completed or RunStanding.Failed or RunStanding.Stopped;
 
     private static TrialOutcome OutcomeOf(TrialRun trial, RunView run) => run.Result is { } result
-        ? LocalTrials.OutcomeOf(trial, result)
+        ? trial.OutcomeOf(result)
         : new TrialOutcome(
             trial.Trial.Number, trial.Run.Epochs, null, null, run.Summary.Reason);
-
-    // The same trial is the same run, whoever submits it again.
-    private static Guid SubmissionOf(RunSpecification run) => new(
-        SHA256.HashData(Encoding.UTF8.GetBytes(run.CanonicalText)).AsSpan(0, 16));
 }

@@ -38,17 +38,6 @@ internal sealed class LocalTrials(int threads, TimeProvider time) : ITrialTraine
         using PlannedRun planned = SpecificationFile.Plan(trial.Run);
         using var trainer = new SingleProcessTrainer(planned.Plan, pool, time);
         TrainingResult result = trainer.Run(new TrainingProgress(), null, cancellation);
-        return result.Stop.Kind == StopKind.Interrupted
-            ? null
-            : OutcomeOf(trial, result);
-    }
-
-    /// <summary>What a result says of its trial.</summary>
-    public static TrialOutcome OutcomeOf(TrialRun trial, TrainingResult result)
-    {
-        bool failed = result.Stop.Kind == StopKind.NonFinite;
-        return new TrialOutcome(
-            trial.Trial.Number, trial.Run.Epochs, failed ? null : result.BestMetric,
-            failed ? null : result.WeightsSha256, result.Stop.Reason);
+        return result.Stop.Kind == StopKind.Interrupted ? null : trial.OutcomeOf(result);
     }
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Backprop.Console.Api;
@@ -56,13 +55,13 @@ internal sealed class SweepDirectory
         }
     }
 
-    /// <summary>What a run came to that was trained before; null: it was not.</summary>
-    public TrialOutcome? Find(RunSpecification run) => _outcomes.GetValueOrDefault(KeyOf(run));
+    /// <summary>What a trial came to that was trained before; null: it was not.</summary>
+    public TrialOutcome? Find(TrialRun trial) => _outcomes.GetValueOrDefault(KeyOf(trial));
 
-    /// <summary>Keeps what a run came to.</summary>
-    public void Keep(RunSpecification run, TrialOutcome outcome)
+    /// <summary>Keeps what a trial came to.</summary>
+    public void Keep(TrialRun trial, TrialOutcome outcome)
     {
-        _outcomes[KeyOf(run)] = outcome;
+        _outcomes[KeyOf(trial)] = outcome;
         DurableFile.Write(
             Outcomes, stream => JsonSerializer.Serialize(stream, _outcomes, ApiJson.Options));
     }
@@ -71,6 +70,5 @@ internal sealed class SweepDirectory
     public void KeepBest(RunSpecification run) => DurableFile.Write(
         BestRun, stream => stream.Write(Encoding.UTF8.GetBytes(run.ResolvedText)));
 
-    private static string KeyOf(RunSpecification run) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(run.CanonicalText)));
+    private static string KeyOf(TrialRun trial) => Convert.ToHexStringLower(trial.Digest);
 }

@@ -14,6 +14,22 @@ internal static class Fixture
         return document.RootElement.Clone();
     }
 
+    /// <summary>The places and names of a file's <c>cases</c>, for a theory.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="nameOf">What a case is called.</param>
+    public static TheoryData<int, string> Cases(
+        this JsonElement file, Func<JsonElement, string> nameOf)
+    {
+        var cases = new TheoryData<int, string>();
+        foreach ((int index, JsonElement element) in
+            file.GetProperty("cases").EnumerateArray().Index())
+        {
+            cases.Add(index, nameOf(element));
+        }
+
+        return cases;
+    }
+
     /// <summary>The numbers of a list, or of lists in lists, in order.</summary>
     public static double[] Doubles(this JsonElement element) =>
         element.ValueKind == JsonValueKind.Array

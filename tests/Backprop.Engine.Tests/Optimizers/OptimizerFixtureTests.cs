@@ -16,20 +16,8 @@ public sealed class OptimizerFixtureTests
 
     private static readonly JsonElement File = Fixture.Load("optimizers.json");
 
-    public static TheoryData<int, string> Cases
-    {
-        get
-        {
-            var cases = new TheoryData<int, string>();
-            foreach ((int index, JsonElement element) in
-                File.GetProperty("cases").EnumerateArray().Index())
-            {
-                cases.Add(index, element.GetProperty("optimizer").GetString()!);
-            }
-
-            return cases;
-        }
-    }
+    public static TheoryData<int, string> Cases =>
+        File.Cases(test => test.GetProperty("optimizer").GetString()!);
 
     [Theory]
     [MemberData(nameof(Cases))]

@@ -15,21 +15,8 @@ public sealed class TrainingOptionFixtureTests
 
     private static readonly JsonElement File = Fixture.Load("training-options.json");
 
-    public static TheoryData<int, string> Cases
-    {
-        get
-        {
-            var cases = new TheoryData<int, string>();
-            foreach ((int index, JsonElement element) in
-                File.GetProperty("cases").EnumerateArray().Index())
-            {
-                string averaging = element.GetProperty("averaging").GetString()!;
-                cases.Add(index, $"{element.GetProperty("optimizer").GetString()} {averaging}");
-            }
-
-            return cases;
-        }
-    }
+    public static TheoryData<int, string> Cases => File.Cases(test =>
+        $"{test.GetProperty("optimizer").GetString()} {test.GetProperty("averaging").GetString()}");
 
     [Theory]
     [MemberData(nameof(Cases))]

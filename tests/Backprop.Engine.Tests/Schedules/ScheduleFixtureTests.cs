@@ -12,20 +12,8 @@ public sealed class ScheduleFixtureTests
 
     private static readonly JsonElement File = Fixture.Load("schedules.json");
 
-    public static TheoryData<int, string> Cases
-    {
-        get
-        {
-            var cases = new TheoryData<int, string>();
-            foreach ((int index, JsonElement element) in
-                File.GetProperty("cases").EnumerateArray().Index())
-            {
-                cases.Add(index, element.GetProperty("schedule").GetString()!);
-            }
-
-            return cases;
-        }
-    }
+    public static TheoryData<int, string> Cases =>
+        File.Cases(test => test.GetProperty("schedule").GetString()!);
 
     public static TheoryData<int> Plateaus =>
         [.. Enumerable.Range(0, File.GetProperty("plateaus").GetArrayLength())];

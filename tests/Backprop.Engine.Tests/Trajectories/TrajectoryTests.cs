@@ -20,20 +20,8 @@ public sealed class TrajectoryTests
 
     private static readonly JsonElement File = Fixture.Load("trajectories.json");
 
-    public static TheoryData<int, string> Cases
-    {
-        get
-        {
-            var cases = new TheoryData<int, string>();
-            foreach ((int index, JsonElement element) in
-                File.GetProperty("cases").EnumerateArray().Index())
-            {
-                cases.Add(index, element.GetProperty("name").GetString()!);
-            }
-
-            return cases;
-        }
-    }
+    public static TheoryData<int, string> Cases =>
+        File.Cases(test => test.GetProperty("name").GetString()!);
 
     [Theory]
     [MemberData(nameof(Cases))]
