@@ -6,7 +6,8 @@ namespace Backprop.Data.Augmentations;
 internal sealed class Flip(ImageShape shape, uint stream, double probability) : IAugmentation
 {
     /// <inheritdoc/>
-    public void Apply(ulong seed, long epoch, long sample, Span<float> features)
+    public void Apply(
+        ulong seed, long epoch, long sample, Span<float> features, Span<float> scratch)
     {
         var random = new RandomStream(seed, RandomPurpose.Augmentation, stream, (ulong)epoch);
         if (random.Uniform((ulong)sample, 0) >= probability)

@@ -6,7 +6,8 @@ namespace Backprop.Data.Augmentations;
 internal sealed class GaussianNoise(ImageShape shape, uint stream, double deviation) : IAugmentation
 {
     /// <inheritdoc/>
-    public void Apply(ulong seed, long epoch, long sample, Span<float> features)
+    public void Apply(
+        ulong seed, long epoch, long sample, Span<float> features, Span<float> scratch)
     {
         var random = new RandomStream(seed, RandomPurpose.Augmentation, stream, (ulong)epoch);
         for (int i = 0; i < shape.Count; i++)

@@ -75,7 +75,7 @@ public abstract record ImageAugmentation
 
     /// <summary>Makes one augmentation that applies these in order, each with randomness of its
     /// own.</summary>
-    /// <returns>Null where there are none. It keeps scratch memory: one thread at a time.</returns>
+    /// <returns>Null where there are none.</returns>
     /// <param name="augmentations">In order.</param>
     /// <param name="shape">The shape of one sample's features.</param>
     /// <exception cref="ArgumentException">The features are not images, or a parameter is out of
@@ -110,11 +110,12 @@ public abstract record ImageAugmentation
 
     private sealed class AugmentationSequence(ImmutableArray<IAugmentation> parts) : IAugmentation
     {
-        public void Apply(ulong seed, long epoch, long sample, Span<float> features)
+        public void Apply(
+            ulong seed, long epoch, long sample, Span<float> features, Span<float> scratch)
         {
             foreach (IAugmentation part in parts)
             {
-                part.Apply(seed, epoch, sample, features);
+                part.Apply(seed, epoch, sample, features, scratch);
             }
         }
     }

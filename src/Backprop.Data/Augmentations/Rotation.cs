@@ -7,20 +7,19 @@ namespace Backprop.Data.Augmentations;
 /// positive, with bilinear interpolation; outside of the image is 0.</summary>
 internal sealed class Rotation(ImageShape shape, uint stream, double degrees) : IAugmentation
 {
-    private readonly float[] _source = new float[shape.Count];
-
     /// <inheritdoc/>
-    public void Apply(ulong seed, long epoch, long sample, Span<float> features)
+    public void Apply(
+        ulong seed, long epoch, long sample, Span<float> features, Span<float> scratch)
     {
         var random = new RandomStream(seed, RandomPurpose.Augmentation, stream, (ulong)epoch);
         double share = (2.0 * random.Uniform((ulong)sample, 0)) - 1;
-        Turn(share * degrees * (Math.PI / 180), features);
+        Turn(share * degrees * (Math.PI / 180), features, scratch);
     }
 
     /// <summary>Turns an image by an angle in radians, in place.</summary>
-    internal void Turn(double angle, Span<float> features)
+    internal void Turn(double angle, Span<float> features, Span<float> scratch)
     {
-        features.CopyTo(_source);
+        features.CopyTo(scratch);
         double cosine = ExactMath.Cos(angle), sine = ExactMath.Sin(angle);
         double middleRow = (shape.Rows - 1) / 2.0, middleColumn = (shape.Columns - 1) / 2.0;
         for (int row = 0; row < shape.Rows; row++)
@@ -29,6 +28,7 @@ internal sealed class Rotation(ImageShape shape, uint stream, double degrees) : 
             {
                 double down = row - middleRow, right = column - middleColumn;
                 Interpolate(
+                    scratch,
                     middleRow + (cosine * down) + (sine * right),
                     middleColumn + (cosine * right) - (sine * down),
                     features.Slice(shape.Offset(row, column), shape.Channels));
@@ -36,22 +36,23 @@ internal sealed class Rotation(ImageShape shape, uint stream, double degrees) : 
         }
     }
 
-    private void Interpolate(double row, double column, Span<float> destination)
+    private void Interpolate(
+        ReadOnlySpan<float> source, double row, double column, Span<float> destination)
     {
         int top = (int)Math.Floor(row), left = (int)Math.Floor(column);
         double below = row - top, beside = column - left;
         for (int channel = 0; channel < destination.Length; channel++)
         {
-            double upper = (Pixel(top, left, channel) * (1 - beside))
-                + (Pixel(top, left + 1, channel) * beside);
-            double lower = (Pixel(top + 1, left, channel) * (1 - beside))
-                + (Pixel(top + 1, left + 1, channel) * beside);
+            double upper = (Pixel(source, top, left, channel) * (1 - beside))
+                + (Pixel(source, top, left + 1, channel) * beside);
+            double lower = (Pixel(source, top + 1, left, channel) * (1 - beside))
+                + (Pixel(source, top + 1, left + 1, channel) * beside);
             destination[channel] = (float)((upper * (1 - below)) + (lower * below));
         }
     }
 
-    private double Pixel(int row, int column, int channel) =>
+    private double Pixel(ReadOnlySpan<float> source, int row, int column, int channel) =>
         (uint)row < (uint)shape.Rows && (uint)column < (uint)shape.Columns
-            ? _source[shape.Offset(row, column) + channel]
+            ? source[shape.Offset(row, column) + channel]
             : 0;
 }

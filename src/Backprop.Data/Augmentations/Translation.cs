@@ -7,28 +7,28 @@ namespace Backprop.Data.Augmentations;
 internal sealed class Translation(ImageShape shape, uint stream, int pixels, bool mirrored)
     : IAugmentation
 {
-    private readonly float[] _source = new float[shape.Count];
-
     /// <inheritdoc/>
-    public void Apply(ulong seed, long epoch, long sample, Span<float> features)
+    public void Apply(
+        ulong seed, long epoch, long sample, Span<float> features, Span<float> scratch)
     {
         var random = new RandomStream(seed, RandomPurpose.Augmentation, stream, (ulong)epoch);
         int down = Draw(random.Word((ulong)sample, 0));
         int right = Draw(random.Word((ulong)sample, 1));
-        features.CopyTo(_source);
+        features.CopyTo(scratch);
         for (int row = 0; row < shape.Rows; row++)
         {
             for (int column = 0; column < shape.Columns; column++)
             {
                 Span<float> pixel = features.Slice(shape.Offset(row, column), shape.Channels);
-                CopyPixel(row - down, column - right, pixel);
+                CopyPixel(scratch, row - down, column - right, pixel);
             }
         }
     }
 
     private int Draw(uint word) => (int)((ulong)word * (2 * (uint)pixels + 1) >> 32) - pixels;
 
-    private void CopyPixel(int row, int column, Span<float> destination)
+    private void CopyPixel(
+        ReadOnlySpan<float> source, int row, int column, Span<float> destination)
     {
         if (mirrored)
         {
@@ -38,7 +38,7 @@ internal sealed class Translation(ImageShape shape, uint stream, int pixels, boo
 
         if ((uint)row < (uint)shape.Rows && (uint)column < (uint)shape.Columns)
         {
-            _source.AsSpan(shape.Offset(row, column), shape.Channels).CopyTo(destination);
+            source.Slice(shape.Offset(row, column), shape.Channels).CopyTo(destination);
         }
         else
         {

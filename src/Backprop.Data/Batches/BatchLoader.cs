@@ -31,9 +31,10 @@ public sealed class BatchLoader
     private readonly IAugmentation? _augmentation;
     private readonly Mixup? _mixup;
 
-    // Threads that load have no more than a row each to put a partner into.
+    // Threads that load have no more than a row or two each: for a partner, and for a copy of the
+    // features that are being augmented.
     [ThreadStatic]
-    private static float[]? t_partner;
+    private static float[]? t_scratch;
 
     /// <summary>A loader of training batches.</summary>
     /// <param name="dataset">Prepared samples.</param>
@@ -163,14 +164,9 @@ public sealed class BatchLoader
 
     private void MixIn(long epoch, MixedWith with, Span<float> features, Span<float> target)
     {
-        int length = features.Length + target.Length;
-        if (t_partner is null || t_partner.Length < length)
-        {
-            t_partner = new float[length];
-        }
-
-        Span<float> partnerFeatures = t_partner.AsSpan(0, features.Length);
-        Span<float> partnerTarget = t_partner.AsSpan(features.Length, target.Length);
+        Span<float> partner = Scratch(features.Length, features.Length + target.Length);
+        Span<float> partnerFeatures = partner[..features.Length];
+        Span<float> partnerTarget = partner[features.Length..];
         Read(epoch, with.Partner, partnerFeatures, partnerTarget);
         Mixup.Mix(with.Share, features, partnerFeatures);
         Mixup.Mix(with.Share, target, partnerTarget);
@@ -179,7 +175,7 @@ public sealed class BatchLoader
     private void Read(long epoch, long sample, Span<float> features, Span<float> target)
     {
         _dataset.ReadFeatures(sample, features);
-        _augmentation?.Apply(_seed, epoch, sample, features);
+        _augmentation?.Apply(_seed, epoch, sample, features, Scratch(0, features.Length));
         if (_encoding != TargetEncoding.OneHot)
         {
             _dataset.ReadTarget(sample, target);
@@ -190,5 +186,15 @@ public sealed class BatchLoader
         _dataset.ReadTarget(sample, new Span<float>(ref label));
         target.Clear();
         target[(int)label] = 1;
+    }
+
+    private static Span<float> Scratch(int start, int length)
+    {
+        if (t_scratch is null || t_scratch.Length < start + length)
+        {
+            t_scratch = new float[start + length];
+        }
+
+        return t_scratch.AsSpan(start, length);
     }
 }

@@ -47,6 +47,10 @@ public sealed record CoordinatorPatience
     /// <summary>The nodes of a run that is over may take so long to let go of it.</summary>
     public TimeSpan Closing { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>A run that is about to be over waits for so long until its curves are stored.
+    /// </summary>
+    public TimeSpan LastCurves { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>A run that is over is shown for so long before its journal has to be read again.
     /// </summary>
     public TimeSpan Afterwards { get; init; } = TimeSpan.FromMinutes(2);

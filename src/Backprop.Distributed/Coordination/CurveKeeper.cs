@@ -21,6 +21,7 @@ internal sealed class CurveKeeper(
     private Generation? _generation;
     private Generation? _refused;
     private bool _isUnderWay;
+    private bool _hasFailed;
     private TimeSpan _nextWork;
 
     /// <summary>Whether what was stored before is known: until then, nothing is shown.</summary>
@@ -79,11 +80,21 @@ internal sealed class CurveKeeper(
         return _record?.Read(from, most) ?? CurveSegment.Empty(plan.Layers.Length);
     }
 
+    /// <summary>Whether the curves are stored to their end.</summary>
+    /// <param name="endStep">One past the last step of the run.</param>
+    public bool HasStored(long endStep)
+    {
+        ReadIfNeeded();
+        return _record is { Unsaved.Count: 0 } record && !_isUnderWay && record.EndStep >= endStep;
+    }
+
     /// <summary>To be called at every tick: stores what is new.</summary>
-    public void Proceed()
+    /// <param name="isLast">Whether nothing will come any more that it would be stored with.
+    /// </param>
+    public void Proceed(bool isLast)
     {
         if (_record is not { Unsaved.Count: > 0 } record || _isUnderWay
-            || Now < _nextWork)
+            || (Now < _nextWork && !(isLast && !_hasFailed)))
         {
             return;
         }
@@ -104,6 +115,7 @@ internal sealed class CurveKeeper(
     public string? End(object message)
     {
         _isUnderWay = false;
+        _hasFailed = message is Saved { Failure: not null };
         switch (message)
         {
             case Loaded { Record: { } loaded }:

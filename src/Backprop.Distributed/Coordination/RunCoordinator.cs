@@ -50,6 +50,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private StepProgress? _progress;
     private Errand _examination = Errand.None;
     private ExaminationAnswer? _examined;
+    private DateTimeOffset? _concludesSince;
     private RunChanged? _told;
     private DateTimeOffset? _overSince;
     private ImmutableHashSet<long> _deleting = [];
@@ -208,6 +209,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                 break;
             case not null when CurveKeeper.IsMine(message):
                 Report(_curves.End(message));
+                Proceed();
                 break;
             default:
                 Unhandled(message);
@@ -343,15 +345,17 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     {
         DeleteSuperfluous();
         _digests.Proceed(_run!.State.Newest?.Version ?? 0);
-        _curves.Proceed();
-        if (_run!.State.Phase is not RunPhase.Concluding concluding)
+        RunPhase.Concluding? concluding = _run!.State.Phase as RunPhase.Concluding;
+        _curves.Proceed(isLast: concluding is not null);
+        if (concluding is null)
         {
             return;
         }
 
-        if (_examined is { Model: { } model })
+        _concludesSince ??= Now;
+        if (_examined is not null)
         {
-            _registry.Tell(new ModelReady(_plan.Run, model), Self);
+            Settle();
             return;
         }
 
@@ -407,7 +411,18 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         }
 
         _examined = answer;
-        _registry.Tell(new ModelReady(_plan.Run, answer.Model), Self);
+        Settle();
+    }
+
+    // Who sees that a run is over sees its curves to the end, whatever happens to the nodes then.
+    private void Settle()
+    {
+        if (_run!.State.Phase is RunPhase.Concluding concluding && _examined?.Model is { } model
+            && (_curves.HasStored(concluding.Checkpoint)
+                || Now - _concludesSince > _context.Patience.LastCurves))
+        {
+            _registry.Tell(new ModelReady(_plan.Run, model), Self);
+        }
     }
 
     private void Conclude()

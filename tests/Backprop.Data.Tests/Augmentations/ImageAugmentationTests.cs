@@ -62,7 +62,7 @@ public sealed class ImageAugmentationTests
     {
         IAugmentation flip = Compose(Shape.Of(1, 3, 2), new ImageAugmentation.HorizontalFlip(1));
         float[] image = [1, 2, 3, 4, 5, 6];
-        flip.Apply(1, 0, 0, image);
+        flip.Apply(1, 0, 0, image, new float[6]);
         Assert.Equal([5f, 6, 3, 4, 1, 2], image);
     }
 
@@ -73,7 +73,8 @@ public sealed class ImageAugmentationTests
     public void ATurnByAQuarterMovesEveryPixelToItsPlace(double degrees)
     {
         float[] image = Image(Original);
-        new Rotation(ImageShape.Of(Square), 0, 180).Turn(degrees * Math.PI / 180, image);
+        new Rotation(ImageShape.Of(Square), 0, 180).Turn(
+            degrees * Math.PI / 180, image, new float[25]);
         float[] expected = Image((row, column) => degrees switch
         {
             90 => Original(column, 4 - row),
@@ -92,7 +93,7 @@ public sealed class ImageAugmentationTests
     {
         const double Angle = 0.3;
         float[] image = Image((row, column) => (2 * row) + column);
-        new Rotation(ImageShape.Of(Square), 0, 180).Turn(Angle, image);
+        new Rotation(ImageShape.Of(Square), 0, 180).Turn(Angle, image, new float[25]);
         for (int row = 1; row < 4; row++)
         {
             for (int column = 1; column < 4; column++)
@@ -109,12 +110,13 @@ public sealed class ImageAugmentationTests
     public void NoiseHasTheDeviationAskedFor()
     {
         var image = new float[28 * 28];
+        var scratch = new float[28 * 28];
         var noise = new List<double>();
         IAugmentation augmentation = Compose(Shape.Of(28, 28), new ImageAugmentation.Noise(0.5));
         for (int sample = 0; sample < 50; sample++)
         {
             Array.Clear(image);
-            augmentation.Apply(1, 0, sample, image);
+            augmentation.Apply(1, 0, sample, image, scratch);
             noise.AddRange(image.Select(x => (double)x));
         }
 
@@ -140,7 +142,7 @@ public sealed class ImageAugmentationTests
         float[] Run(ulong seed, long epoch, long sample)
         {
             float[] image = Image(Original);
-            augmentation.Apply(seed, epoch, sample, image);
+            augmentation.Apply(seed, epoch, sample, image, new float[25]);
             return image;
         }
     }
@@ -153,8 +155,8 @@ public sealed class ImageAugmentationTests
         IAugmentation once = Compose(Square, new ImageAugmentation.Noise(1));
         var two = new float[25];
         var one = new float[25];
-        twice.Apply(1, 0, 0, two);
-        once.Apply(1, 0, 0, one);
+        twice.Apply(1, 0, 0, two, new float[25]);
+        once.Apply(1, 0, 0, one, new float[25]);
         Assert.NotEqual(one.Select(x => 2 * x), two);
     }
 
@@ -165,12 +167,12 @@ public sealed class ImageAugmentationTests
             Square, new ImageAugmentation.Rotate(20), new ImageAugmentation.Shift(1),
             new ImageAugmentation.CropPad(1), new ImageAugmentation.HorizontalFlip(),
             new ImageAugmentation.Noise(0.1));
-        float[] image = Image(Original);
+        float[] image = Image(Original), scratch = new float[25];
         Assert.Equal(0, Allocations.OfSteadyState(() =>
         {
             for (int sample = 0; sample < 100; sample++)
             {
-                augmentation.Apply(1, 0, sample, image);
+                augmentation.Apply(1, 0, sample, image, scratch);
             }
         }));
     }
@@ -206,7 +208,7 @@ public sealed class ImageAugmentationTests
     private static float[] Apply(Shape shape, long sample, ImageAugmentation augmentation)
     {
         float[] image = Image(Original);
-        Compose(shape, augmentation).Apply(3, 1, sample, image);
+        Compose(shape, augmentation).Apply(3, 1, sample, image, new float[25]);
         return image;
     }
 

@@ -1,3 +1,4 @@
+using Backprop.Data.Augmentations;
 using Backprop.Data.Batches;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
@@ -129,6 +130,47 @@ public sealed class BatchLoaderTests
         }));
     }
 
+    // As a worker does whose micro-batches change while it reads ahead.
+    [Fact]
+    public void TwoThreadsThatLoadAtOnceGetWhatOneGets()
+    {
+        const int Samples = 64;
+        const int Steps = 300;
+        using var images = new InMemoryDataset(
+            "images", Shape.Of(9, 9), new TargetSchema.Values(["y"]),
+            [.. Enumerable.Range(0, Samples * 81).Select(i => (float)i)], new float[Samples]);
+        IAugmentation augmentation = ImageAugmentation.Compose(
+            [
+                new ImageAugmentation.Rotate(30), new ImageAugmentation.Shift(2),
+                new ImageAugmentation.CropPad(2),
+            ],
+            images.FeatureShape)!;
+        var loader = new BatchLoader(
+            images, 5, 16, TargetEncoding.Values, shuffle: true, augmentation, new Mixup(0.4));
+        float[][] alone = Load(0);
+        float[][] beside = [];
+        var other = new Thread(() => beside = Load(Steps));
+        other.Start();
+        float[][] together = Load(0);
+        other.Join();
+
+        Assert.Equal(alone, together);
+        Assert.Equal(Load(Steps), beside);
+
+        float[][] Load(int firstStep)
+        {
+            using Batch batch = loader.NewBatch(16);
+            var steps = new float[Steps][];
+            for (int step = 0; step < Steps; step++)
+            {
+                loader.Load(firstStep + step, 0, 16, batch);
+                steps[step] = batch.Features.Span[..(16 * 81)].ToArray();
+            }
+
+            return steps;
+        }
+    }
+
     [Fact]
     public void RowsBeyondTheGlobalBatchAreRefused()
     {
@@ -139,7 +181,8 @@ public sealed class BatchLoaderTests
 
     private sealed class Recorder : IAugmentation
     {
-        public void Apply(ulong seed, long epoch, long sample, Span<float> features) =>
+        public void Apply(
+            ulong seed, long epoch, long sample, Span<float> features, Span<float> scratch) =>
             features[0] = ((long)seed * 1_000_000) + (epoch * 1000) + sample;
     }
 }

@@ -64,6 +64,21 @@ public sealed class CurveTests
     }
 
     [Fact]
+    public async Task A_run_that_is_over_has_stored_its_curves_to_the_end()
+    {
+        using var folder = new StateFolder();
+        await StateDatabase.PrepareAsync(folder.Options, StateFolder.Patience, default);
+        await using EmbeddedCluster cluster =
+            Start(2, PersistenceConfiguration.ToAkka(folder.Options));
+        RunId run = await SubmitAsync(cluster);
+        await FollowAsync(cluster, run, IsOver);
+
+        CurveRecord stored =
+            await cluster.Curves.LoadAsync(run, s_oracle.Value.LayerCount, default);
+        Assert.Equal(s_oracle.Value.Steps.Count, stored.EndStep);
+    }
+
+    [Fact]
     public async Task Who_follows_a_run_is_told_only_what_is_new()
     {
         await using EmbeddedCluster cluster = Start(1, s_inMemory);
