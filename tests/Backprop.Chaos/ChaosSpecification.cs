@@ -8,8 +8,15 @@ namespace Backprop.Chaos;
 /// all that could go wrong may; and in eight micro-batches.</summary>
 internal static class ChaosSpecification
 {
-    private const int StepsPerEpoch = 90;
+    private const int StepsPerEpoch = 80;
     private const int StepsPerFault = 60;
+
+    /// <summary>What a schedule has trained: every other one images that are changed as they are
+    /// loaded, by a network that has what the first has not.</summary>
+    /// <param name="seed">The schedule's.</param>
+    /// <param name="faults">How many it takes.</param>
+    public static string ForSchedule(int seed, int faults) =>
+        seed % 2 == 0 ? Images(faults) : For(faults);
 
     /// <summary>One that takes so many faults before it is over.</summary>
     /// <param name="faults">How many.</param>
@@ -29,17 +36,57 @@ internal static class ChaosSpecification
         loss = softmax-cross-entropy
         optimizer { adam { learning-rate = 0.001 } }
         batch-size = 16, micro-batches = 8
-        epochs = {{2 + (faults * StepsPerFault / StepsPerEpoch)}}
+        epochs = {{Epochs(faults)}}
         checkpoint { every = 2s }, workers { min = {{leastWorkers}} }
+        """;
+
+    private static int Epochs(int faults) => 2 + (faults * StepsPerFault / StepsPerEpoch);
+
+    private static string Images(int faults) => $$"""
+        name = chaos-images
+        seed = 4
+        data {
+          train { idx {
+            images = "data/digits/train-images-idx3-ubyte.gz"
+            labels = "data/digits/train-labels-idx1-ubyte.gz"
+          } }
+          validation { fraction = 0.1 }
+          mixup { alpha = 0.4 }
+          augment = [
+            { crop-pad { pixels = 2 } }, { rotate { degrees = 10 } }
+            { noise { standard-deviation = 0.05 } }
+          ]
+        }
+        model = [
+          { convolution-2d { filters = 6, kernel = 3, padding = same, activation = relu } }
+          { batch-normalization {} }
+          { max-pooling-2d { size = 2 } }
+          { convolution-2d { filters = 12, kernel = 3, padding = same, activation = gelu } }
+          { flatten {} }
+          { branches { branches = [ [ { dense { units = 208, activation = silu } } ], [] ] } }
+          { dropout { rate = 0.1 } }
+          { block { recompute = true, repeat = 1, layers = [
+            { dense { units = 400, activation = tanh } }
+          ] } }
+          { layer-normalization {} }
+          { dense { units = 10 } }
+        ]
+        loss { softmax-cross-entropy { label-smoothing = 0.1 } }
+        optimizer { adamw { learning-rate = 0.001, weight-decay = 0.01 } }
+        averaging { exponential { decay = 0.99 } }
+        clip { norm = 1.0 }
+        batch-size = 16, micro-batches = 8
+        epochs = {{Epochs(faults)}}
+        checkpoint { every = 2s }
         """;
 
     /// <summary>The digest of the weights that one undisturbed process comes to.</summary>
     /// <exception cref="InvalidOperationException">It comes to none.</exception>
     public static string Undisturbed(string specification, string directory)
     {
-        Directory.CreateDirectory(directory);
-        string file = Path.Combine(directory, "undisturbed.conf");
-        string output = Path.Combine(directory, "undisturbed");
+        directory = Directory.CreateDirectory(Path.Combine(directory, "undisturbed")).FullName;
+        string file = Path.Combine(directory, "run.conf");
+        string output = Path.Combine(directory, "output");
         File.WriteAllText(file, specification);
         (int exitCode, string text, string error) = BackpropProgram.Run(
             new Dictionary<string, string> { ["HOME"] = directory },

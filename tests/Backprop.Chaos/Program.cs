@@ -18,17 +18,23 @@ command.SetAction(async result =>
     string directory = Directory.CreateTempSubdirectory("backprop-chaos-").FullName;
     var report = new ChaosReport(Console.Out);
     int count = result.GetValue(faults);
-    string specification = ChaosSpecification.For(count);
-    string undisturbed = ChaosSpecification.Undisturbed(specification, directory);
-    Console.WriteLine($"undisturbed: {undisturbed}");
+    var undisturbed = new Dictionary<string, string>();
     for (int i = 0; i < result.GetValue(schedules); i++)
     {
         Schedule schedule = Schedule.Of(
             result.GetValue(seed) + i, count, result.GetValue(small), result.GetValue(only));
+        string specification = ChaosSpecification.ForSchedule(schedule.Seed, count);
+        if (!undisturbed.TryGetValue(specification, out string? weights))
+        {
+            weights = ChaosSpecification.Undisturbed(specification, directory);
+            undisturbed.Add(specification, weights);
+            Console.WriteLine($"undisturbed: {weights}");
+        }
+
         string place = Path.Combine(directory, $"seed-{schedule.Seed}");
         using var run = new ScheduleRun(
             schedule, specification, place, result.GetValue(verbose) ? Console.Out : null);
-        report.Add(schedule, await run.GoAsync(), undisturbed);
+        report.Add(schedule, await run.GoAsync(), weights);
     }
 
     report.Close();
