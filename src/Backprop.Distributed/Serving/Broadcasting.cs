@@ -21,6 +21,8 @@ internal sealed class Broadcasting
     // not look at hundreds of workers each time.
     private readonly HashSet<Receiver> _waiting = [];
     private readonly Predicate<Receiver> _tryFinish;
+    private SharedWeights _sent;
+    private int _endReady;
 
     /// <summary>For one slice in one generation.</summary>
     /// <param name="links">The node's.</param>
@@ -41,29 +43,55 @@ internal sealed class Broadcasting
         _generation = generation;
         _ring = ring;
         _released = released;
+        _sent = ring.Current;
         _tryFinish = TryFinish;
     }
 
-    /// <summary>Whether every link has had room for what was to be sent.</summary>
+    /// <summary>Whether every link has had room for all that was to be sent.</summary>
     public bool IsQueued => _waiting.Count == 0;
 
     private int FirstPiece => _plan.FirstPiece(_slice);
 
     private int EndPiece => _plan.FirstPiece(_slice + 1);
 
-    /// <summary>Sends every piece of the version of now to every worker.</summary>
-    public void SendAll(ImmutableArray<NodeId> workers, long version)
+    /// <summary>Begins to send a version to every worker; what links still have no room for of the
+    /// one before is not sent any more.</summary>
+    /// <param name="workers">The workers.</param>
+    /// <param name="weights">The version, of which nothing is there yet.</param>
+    /// <param name="version">Its number.</param>
+    public void Begin(ImmutableArray<NodeId> workers, SharedWeights weights, long version)
     {
+        // Not even to those who are no longer among the workers: these weights are not theirs.
+        foreach (Receiver receiver in _waiting)
+        {
+            receiver.NextPiece = EndPiece;
+        }
+
+        _waiting.Clear();
+        _sent = weights;
+        _endReady = FirstPiece;
         foreach (NodeId worker in workers)
         {
             Receiver receiver = ReceiverAt(worker);
             receiver.Version = version;
             receiver.NextPiece = FirstPiece;
-            if (!TryFinish(receiver))
-            {
-                _waiting.Add(receiver);
-            }
+            _waiting.Add(receiver);
         }
+    }
+
+    /// <summary>Sends all of the version.</summary>
+    public void SendAll() => SendTo(_plan.SliceStart(_slice + 1));
+
+    /// <summary>Sends what is there of the version.</summary>
+    /// <param name="end">One past its last parameter that is, in the flat vector.</param>
+    public void SendTo(int end)
+    {
+        while (_endReady < EndPiece && _plan.Pieces[_endReady].End <= end)
+        {
+            _endReady++;
+        }
+
+        Continue();
     }
 
     /// <summary>Goes on where a link's queue was full.</summary>
@@ -122,7 +150,7 @@ internal sealed class Broadcasting
         return receiver;
     }
 
-    // False: its link has no room for the rest.
+    // False: its link has no room for the rest, or the rest is not there yet.
     private bool TryFinish(Receiver receiver)
     {
         if (receiver.NextPiece == EndPiece)
@@ -130,8 +158,8 @@ internal sealed class Broadcasting
             return true;
         }
 
-        SentWeights sent = receiver.Of(_ring.Current, _released);
-        while (receiver.NextPiece < EndPiece)
+        SentWeights sent = receiver.Of(_sent, _released);
+        while (receiver.NextPiece < _endReady)
         {
             switch (Send(receiver, sent, _plan.Pieces[receiver.NextPiece], receiver.Version))
             {
@@ -149,7 +177,7 @@ internal sealed class Broadcasting
             }
         }
 
-        return true;
+        return receiver.NextPiece == EndPiece;
     }
 
     private SendResult Send(Receiver receiver, SentWeights sent, in Piece piece, long version)

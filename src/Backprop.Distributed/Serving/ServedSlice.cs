@@ -167,7 +167,7 @@ internal sealed class ServedSlice
             Digests.Enter(State.Version, Memory.DigestOfWeights());
         }
 
-        SendVersion();
+        BeginSending(Memory.Weights.Current, State.Version).SendAll();
     }
 
     /// <summary>Looks at what has arrived, up to so many frames.</summary>
@@ -210,7 +210,7 @@ internal sealed class ServedSlice
             case SliceWork.Prepare:
                 _timeline.Gathered(State.Version);
                 GradientIsWhole();
-                State.Prepared(Memory.Prepare());
+                State.Prepared(Memory.TakeSums());
                 SendSums(onlyWhereMissing: false);
                 break;
             case SliceWork.GoBack:
@@ -239,12 +239,12 @@ internal sealed class ServedSlice
         long step = State.Version;
         _timeline.BeginApply(step);
         ReportPushes();
-        Memory.Apply(State.Update, next, _digest);
+        Broadcasting broadcasting = BeginSending(next, step + 1);
+        Memory.Apply(State.Update, next, _digest, broadcasting);
         TimeSpan now = _context.Now;
         State.Applied(now);
         _timeline.Applied(step, now);
-        SendVersion();
-        EndBroadcast(_broadcasting!);
+        EndBroadcast(broadcasting);
         TellVersion();
         RecordStep();
         if (_digest is not null)
@@ -393,6 +393,10 @@ internal sealed class ServedSlice
             _timeline.Entered(frame.Step, frame.Node, from);
             Memory.Gradient.Enter(
                 State, frame.Piece, frame.Node.FirstMicroBatch, ElementsOf(arrival));
+            if (State.IsWhole(frame.Piece))
+            {
+                Memory.Finish(State.Plan.Pieces[frame.Piece]);
+            }
         }
     }
 
@@ -494,10 +498,13 @@ internal sealed class ServedSlice
         }
     }
 
-    private void SendVersion()
+    // Who has all of a version may push what it has computed with it, before this is told that the
+    // last piece is on its way.
+    private Broadcasting BeginSending(SharedWeights weights, long version)
     {
-        _guard.Version = State.Version;
-        _broadcasting!.SendAll(State.Directive.Workers, State.Version);
+        _guard.Version = version;
+        _broadcasting!.Begin(State.Directive.Workers, weights, version);
+        return _broadcasting;
     }
 
     private void SendSums(bool onlyWhereMissing)

@@ -16,8 +16,13 @@ internal sealed class SliceMemory
     private readonly UpdateRules _rules;
     private readonly ParameterUpdate _update;
     private readonly PieceSums[] _sums;
+
+    // Of each block, the pieces whose gradient is not whole yet.
+    private readonly int[] _piecesLeft;
     private readonly AlignedBuffer _state;
     private readonly int _stateCount;
+    private readonly int _blocksAtOnce;
+    private int _blocksLeft;
     private AlignedBuffer? _best;
     private Copy? _copy;
 
@@ -35,9 +40,12 @@ internal sealed class SliceMemory
         _slice = slice;
         _stateCount = rules.StateCount;
         _rules = rules;
+        _blocksAtOnce = SlicePlan.MaxPieceBlocks * pool.Threads;
         _update = new ParameterUpdate(
             plan.Layout, plan.FirstBlock(slice), plan.FirstBlock(slice + 1), rules, pool);
         _sums = new PieceSums[_update.PieceCount];
+        _piecesLeft = new int[_update.EndBlock - _update.FirstBlock];
+        BeginGradient();
         _state = new AlignedBuffer(_update.StateLength);
         Weights = new WeightsRing(_update.Length);
         Gradient = new GradientValues(plan, slice, bytesToWait);
@@ -115,20 +123,61 @@ internal sealed class SliceMemory
         return true;
     }
 
-    /// <summary>Finishes the gradient.</summary>
-    /// <returns>The slice's sums.</returns>
-    public ReadOnlySpan<PieceSums> Prepare()
+    /// <summary>The gradient of a piece is whole: finishes it, while the processor still has it in
+    /// its cache and other pieces are on their way, but for blocks that go on in other pieces.
+    /// </summary>
+    public void Finish(in Piece piece)
     {
-        _update.Prepare(
-            Weights.Current.Buffer, measureWeights: true, Gradient.Gradient, _sums);
+        int length = _plan.Layout.BlockLength;
+        int first = piece.Offset / length;
+        int end = (piece.End + length - 1) / length;
+        for (int block = first; block < end; block++)
+        {
+            if (--_piecesLeft[block - _update.FirstBlock] > 0)
+            {
+                FinishBlocks(first, block);
+                first = block + 1;
+            }
+        }
+
+        FinishBlocks(first, end);
+    }
+
+    /// <summary>The sums of the slice, whose gradient is finished.</summary>
+    /// <exception cref="InvalidOperationException">It is not.</exception>
+    public ReadOnlySpan<PieceSums> TakeSums()
+    {
+        if (_blocksLeft > 0)
+        {
+            throw new InvalidOperationException(
+                $"{_blocksLeft:N0} blocks of the gradient are not finished");
+        }
+
+        BeginGradient();
         return _sums;
     }
 
-    /// <summary>Writes the next version, which becomes that of now.</summary>
-    public void Apply(in UpdateStep step, SharedWeights next, IBlockListener? listener)
+    /// <summary>Writes the next version, which becomes that of now. Its first blocks are sent while
+    /// the later ones are written.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="next">Overwritten.</param>
+    /// <param name="listener">Hears of each block.</param>
+    /// <param name="broadcasting">Has begun to send it.</param>
+    public void Apply(
+        in UpdateStep step, SharedWeights next, IBlockListener? listener,
+        Broadcasting broadcasting)
     {
-        _update.Apply(
-            step, Gradient.Gradient, Weights.Current.Buffer, _state, next.Buffer, listener);
+        int end;
+        for (int block = _update.FirstBlock; block < _update.EndBlock; block = end)
+        {
+            end = Math.Min(block + _blocksAtOnce, _update.EndBlock);
+            _update.ApplyBlocks(
+                step, block, end, Gradient.Gradient, Weights.Current.Buffer, _state, next.Buffer,
+                listener);
+            broadcasting.SendTo((int)Math.Min(
+                (long)end * _plan.Layout.BlockLength, _plan.Layout.Length));
+        }
+
         Weights.Advance(next);
     }
 
@@ -137,7 +186,11 @@ internal sealed class SliceMemory
         VersionDigest.Of(_update.FirstBlock, Weights.Current.Buffer.Span);
 
     /// <summary>Takes the weights of the version before.</summary>
-    public void GoBack() => Weights.GoBack();
+    public void GoBack()
+    {
+        Weights.GoBack();
+        BeginGradient();
+    }
 
     /// <summary>Lets go of everything; what is being read from a checkpoint or saved into one is
     /// freed when that has ended.</summary>
@@ -156,6 +209,32 @@ internal sealed class SliceMemory
         if (!isSaved)
         {
             _copy?.Dispose();
+        }
+    }
+
+    private void BeginGradient()
+    {
+        _blocksLeft = _piecesLeft.Length;
+        Array.Clear(_piecesLeft);
+        for (int index = _plan.FirstPiece(_slice); index < _plan.FirstPiece(_slice + 1); index++)
+        {
+            Piece piece = _plan.Pieces[index];
+            int last = (piece.End - 1) / _plan.Layout.BlockLength;
+            for (int block = piece.Offset / _plan.Layout.BlockLength; block <= last; block++)
+            {
+                _piecesLeft[block - _update.FirstBlock]++;
+            }
+        }
+    }
+
+    private void FinishBlocks(int first, int end)
+    {
+        if (first < end)
+        {
+            _update.PrepareBlocks(
+                first, end, Weights.Current.Buffer, measureWeights: true, Gradient.Gradient,
+                _sums);
+            _blocksLeft -= end - first;
         }
     }
 

@@ -61,7 +61,7 @@ internal sealed class SliceTimeline(TimeProvider time, int microBatches, int pie
     /// <summary>The next version is about to be written.</summary>
     public void BeginApply(long step) => _steps.Mark(step, ApplyBegan, Now);
 
-    /// <summary>The next version is written, and about to be broadcast.</summary>
+    /// <summary>The next version is written, and its last piece is about to be broadcast.</summary>
     public void Applied(long step, TimeSpan now)
     {
         // What has had no room until now never will have: newer weights take its place.

@@ -150,13 +150,25 @@ public sealed class ParameterUpdate
     /// changed.</param>
     /// <param name="sums">[<see cref="PieceCount"/>], overwritten.</param>
     public void Prepare(
-        AlignedBuffer weights, bool measureWeights, AlignedBuffer gradient, Memory<PieceSums> sums)
+        AlignedBuffer weights, bool measureWeights, AlignedBuffer gradient,
+        Memory<PieceSums> sums) => PrepareBlocks(
+            FirstBlock, EndBlock, weights, measureWeights, gradient, sums);
+
+    /// <summary>Finishes blocks [<paramref name="firstBlock"/>, <paramref name="endBlock"/>) of the
+    /// gradient, and sums up their pieces; each block of a step once.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The slice has no such blocks, or a buffer is
+    /// not as long as the slice.</exception>
+    public void PrepareBlocks(
+        int firstBlock, int endBlock, AlignedBuffer weights, bool measureWeights,
+        AlignedBuffer gradient, Memory<PieceSums> sums)
     {
+        CheckBlocks(firstBlock, endBlock);
         CheckLength(weights, Length, nameof(weights));
         CheckLength(gradient, Length, nameof(gradient));
         ArgumentOutOfRangeException.ThrowIfNotEqual(sums.Length, PieceCount, nameof(sums));
-        var body = new Preparation(this, weights, measureWeights, gradient, sums);
-        _pool.Run(ref body, Parts);
+        var body = new Preparation(
+            this, firstBlock, endBlock, weights, measureWeights, gradient, sums);
+        _pool.Run(ref body, PartsOf(endBlock - firstBlock));
     }
 
     /// <summary>Writes the next version of the slice: optimized parameters by the optimizer,
@@ -171,36 +183,51 @@ public sealed class ParameterUpdate
     /// <param name="listener">Hears of each block as it is written; null: nobody does.</param>
     public void Apply(
         in UpdateStep step, AlignedBuffer gradient, AlignedBuffer weights, AlignedBuffer state,
-        AlignedBuffer newWeights, IBlockListener? listener = null)
+        AlignedBuffer newWeights, IBlockListener? listener = null) => ApplyBlocks(
+            step, FirstBlock, EndBlock, gradient, weights, state, newWeights, listener);
+
+    /// <summary>Writes blocks [<paramref name="firstBlock"/>, <paramref name="endBlock"/>) of the
+    /// next version; each block of a step once.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The slice has no such blocks, or a buffer is
+    /// not as long as the slice.</exception>
+    public void ApplyBlocks(
+        in UpdateStep step, int firstBlock, int endBlock, AlignedBuffer gradient,
+        AlignedBuffer weights, AlignedBuffer state, AlignedBuffer newWeights,
+        IBlockListener? listener)
     {
+        CheckBlocks(firstBlock, endBlock);
         CheckLength(gradient, Length, nameof(gradient));
         CheckLength(weights, Length, nameof(weights));
         CheckLength(state, StateLength, nameof(state));
         CheckLength(newWeights, Length, nameof(newWeights));
         var body = new Application(
-            this, step, gradient, weights, state, newWeights, listener);
-        _pool.Run(ref body, Parts);
+            this, step, firstBlock, endBlock, gradient, weights, state, newWeights, listener);
+        _pool.Run(ref body, PartsOf(endBlock - firstBlock));
     }
 
     private static void CheckLength(AlignedBuffer buffer, int length, string name) =>
         ArgumentOutOfRangeException.ThrowIfNotEqual(buffer.Length, length, name);
 
-    private int Parts => Math.Clamp(EndBlock - FirstBlock, 1, _pool.Threads);
-
-    private void PiecesOf(int part, int parts, out int first, out int end)
+    private void CheckBlocks(int first, int end)
     {
-        int blocks = EndBlock - FirstBlock;
-        first = _pieces.FirstOfBlock(FirstBlock + ComputePool.PartStart(blocks, part, parts));
-        end = _pieces.FirstOfBlock(FirstBlock + ComputePool.PartStart(blocks, part + 1, parts));
+        ArgumentOutOfRangeException.ThrowIfLessThan(first, FirstBlock);
+        ArgumentOutOfRangeException.ThrowIfLessThan(end, first);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(end, EndBlock);
     }
 
+    private int PartsOf(int blocks) => Math.Clamp(blocks, 1, _pool.Threads);
+
     private readonly unsafe struct Preparation(
-        ParameterUpdate update, AlignedBuffer weights, bool measureWeights, AlignedBuffer gradient,
-        Memory<PieceSums> sums) : IParallelBody
+        ParameterUpdate update, int firstBlock, int endBlock, AlignedBuffer weights,
+        bool measureWeights, AlignedBuffer gradient, Memory<PieceSums> sums) : IParallelBody
     {
         public void Run(int part, int parts)
         {
-            update.PiecesOf(part, parts, out int first, out int end);
+            int blocks = endBlock - firstBlock;
+            int first = update._pieces.FirstOfBlock(
+                firstBlock + ComputePool.PartStart(blocks, part, parts));
+            int end = update._pieces.FirstOfBlock(
+                firstBlock + ComputePool.PartStart(blocks, part + 1, parts));
             Span<PieceSums> results = sums.Span;
             for (int piece = first; piece < end; piece++)
             {
@@ -238,14 +265,15 @@ public sealed class ParameterUpdate
     }
 
     private readonly unsafe struct Application(
-        ParameterUpdate update, UpdateStep step, AlignedBuffer gradient, AlignedBuffer weights,
-        AlignedBuffer state, AlignedBuffer newWeights, IBlockListener? listener) : IParallelBody
+        ParameterUpdate update, UpdateStep step, int firstBlock, int endBlock,
+        AlignedBuffer gradient, AlignedBuffer weights, AlignedBuffer state,
+        AlignedBuffer newWeights, IBlockListener? listener) : IParallelBody
     {
         public void Run(int part, int parts)
         {
-            int blocks = update.EndBlock - update.FirstBlock;
-            int end = update.FirstBlock + ComputePool.PartStart(blocks, part + 1, parts);
-            for (int block = update.FirstBlock + ComputePool.PartStart(blocks, part, parts);
+            int blocks = endBlock - firstBlock;
+            int end = firstBlock + ComputePool.PartStart(blocks, part + 1, parts);
+            for (int block = firstBlock + ComputePool.PartStart(blocks, part, parts);
                 block < end; block++)
             {
                 int endPiece = update._pieces.FirstOfBlock(block + 1);

@@ -29,7 +29,8 @@ public sealed class SlicePlan
     /// overlap and long enough to cost nothing.</summary>
     public const int MaxPieceLength = MaxPieceBlocks * ParameterLayout.DefaultBlockLength;
 
-    private const int MaxPieceBlocks = 4;
+    /// <summary>The blocks that these are.</summary>
+    public const int MaxPieceBlocks = 4;
 
     private readonly int[] _firstPieces;
 

@@ -53,12 +53,14 @@ public enum SliceWork
     /// </summary>
     CheckWeights,
 
-    /// <summary>Finish the gradient (<see cref="ParameterUpdate.Prepare"/>, weights measured); then
-    /// <see cref="SliceState.Prepared"/>, and send the sums to the other servers.</summary>
+    /// <summary>Finish the gradient (<see cref="ParameterUpdate.Prepare"/>, weights measured),
+    /// unless that was done as its pieces became whole; then <see cref="SliceState.Prepared"/>, and
+    /// send the sums to the other servers.</summary>
     Prepare,
 
-    /// <summary>Write the next version by <see cref="SliceState.Update"/>, keeping the one before;
-    /// then <see cref="SliceState.Applied"/>, and broadcast it.</summary>
+    /// <summary>Write the next version by <see cref="SliceState.Update"/>, keeping the one before,
+    /// and broadcast it, which may begin with its first pieces; then
+    /// <see cref="SliceState.Applied"/>.</summary>
     Apply,
 
     /// <summary>Let the weights of the version before be those of now, and leave the optimizer's

@@ -56,6 +56,24 @@ public sealed class ParameterUpdateTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Blocks_in_any_order_change_no_bit(int blocksAtOnce) => Assert.Equal(
+        Train(Rules, [0, 5], threads: 1), Train(Rules, [0, 2, 5], threads: 2, blocksAtOnce));
+
+    [Fact]
+    public void Blocks_outside_of_the_slice_are_refused()
+    {
+        using var pool = new ComputePool(1);
+        using var slice = new Fixture(Large, Rules, 1, 3, pool);
+        foreach ((int first, int end) in ((int, int)[])[(0, 2), (2, 4), (3, 2)])
+        {
+            Assert.Throws<ArgumentOutOfRangeException>(() => slice.Prepare(first, end));
+            Assert.Throws<ArgumentOutOfRangeException>(() => slice.Apply(first, end));
+        }
+    }
+
     [Fact]
     public void A_step_agrees_with_one_worked_by_hand()
     {
@@ -225,11 +243,12 @@ public sealed class ParameterUpdateTests
     }
 
     // Weights and state after some steps, put together from the slices.
-    private static byte[] Train(UpdateRules rules, int[] cuts, int threads)
+    private static byte[] Train(
+        UpdateRules rules, int[] cuts, int threads, int blocksAtOnce = int.MaxValue)
     {
         using var pool = new ComputePool(threads);
         Fixture[] slices = [.. cuts.Zip(cuts.Skip(1), (first, end) =>
-            new Fixture(Large, rules, first, end, pool))];
+            new Fixture(Large, rules, first, end, pool) { BlocksAtOnce = blocksAtOnce })];
         var norms = new ParameterNorms(Large);
         foreach (Fixture slice in slices)
         {
@@ -320,6 +339,9 @@ public sealed class ParameterUpdateTests
 
         public AlignedBuffer State { get; }
 
+        /// <summary>How many are worked on at once, the last ones first.</summary>
+        public int BlocksAtOnce { get; init; } = int.MaxValue;
+
         public AlignedBuffer Weights => _weights;
 
         public void Set(string name, float[] weights, float[] gradient)
@@ -352,11 +374,48 @@ public sealed class ParameterUpdateTests
             return sums;
         }
 
-        public void Prepare(PieceSums[] sums) =>
-            Update.Prepare(_weights, measureWeights: true, _gradient, sums);
+        public void Prepare(PieceSums[] sums)
+        {
+            if (BlocksAtOnce == int.MaxValue)
+            {
+                Update.Prepare(_weights, measureWeights: true, _gradient, sums);
+                return;
+            }
 
-        public void Apply(in UpdateStep step) =>
-            Update.Apply(step, _gradient, _weights, State, _newWeights);
+            foreach ((int first, int end) in Runs())
+            {
+                Update.PrepareBlocks(first, end, _weights, measureWeights: true, _gradient, sums);
+            }
+        }
+
+        public void Prepare(int first, int end) => Update.PrepareBlocks(
+            first, end, _weights, measureWeights: true, _gradient,
+            new PieceSums[Update.PieceCount]);
+
+        public void Apply(in UpdateStep step)
+        {
+            if (BlocksAtOnce == int.MaxValue)
+            {
+                Update.Apply(step, _gradient, _weights, State, _newWeights);
+                return;
+            }
+
+            foreach ((int first, int end) in Runs())
+            {
+                Update.ApplyBlocks(
+                    step, first, end, _gradient, _weights, State, _newWeights, listener: null);
+            }
+        }
+
+        public void Apply(int first, int end) => Update.ApplyBlocks(
+            new UpdateStep(0, 0.1f, 1, 1), first, end, _gradient, _weights, State, _newWeights,
+            listener: null);
+
+        private IEnumerable<(int First, int End)> Runs() =>
+            Enumerable.Range(Update.FirstBlock, Update.EndBlock - Update.FirstBlock)
+                .Chunk(BlocksAtOnce)
+                .Reverse()
+                .Select(run => (run[0], run[^1] + 1));
 
         public void Commit() => _newWeights.Span.CopyTo(_weights.Span);
 
