@@ -31,7 +31,7 @@ public sealed record PositionalEncodingDefinition(PositionalKind Positions) : La
         Sequences.Require(input, "positional encoding", name);
         return new PositionalEncodingLayer(
             name, input,
-            Positions == PositionalKind.Sinusoidal ? Sinusoids(input) : [],
+            Positions == PositionalKind.Sinusoidal ? new(() => Sinusoids(input)) : null,
             Positions == PositionalKind.Learned
                 ?
                 [
@@ -68,22 +68,24 @@ public sealed unsafe class PositionalEncodingLayer : Layer
 {
     private const int Weight = 0;
 
-    private readonly ImmutableArray<float> _table;
+    // Made when it is first needed: a network is built to be described, and held against the memory
+    // there is, before anything is computed.
+    private readonly Lazy<ImmutableArray<float>>? _table;
 
     internal PositionalEncodingLayer(
-        string name, Shape shape, ImmutableArray<float> table,
+        string name, Shape shape, Lazy<ImmutableArray<float>>? table,
         ImmutableArray<ParameterDeclaration> parameters)
         : base(name, "positional-encoding", shape, shape, parameters) => _table = table;
 
     /// <summary>[positions, width]: what is added; empty where that is learned.</summary>
-    public ImmutableArray<float> Table => _table;
+    public ImmutableArray<float> Table => _table?.Value ?? [];
 
-    private bool IsLearned => _table.IsEmpty;
+    private bool IsLearned => _table is null;
 
     /// <inheritdoc/>
     public override void Forward(in ForwardPass pass)
     {
-        fixed (float* table = _table.AsSpan())
+        fixed (float* table = Table.AsSpan())
         {
             var kernel = new AddToRows
             {
@@ -122,9 +124,10 @@ public sealed unsafe class PositionalEncodingLayer : Layer
     public override void ReferenceForward(in ReferencePass pass)
     {
         int width = InputShape.Count;
+        ImmutableArray<float> table = Table;
         for (int i = 0; i < pass.Rows * width; i++)
         {
-            double addend = IsLearned ? pass.Parameter(Weight)[i % width] : _table[i % width];
+            double addend = IsLearned ? pass.Parameter(Weight)[i % width] : table[i % width];
             pass.Output[i] = pass.Input[i] + addend;
         }
     }

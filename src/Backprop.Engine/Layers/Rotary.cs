@@ -14,36 +14,27 @@ public sealed unsafe class RotaryLayer : Layer
 {
     private readonly AttentionHeads _heads;
 
-    // [positions, width / 2].
-    private readonly float[] _cosines;
-    private readonly float[] _sines;
+    // [positions, width / 2] each. Made when they are first needed: a network is built to be
+    // described, and held against the memory there is, before anything is computed.
+    private readonly Lazy<(float[] Cosines, float[] Sines)> _turns;
 
     internal RotaryLayer(string name, AttentionHeads heads)
         : base(name, "rotary", heads.InputShape, heads.InputShape)
     {
-        const double Longest = 10_000;
         _heads = heads;
-        int half = heads.Width / 2;
-        _cosines = new float[heads.Positions * half];
-        _sines = new float[heads.Positions * half];
-        for (int i = 0; i < _cosines.Length; i++)
-        {
-            double angle = i / half / ExactMath.Pow(Longest, i % half * 2 / (double)heads.Width);
-            _cosines[i] = (float)ExactMath.Cos(angle);
-            _sines[i] = (float)ExactMath.Sin(angle);
-        }
+        _turns = new(() => TurnsOf(heads));
     }
 
     /// <summary>[positions, width / 2]: of each pair's angle at each position.</summary>
-    public ReadOnlySpan<float> Cosines => _cosines;
+    public ReadOnlySpan<float> Cosines => _turns.Value.Cosines;
 
     /// <summary>[positions, width / 2]: of the same angles.</summary>
-    public ReadOnlySpan<float> Sines => _sines;
+    public ReadOnlySpan<float> Sines => _turns.Value.Sines;
 
     /// <inheritdoc/>
     public override void Forward(in ForwardPass pass)
     {
-        fixed (float* cosines = _cosines, sines = _sines)
+        fixed (float* cosines = Cosines, sines = Sines)
         {
             Turn(pass, cosines, sines, 1, pass.Input, pass.Output);
         }
@@ -57,7 +48,7 @@ public sealed unsafe class RotaryLayer : Layer
             return;
         }
 
-        fixed (float* cosines = _cosines, sines = _sines)
+        fixed (float* cosines = Cosines, sines = Sines)
         {
             Turn(pass.Forward, cosines, sines, -1, pass.OutputGradient, pass.InputGradient);
         }
@@ -75,11 +66,27 @@ public sealed unsafe class RotaryLayer : Layer
                 int first = position * _heads.InputWidth + i / half * _heads.Width + i % half;
                 int angle = position % _heads.Positions * half + i % half;
                 double a = pass.Input[first], b = pass.Input[first + half];
-                double cosine = _cosines[angle], sine = _sines[angle];
+                double cosine = Cosines[angle], sine = Sines[angle];
                 pass.Output[first] = a * cosine - b * sine;
                 pass.Output[first + half] = b * cosine + a * sine;
             }
         }
+    }
+
+    private static (float[] Cosines, float[] Sines) TurnsOf(AttentionHeads heads)
+    {
+        const double Longest = 10_000;
+        int half = heads.Width / 2;
+        var cosines = new float[heads.Positions * half];
+        var sines = new float[heads.Positions * half];
+        for (int i = 0; i < cosines.Length; i++)
+        {
+            double angle = i / half / ExactMath.Pow(Longest, i % half * 2 / (double)heads.Width);
+            cosines[i] = (float)ExactMath.Cos(angle);
+            sines[i] = (float)ExactMath.Sin(angle);
+        }
+
+        return (cosines, sines);
     }
 
     private void Turn(

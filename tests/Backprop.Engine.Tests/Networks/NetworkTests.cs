@@ -40,6 +40,21 @@ public sealed class NetworkTests
         Assert.Equal(Shape.Of(3), network.OutputShape);
     }
 
+    // As a file may declare one that nobody has the memory for.
+    [Fact]
+    public void A_network_of_long_sequences_is_described_without_their_tables()
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Network network = Network.Build(
+            Shape.Of(1 << 20, 128),
+            [
+                new PositionalEncodingDefinition(PositionalKind.Sinusoidal),
+                new AttentionDefinition(2) { IsRotary = true },
+            ]);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+        Assert.Equal(Shape.Of(1 << 20, 128), network.OutputShape);
+    }
+
     [Fact]
     public void A_residual_sum_reads_the_last_inner_layer_and_the_input_of_the_block()
     {
