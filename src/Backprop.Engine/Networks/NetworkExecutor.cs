@@ -338,7 +338,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         };
     }
 
-    // A row's loss is the mean of its positions', summed in their order.
+    // A row's loss is the mean of its positions' that count, summed in their order.
     private void ComputeLosses(Batch batch, float scale, float* gradient)
     {
         int positions = _loss.PositionsOf(Network.OutputShape);
@@ -355,7 +355,21 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
                 sum += loss;
             }
 
-            rowLosses[row] = (float)(sum / positions);
+            ReadOnlySpan<float> targets = batch.Targets.Span.Slice(row * positions, positions);
+            rowLosses[row] = (float)(sum / Math.Max(_loss.CountedPositions(targets), 1));
+        }
+
+        if (gradient is not null && _loss.PaddingClass is { } padding && positions > 1)
+        {
+            var body = new CountedShare
+            {
+                Targets = batch.Targets.Pointer,
+                Padding = padding,
+                Positions = positions,
+                Width = Network.OutputShape.Count,
+                Gradient = gradient,
+            };
+            RowParallel.Run(_pool, body, _rows, body.Width);
         }
     }
 

@@ -92,7 +92,7 @@ public sealed class NetworkExecutorTests
         new LstmDefinition(19),
         new ResidualDefinition([new GruDefinition(19)]),
         new DenseDefinition(21) { Activation = new TanhDefinition() },
-        new PositionPoolingDefinition(PoolingKind.Mean),
+        new PositionPoolingDefinition(PoolingKind.Mean) { PaddingToken = 7 },
     ];
 
     /// <summary>Positions of a sequence: more than one tile of queries.</summary>
@@ -301,6 +301,67 @@ public sealed class NetworkExecutorTests
         {
             float[] gradient = gradients.Gradient(0).Span.Slice(view.Offset, view.Length).ToArray();
             Assert.Equal(view.Name == "dense2.weight", gradient.Any(value => value != 0));
+        }
+    }
+
+    /// <summary>Layers with weights, each trained and not, with the input that they read.</summary>
+    private static readonly Dictionary<string, (Shape Input, Func<bool, LayerDefinition> Layer)>
+        s_frozen = new()
+    {
+        ["convolution"] = (Shape.Of(5, 4), trainable => new ConvolutionDefinition(1, 6, new(1, 3))
+        {
+            WeightTrainable = trainable, BiasTrainable = trainable,
+        }),
+        ["layer-normalization"] = (
+            Shape.Of(5, 4), t => new LayerNormalizationDefinition { Trainable = t }),
+        ["rms-normalization"] = (
+            Shape.Of(5, 4), t => new RmsNormalizationDefinition { Trainable = t }),
+        ["group-normalization"] = (
+            Shape.Of(5, 4), t => new GroupNormalizationDefinition(2) { Trainable = t }),
+        ["attention"] = (
+            Shape.Of(5, 4), t => new AttentionDefinition(2) { IsRotary = true, Trainable = t }),
+        ["swiglu"] = (
+            Shape.Of(5, 4), t => new SwiGluDefinition(7) { Bias = true, Trainable = t }),
+        ["lstm"] = (Shape.Of(5, 4), t => new LstmDefinition(3) { Trainable = t }),
+        ["gru"] = (Shape.Of(5, 4), t => new GruDefinition(3) { Trainable = t }),
+        ["positions"] = (
+            Shape.Of(5, 4),
+            t => new PositionalEncodingDefinition(PositionalKind.Learned) { Trainable = t }),
+    };
+
+    public static TheoryData<string> FrozenKinds => [.. s_frozen.Keys];
+
+    [Theory]
+    [MemberData(nameof(FrozenKinds))]
+    public void A_frozen_layer_passes_the_same_gradient_back_and_has_none_itself(string kind)
+    {
+        (Shape input, Func<bool, LayerDefinition> layer) = s_frozen[kind];
+        (float[] trained, Network network) = GradientOf(trainable: true);
+        (float[] frozen, _) = GradientOf(trainable: false);
+        foreach (ParameterView view in network.Layout.Views)
+        {
+            bool isOwn = view.LayerName is not ("before" or "after");
+            Assert.Contains(
+                trained.AsSpan(view.Offset, view.Length).ToArray(), value => value != 0);
+            Assert.Equal(
+                isOwn ? new float[view.Length] : trained[view.Offset..][..view.Length],
+                frozen[view.Offset..][..view.Length]);
+        }
+
+        (float[] Gradient, Network Network) GradientOf(bool trainable)
+        {
+            using var trial = new Trial(
+                input,
+                [
+                    new DenseDefinition(4) { Name = "before" }, layer(trainable),
+                    new DenseDefinition(2) { Name = "after" },
+                ],
+                rows: 6, microBatches: 3);
+            using NetworkExecutor executor = trial.NewExecutor();
+            using var gradients = new GradientSet(trial.Network.Layout, 0, 3, 3);
+            gradients.Gradient(0).Span.Fill(5);
+            executor.ComputeGradients(trial.Batch, trial.Work, gradients, listener: null);
+            return (gradients.Gradient(0).Span.ToArray(), trial.Network);
         }
     }
 

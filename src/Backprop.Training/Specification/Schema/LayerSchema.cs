@@ -65,6 +65,11 @@ internal static class LayerSchema
     internal static readonly Key<bool> Affine = Key.Optional(
         "affine", Kinds.Boolean, true, "true", "whether a learned scale and bias follow");
 
+    private static readonly Key<bool> NormalizationTrainable = Key.Optional(
+        "trainable", Kinds.Boolean, true, "true",
+        "whether training changes the layer at all; where not, it normalizes by the running "
+        + "statistics that it began with while training too, as torchvision's `FrozenBatchNorm2d`");
+
     private static readonly Key<ImmutableArray<LayerDefinition>> Layers = Key.Required(
         "layers", new ListKind<LayerDefinition>(
             new DeferredKind<LayerDefinition>(() => Layer!), "an array of layers"),
@@ -104,17 +109,25 @@ internal static class LayerSchema
                 k => new DropoutDefinition(k.GetFloat(Rate)) { Name = k.Get(Name) }, Rate),
             new(
                 "batch-normalization", "Brings each feature to mean 0 and variance 1 over a "
-                + "micro-batch, then scales and shifts it.", [Epsilon, Momentum, Name],
+                + "micro-batch, then scales and shifts it.",
+                [Epsilon, Momentum, NormalizationTrainable, Name],
                 k => new BatchNormalizationDefinition
                 {
-                    Epsilon = k.GetFloat(Epsilon), Momentum = k.Get(Momentum), Name = k.Get(Name),
+                    Epsilon = k.GetFloat(Epsilon),
+                    Momentum = k.Get(Momentum),
+                    Trainable = k.Get(NormalizationTrainable),
+                    Name = k.Get(Name),
                 }),
             new(
                 "layer-normalization", "Brings each sample, or each position of a sequence, to "
-                + "mean 0 and variance 1, then scales and shifts it.", [Epsilon, Affine, Name],
+                + "mean 0 and variance 1, then scales and shifts it.",
+                [Epsilon, Affine, Trainable, Name],
                 k => new LayerNormalizationDefinition
                 {
-                    Epsilon = k.GetFloat(Epsilon), Affine = k.Get(Affine), Name = k.Get(Name),
+                    Epsilon = k.GetFloat(Epsilon),
+                    Affine = k.Get(Affine),
+                    Trainable = TrainableIf(k, Affine),
+                    Name = k.Get(Name),
                 }),
             new(
                 "flatten", "Reads a sample of any shape as a row of numbers.", [Name],
@@ -158,6 +171,17 @@ internal static class LayerSchema
         }
 
         return bias;
+    }
+
+    /// <summary>Whether a scale is trained, where there is one.</summary>
+    internal static bool TrainableIf(KeyValues keys, Key<bool> affine)
+    {
+        if (keys.Has(Trainable) && !keys.Get(affine))
+        {
+            keys.Refuse(Trainable, "there is no scale to train, as 'affine' is false");
+        }
+
+        return keys.Get(Trainable);
     }
 
     private static LayerDefinition BindDense(KeyValues keys)
