@@ -17,7 +17,7 @@ public sealed class PyTorchSequenceTests
     [
         "dense", "layer-normalization", "rms-normalization", "softmax", "swiglu", "attention",
         "full-attention", "shared-rotary-attention", "lstm", "last-lstm", "gru", "last-gru",
-        "embedding", "padded-attention", "padded-mean", "padded-last",
+        "embedding", "padded-attention", "padded-mean", "padded-last", "tied",
     ];
 
     [Theory]
@@ -109,6 +109,12 @@ public sealed class PyTorchSequenceTests
             ]),
         "padded-mean" => PaddedPooling(PoolingKind.Mean),
         "padded-last" => PaddedPooling(PoolingKind.Last),
+        "tied" => new BlockDefinition(
+            [
+                new EmbeddingDefinition(6, 8) { Name = "embedding" },
+                new DenseDefinition(8) { Name = "hidden", Activation = new TanhDefinition() },
+                new DenseDefinition(6) { Tie = "own.embedding", Bias = false },
+            ]),
         _ => new EmbeddingDefinition(6, 4),
     };
 }

@@ -147,6 +147,20 @@ public sealed class GradientCheckTests
         AssertPasses("embedding", Run(trial));
     }
 
+    [Fact]
+    public void Layers_that_share_a_table_pass()
+    {
+        var tie = new DenseDefinition(9) { Tie = "embedding1", Bias = false };
+        using var trial = new Trial(
+            Shape.Of(5),
+            [
+                new EmbeddingDefinition(9, 4), new TanhDefinition(), tie, new SiluDefinition(),
+                new DenseDefinition(4), tie with { Activation = new TanhDefinition() },
+            ],
+            rows: 6, microBatches: 3, vocabulary: 9);
+        AssertPasses("tied", Run(trial));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -95,6 +95,17 @@ public sealed class NetworkExecutorTests
         new PositionPoolingDefinition(PoolingKind.Mean) { PaddingToken = 7 },
     ];
 
+    /// <summary>An embedding whose vectors are the weights of two other layers.</summary>
+    internal static LayerDefinition[] Tied { get; } =
+    [
+        new EmbeddingDefinition(Vocabulary, 35),
+        new DenseDefinition(35) { Activation = new TanhDefinition() },
+        Tie("embedding1"),
+        new SiluDefinition(),
+        new BlockDefinition([new DenseDefinition(35), new TanhDefinition()]) { Recompute = true },
+        Tie("embedding1"),
+    ];
+
     /// <summary>Positions of a sequence: more than one tile of queries.</summary>
     internal const int Positions = 71;
 
@@ -102,7 +113,7 @@ public sealed class NetworkExecutorTests
     internal const int Vocabulary = 23;
 
     /// <summary>What the rules are held to: rows of numbers, and sequences of tokens.</summary>
-    public static TheoryData<string> Kinds => ["rows", "sequences"];
+    public static TheoryData<string> Kinds => ["rows", "sequences", "tied"];
 
     private static readonly LayerDefinition[] WithoutBatchStatistics =
         [.. EveryLayer.Where(layer => layer is not ResidualDefinition)];
@@ -149,6 +160,10 @@ public sealed class NetworkExecutorTests
     [InlineData("sequences", 5)]
     [InlineData("sequences", 8)]
     [InlineData("sequences", 64)]
+    [InlineData("tied", 1)]
+    [InlineData("tied", 5)]
+    [InlineData("tied", 8)]
+    [InlineData("tied", 64)]
     public void Micro_batches_computed_apart_fold_to_the_bits_of_all_computed_at_once(
         string kind, int count)
     {
@@ -233,10 +248,11 @@ public sealed class NetworkExecutorTests
         }));
     }
 
-    [Fact]
-    public void Layers_are_announced_last_first_and_each_is_final_then()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Layers_are_announced_last_first_and_each_is_final_then(string kind)
     {
-        using var trial = NewTrial(EveryLayer, microBatches: 3);
+        using var trial = NewTrial(kind, microBatches: 3);
         (float[] whole, _) = trial.ComputeAll();
         using NetworkExecutor executor = trial.NewExecutor();
         using var gradients = new GradientSet(trial.Network.Layout, 0, 3, 3);
@@ -363,6 +379,20 @@ public sealed class NetworkExecutorTests
             executor.ComputeGradients(trial.Batch, trial.Work, gradients, listener: null);
             return (gradients.Gradient(0).Span.ToArray(), trial.Network);
         }
+    }
+
+    [Fact]
+    public void What_is_tied_to_a_frozen_table_trains_what_is_before_it()
+    {
+        LayerDefinition[] layers = [.. Tied];
+        layers[0] = ((EmbeddingDefinition)layers[0]) with { Trainable = false };
+        using var tied = NewTrial("tied", microBatches: 3);
+        using var frozen = new Trial(
+            Shape.Of(Positions), layers, Rows, microBatches: 3, vocabulary: Vocabulary);
+        float[] expected = tied.ComputeAll().Gradient, gradient = frozen.ComputeAll().Gradient;
+        int table = frozen.Network.Layout.Views[1].Offset;
+        Assert.All(gradient[..table], value => Assert.Equal(0, value));
+        Assert.Equal(expected[table..], gradient[table..]);
     }
 
     [Fact]
@@ -678,7 +708,11 @@ public sealed class NetworkExecutorTests
         kind == "rows"
             ? NewTrial(EveryLayer, microBatches, threads)
             : new Trial(
-                Shape.Of(Positions), EverySequenceLayer, Rows, microBatches, threads, Vocabulary);
+                Shape.Of(Positions), kind == "tied" ? Tied : EverySequenceLayer, Rows,
+                microBatches, threads, Vocabulary);
+
+    private static DenseDefinition Tie(string embedding) =>
+        new(Vocabulary) { Tie = embedding, Bias = false };
 
     private static Trial NewTrial(LayerDefinition[] layers, int microBatches, int threads = 1) =>
         new(Shape.Of(7, 3), layers, Rows, microBatches, threads);

@@ -117,7 +117,10 @@ public sealed class RunSpecificationReaderTests
     [InlineData("layer-normalization { affine = false, trainable = false }", "no scale to train")]
     [InlineData(
         "positional-encoding { positions = sinusoidal, trainable = true }", "are not trained")]
-    public void Nothing_that_is_not_there_is_frozen(string layer, string message)
+    [InlineData("dense { units = 2, tie = a, trainable = false }", "the weights are the embed")]
+    [InlineData("dense { units = 2, tie = a, weight-init = zeros }", "the weights are the embed")]
+    [InlineData("dense { units = 2, tie = a, bias = true }", "has no biases")]
+    public void Nothing_is_said_of_weights_that_are_not_there(string layer, string message)
     {
         var refused = Assert.Throws<SpecificationException>(() => RunSpecificationReader.Read(
             $$"""
@@ -129,7 +132,7 @@ public sealed class RunSpecificationReaderTests
             epochs = 1
             """, "x.conf"));
         Assert.Contains(message, refused.Message);
-        Assert.EndsWith(".trainable", refused.Errors.Single().Path);
+        Assert.StartsWith("model[0]", refused.Errors.Single().Path);
     }
 
     [Fact]

@@ -52,6 +52,12 @@ internal static class LayerSchema
     internal static readonly Key<bool> Trainable = Key.Optional(
         "trainable", Kinds.Boolean, true, "true", "whether training changes the layer at all");
 
+    private static readonly Key<string?> Tie = Key.Optional<string?>(
+        "tie", Kinds.Text.As(text => (string?)text), null, "weights of its own",
+        "an embedding before it, by its name, whose vectors are the weights: each unit is a token, "
+        + "and its sum the product of the input and the token's vector, without a bias. The two "
+        + "are one tensor, trained by the sum of both gradients");
+
     private static readonly Key<double> Rate = Key.Required(
         "rate", Kinds.FractionBelowOne, "the share of inputs that are dropped");
 
@@ -99,7 +105,8 @@ internal static class LayerSchema
             new(
                 "dense", "A fully connected layer; on sequences, of every position by itself.",
                 [
-                    Units, Activation, Bias, WeightInitializer, BiasInitializer, Trainable, Name,
+                    Units, Activation, Bias, WeightInitializer, BiasInitializer, Tie, Trainable,
+                    Name,
                 ],
                 BindDense, Units),
             .. ActivationSections.Select(AsLayer),
@@ -187,16 +194,39 @@ internal static class LayerSchema
     private static LayerDefinition BindDense(KeyValues keys)
     {
         BiasDefinition bias = CheckedBias(keys, Bias);
+        string? tie = keys.Get(Tie);
+        if (tie is not null)
+        {
+            RefuseWithTie(keys, bias);
+        }
+
         return new DenseDefinition(keys.GetInt(Units))
         {
             Name = keys.Get(Name),
             Activation = keys.Get(Activation),
-            Bias = bias.IsPresent,
+            Tie = tie,
+            Bias = tie is null && bias.IsPresent,
             WeightInitializer = keys.Get(WeightInitializer),
             BiasInitializer = bias.Initializer ?? keys.Get(BiasInitializer),
             WeightTrainable = keys.Get(Trainable),
             BiasTrainable = bias.IsTrainable && keys.Get(Trainable),
         };
+    }
+
+    private static void RefuseWithTie(KeyValues keys, BiasDefinition bias)
+    {
+        if (keys.Has(Bias) && bias.IsPresent)
+        {
+            keys.Refuse(Bias, "a layer that is tied to an embedding has no biases; leave it out");
+        }
+
+        foreach (Key key in (Key[])[WeightInitializer, BiasInitializer, Trainable])
+        {
+            if (keys.Has(key))
+            {
+                keys.Refuse(key, "the weights are the embedding's, as 'tie' says; leave it out");
+            }
+        }
     }
 
     /// <param name="IsPresent">Whether there are biases.</param>
