@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Threading;
 
@@ -87,6 +89,14 @@ public abstract record Loss
 
     /// <summary>One row's loss in double precision: the plain definition.</summary>
     public abstract double Reference(ReadOnlySpan<double> outputs, ReadOnlySpan<float> targets);
+
+    /// <summary>What tells losses of one type apart is written by those that have anything: it is
+    /// part of what a run is known by.</summary>
+    protected virtual bool PrintMembers(StringBuilder text)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"Name = {Name}, Target = {Target}");
+        return true;
+    }
 
     /// <summary>Runs a body that is cut by rows: on all threads where there is enough to do, on the
     /// calling one where waking the others would take longer.</summary>

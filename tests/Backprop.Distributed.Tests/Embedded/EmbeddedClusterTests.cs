@@ -66,6 +66,8 @@ public sealed class EmbeddedClusterTests
     [Theory]
     [InlineData("averaging { exponential { decay = 0.9 } }")]
     [InlineData("averaging { stochastic { from-epoch = 2 } }, stop { patience = 9 }")]
+    [InlineData(
+        "averaging { exponential { decay = 0.9, evaluate = average } }, stop { patience = 9 }")]
     public async Task A_run_with_many_options_ends_in_the_bits_of_the_single_process(
         string averaging)
     {
@@ -96,6 +98,9 @@ public sealed class EmbeddedClusterTests
         Assert.Equal(expected.Losses.AsEnumerable(), view.Result.Losses);
         Assert.Equal(expected.Validation!.Loss, view.Result.Validation!.Loss);
         Assert.Equal(expected.Test!.Loss, view.Result.Test!.Loss);
+        Assert.Equal(
+            expected.History.Select(epoch => epoch.Validation!.Loss),
+            view.History.Select(epoch => epoch.Validation!.Loss));
         Assert.Equal<string>([.. expected.Notes], [.. view.Result.Notes]);
     }
 

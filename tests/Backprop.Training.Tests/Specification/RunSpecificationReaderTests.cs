@@ -422,7 +422,7 @@ public sealed class RunSpecificationReaderTests
                 { layers = ["wide*", block1], weight-decay = 0 }
               ]
             } }
-            averaging { stochastic { from-epoch = 2 } }
+            averaging { stochastic { from-epoch = 2, evaluate = average } }
             epochs = 3
             """,
             "options.conf");
@@ -436,7 +436,7 @@ public sealed class RunSpecificationReaderTests
             BranchCombination.Concatenate,
             Assert.IsType<BranchesDefinition>(run.Layers[2].Value).Combination);
         UpdateRules rules = run.Rules;
-        Assert.Equal(new StochasticAveraging(2), rules.Averaging);
+        Assert.Equal(new StochasticAveraging(2) { EvaluatesEpochs = true }, rules.Averaging);
         Assert.Equal(3, rules.StateCount);
         Assert.Equal(
             ["head: 10 ", "wide* block1: 1 0"],
