@@ -71,15 +71,18 @@ internal static class ModelTensors
         }
 
         Network network = NetworkOf(header, file.Source);
-        ImmutableArray<StridedTensor> tensors = LayoutOf(network);
-        RequireAll(tensors, members, file);
+        ImmutableArray<StridedTensor>[] tensors =
+        [
+            .. Enumerable.Range(0, members).Select(member => RequireAll(
+                LayoutOf(network), PrefixOf(member, members), file)),
+        ];
         var weights = ImmutableArray.CreateBuilder<AlignedBuffer>(members);
         try
         {
             for (int member = 0; member < members; member++)
             {
                 weights.Add(ReadMember(
-                    tensors, network.Layout, PrefixOf(member, members), file));
+                    tensors[member], network.Layout, PrefixOf(member, members), file));
             }
 
             return new TrainedModel(
@@ -123,24 +126,27 @@ internal static class ModelTensors
         }
     }
 
-    private static void RequireAll(
-        ImmutableArray<StridedTensor> tensors, int members, ITensorFile file)
+    // What is to be read of the file.
+    private static ImmutableArray<StridedTensor> RequireAll(
+        ImmutableArray<StridedTensor> all, string prefix, ITensorFile file)
     {
-        for (int member = 0; member < members; member++)
+        (ImmutableArray<StridedTensor> tensors, ImmutableArray<string> differing) =
+            TiedTensors.In(all, file, prefix);
+        if (!differing.IsEmpty)
         {
-            string prefix = PrefixOf(member, members);
-            StridedTensor? wrong = tensors.FirstOrDefault(
-                tensor => file.Find(prefix + tensor.Name) is not { Shape: var shape }
-                    || !shape.SequenceEqual(tensor.Shape.Select(d => (long)d)));
-            if (wrong is not null)
-            {
-                throw new CheckpointException(
-                    $"the model has a tensor '{prefix}{wrong.Name}' of shape {wrong.ShapeText}, "
-                    + (file.Find(prefix + wrong.Name) is { } other
-                        ? $"and the file one of shape {other.ShapeText}"
-                        : "and the file none"));
-            }
+            throw new CheckpointException(differing[0]);
         }
+
+        StridedTensor? wrong = tensors.FirstOrDefault(
+            tensor => file.Find(prefix + tensor.Name) is not { Shape: var shape }
+                || !shape.SequenceEqual(tensor.Shape.Select(d => (long)d)));
+        return wrong is null
+            ? tensors
+            : throw new CheckpointException(
+                $"the model has a tensor '{prefix}{wrong.Name}' of shape {wrong.ShapeText}, "
+                + (file.Find(prefix + wrong.Name) is { } other
+                    ? $"and the file one of shape {other.ShapeText}"
+                    : "and the file none"));
     }
 
     private static Network NetworkOf(ModelHeader header, string source)

@@ -17,7 +17,7 @@ internal sealed record EpochEvaluation(
     /// <summary>Evaluates an epoch.</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="evaluator">Computes with the weights.</param>
-    /// <param name="weights">The weights of now.</param>
+    /// <param name="weights">What the epoch is judged by, as of now.</param>
     /// <param name="trainingLoss">Mean of the epoch's rows' losses.</param>
     /// <param name="sums">Of the epoch's last step, weights measured.</param>
     public static EpochEvaluation Of(

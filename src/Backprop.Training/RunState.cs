@@ -51,6 +51,10 @@ internal sealed class RunState : IDisposable
     /// <summary>What the run has come to: see <see cref="SingleProcessTrainer"/>.</summary>
     public AlignedBuffer FinalWeights => FinalIsBest ? _bestWeights : CurrentResult();
 
+    /// <summary>What the end of an epoch is judged by: the weights, or their average.</summary>
+    public AlignedBuffer JudgedWeights =>
+        _plan.Averaging is { EvaluatesEpochs: true } ? CurrentResult() : Weights;
+
     /// <summary>Steps done.</summary>
     public long Step { get; private set; }
 

@@ -189,7 +189,7 @@ public sealed class SingleProcessTrainer : IDisposable
     {
         long lastStep = _run.Step - 1, epoch = lastStep / StepsPerEpoch;
         var evaluation = EpochEvaluation.Of(
-            _plan, _evaluator, _run.Weights, _run.EpochLossSum / _run.EpochRows, _sums);
+            _plan, _evaluator, _run.JudgedWeights, _run.EpochLossSum / _run.EpochRows, _sums);
         EpochVerdict verdict = _run.Stopping.Judge(
             _plan.Stop, epoch, evaluation.TrainingLoss, evaluation.Metric);
         var report = new EpochReport

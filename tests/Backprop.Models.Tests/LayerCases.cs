@@ -84,6 +84,10 @@ internal static class LayerCases
             { branches { branches = [ [ { convolution-2d { filters = 3, kernel = 1 } } ], [] ] } }
             { flatten {} }, { dense = 3 }
             """),
+        ("tied", [4], 9, """
+            { embedding { vocabulary = 9, width = 3 } }, { dense { units = 3, activation = tanh } }
+            { dense { units = 9, tie = embedding1, activation = silu } }
+            """),
         ("embedding", [4], 9, "{ embedding { vocabulary = 9, width = 3 } }"),
         ("positions", [4], 9, """
             { embedding { vocabulary = 9, width = 6 } }, { positional-encoding = learned }

@@ -14,7 +14,7 @@ public sealed class PyTorchModelTests
         new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     public static TheoryData<string> Fixtures =>
-        ["images", "skipping", "signals", "tokens", "modern"];
+        ["images", "skipping", "signals", "tokens", "modern", "tied"];
 
     [Theory]
     [MemberData(nameof(Fixtures))]

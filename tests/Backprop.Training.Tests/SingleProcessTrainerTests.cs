@@ -113,6 +113,32 @@ public sealed class SingleProcessTrainerTests
         Assert.Equal(actual, model.Members[0].Span.ToArray());
     }
 
+    /// <summary>A run that ends with an epoch is evaluated with its average then, whichever its
+    /// epochs are evaluated with: what a longer one says of that epoch.</summary>
+    [Fact]
+    public void Epochs_are_evaluated_with_the_average_where_that_is_asked_for()
+    {
+        TrainingPlan xor = TestPlans.Xor();
+        TrainingPlan plan = xor with
+        {
+            Epochs = 4, BatchSize = 2, Validation = xor.Train,
+            Averaging = new ExponentialAveraging(0.75) { EvaluatesEpochs = true },
+        };
+        TrainingResult result = OracleTests.Train(plan, 1);
+        TrainingResult usual = OracleTests.Train(
+            plan with { Averaging = new ExponentialAveraging(0.75) }, 1);
+        for (int epoch = 0; epoch < 4; epoch++)
+        {
+            TrainingResult until = OracleTests.Train(plan with { Epochs = epoch + 1 }, 1);
+            Assert.Equal(until.Validation!.Loss, result.History[epoch].Validation!.Loss);
+            Assert.NotEqual(
+                usual.History[epoch].Validation!.Loss, result.History[epoch].Validation!.Loss);
+        }
+
+        Assert.Equal(usual.WeightsSha256, result.WeightsSha256);
+        Assert.Contains("evaluated with it", Assert.Single(result.Notes));
+    }
+
     private static double[] WeightsOf(byte[] file)
     {
         using Checkpoint checkpoint = Checkpoint.ReadFrom(new MemoryStream(file));

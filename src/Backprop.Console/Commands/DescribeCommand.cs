@@ -113,9 +113,10 @@ internal static class DescribeCommand
         {
             Layer layer = network.Nodes[node].Layer;
             int parameters = layer.Parameters.Sum(parameter => parameter.Shape.Count);
-            rows.Add([
-                layer.Name, layer.Kind, layer.OutputShape.ToString(),
-                parameters == 0 ? "" : NumberText.Count(parameters)]);
+            string text = network.Nodes[node].Owner is { } owner
+                ? $"those of {network.Nodes[owner].Layer.Name}"
+                : parameters == 0 ? "" : NumberText.Count(parameters);
+            rows.Add([layer.Name, layer.Kind, layer.OutputShape.ToString(), text]);
         }
 
         rows.Add(["", "", "total", NumberText.Count(network.Layout.Count)]);

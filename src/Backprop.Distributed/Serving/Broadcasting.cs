@@ -114,9 +114,32 @@ internal sealed class Broadcasting
             return;
         }
 
+        Answer(receiver, sent, pieces, version);
+    }
+
+    /// <summary>Sends a worker pieces of the average that it lacks, unless some are on their way.
+    /// </summary>
+    /// <param name="worker">Who asks.</param>
+    /// <param name="pieces">The pieces' numbers.</param>
+    /// <param name="average">The average at that version.</param>
+    /// <param name="version">The version.</param>
+    public void Answer(
+        NodeId worker, ImmutableArray<int> pieces, SharedWeights average, long version)
+    {
+        Receiver receiver = ReceiverAt(worker);
+        SentWeights sent = receiver.Of(average, _released);
+        if (!sent.IsUnderWay)
+        {
+            Answer(receiver, sent, pieces, version);
+        }
+    }
+
+    private void Answer(
+        Receiver receiver, SentWeights sent, ImmutableArray<int> pieces, long version)
+    {
         foreach (int piece in pieces)
         {
-            if (Send(receiver, sent, _plan.Pieces[piece], version) != SendResult.Queued)
+            if (Send(receiver, sent, piece, version) != SendResult.Queued)
             {
                 return; // What is left it asks for again.
             }
@@ -161,7 +184,7 @@ internal sealed class Broadcasting
         SentWeights sent = receiver.Of(_sent, _released);
         while (receiver.NextPiece < _endReady)
         {
-            switch (Send(receiver, sent, _plan.Pieces[receiver.NextPiece], receiver.Version))
+            switch (Send(receiver, sent, receiver.NextPiece, receiver.Version))
             {
                 case SendResult.Queued:
                     receiver.NextPiece++;
@@ -180,10 +203,11 @@ internal sealed class Broadcasting
         return receiver.NextPiece == EndPiece;
     }
 
-    private SendResult Send(Receiver receiver, SentWeights sent, in Piece piece, long version)
+    private SendResult Send(Receiver receiver, SentWeights sent, int number, long version)
     {
+        Piece piece = _plan.PieceOf(number);
         var header = FrameHeader.Broadcast(
-            _run, _generation.Value, version, piece.Index, piece.Offset, piece.Length);
+            _run, _generation.Value, version, number, piece.Offset, piece.Length);
         sent.Hold();
         SendResult result = _links.TrySend(
             receiver.Node, header, sent.Weights.Buffer, piece.Offset - _plan.SliceStart(_slice),

@@ -113,8 +113,7 @@ internal sealed class ServedSlice
     /// </exception>
     public void TakeMemory(ComputePool pool)
     {
-        long bytes = SliceMemory.Bytes(
-            State.Plan, State.Slice, _run.Specification.Rules.StateCount);
+        long bytes = SliceMemory.Bytes(State.Plan, State.Slice, _run.Specification.Rules);
         if (bytes > _context.MemoryLimitBytes)
         {
             throw new InsufficientMemoryException(
@@ -492,9 +491,18 @@ internal sealed class ServedSlice
         var request = new PiecesRequest(
             State.Directive.Run, State.Directive.Generation, arrival.Header.Step,
             pieces.MoveToImmutable());
-        if (State.Judge(request) == ArrivalVerdict.Entered)
+        if (State.Judge(request) != ArrivalVerdict.Entered)
+        {
+            return;
+        }
+
+        if (!State.Plan.IsAverage(request.Pieces[0]))
         {
             _broadcasting!.Answer(from, request.Pieces, State.Version);
+        }
+        else if (Memory.AverageAt(State.Version) is { } average)
+        {
+            _broadcasting!.Answer(from, request.Pieces, average, State.Version);
         }
     }
 

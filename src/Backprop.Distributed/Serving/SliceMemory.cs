@@ -25,6 +25,8 @@ internal sealed class SliceMemory
     private int _blocksLeft;
     private AlignedBuffer? _best;
     private Copy? _copy;
+    private SharedWeights? _average;
+    private long _averageVersion = -1;
 
     /// <summary>Takes the memory.</summary>
     /// <param name="plan">How the vector is cut.</param>
@@ -57,11 +59,14 @@ internal sealed class SliceMemory
     /// <summary>The gradient's nodes.</summary>
     public GradientValues Gradient { get; }
 
-    /// <summary>Bytes that a slice takes, with its best weights and a copy of everything.</summary>
-    public static long Bytes(SlicePlan plan, int slice, int stateCount)
+    /// <summary>Bytes that a slice takes, with its best weights, a copy of everything, and the
+    /// average if epochs are evaluated with that.</summary>
+    public static long Bytes(SlicePlan plan, int slice, UpdateRules rules)
     {
         long length = plan.SliceStart(slice + 1) - plan.SliceStart(slice);
-        int vectors = WeightsRing.Count + 1 + stateCount + 1 + (1 + stateCount + 1);
+        int stateCount = rules.StateCount;
+        int vectors = WeightsRing.Count + 1 + stateCount + 1 + (1 + stateCount + 1)
+            + (rules.Averaging is { EvaluatesEpochs: true } ? 1 : 0);
         return vectors * length * sizeof(float);
     }
 
@@ -89,6 +94,27 @@ internal sealed class SliceMemory
     {
         _best ??= new AlignedBuffer(_update.Length);
         _rules.ResultOf(version, Weights.Current.Buffer, _state).CopyTo(_best.Span);
+    }
+
+    /// <summary>What the run has come to at a version, that of now, to be sent; null: links still
+    /// have that of another version.</summary>
+    /// <exception cref="InsufficientMemoryException">There is no memory for it.</exception>
+    public SharedWeights? AverageAt(long version)
+    {
+        _average ??= new SharedWeights(_update.Length);
+        if (_averageVersion != version)
+        {
+            if (!_average.IsFree)
+            {
+                return null;
+            }
+
+            _rules.ResultOf(version, Weights.Current.Buffer, _state)
+                .CopyTo(_average.Buffer.Span);
+            _averageVersion = version;
+        }
+
+        return _average;
     }
 
     /// <summary>A copy of weights, state, and the best weights if there are any, to be saved; good
@@ -199,6 +225,7 @@ internal sealed class SliceMemory
     public void Retire(bool isRead, bool isSaved)
     {
         Gradient.Dispose();
+        _average?.Retire();
         if (!isRead)
         {
             Weights.Retire();

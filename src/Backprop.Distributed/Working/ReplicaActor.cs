@@ -6,6 +6,7 @@ using Backprop.Distributed.Links;
 using Backprop.Distributed.Metering;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Timelines;
+using Backprop.Engine;
 using Backprop.Engine.Gradients;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
@@ -145,6 +146,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         {
             case DirectiveVerdict.Accepted:
                 _coordinator = Sender;
+                Look();
                 break;
             case DirectiveVerdict.Reopen:
                 Reopen(directive);
@@ -182,7 +184,8 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             _hash, directive.Generation, directive.Servers, _state.Plan,
             _run!.Specification.Transport);
         _inbox = _context.Links.Register(
-            RunPart.Replica, _hash, new ReplicaGuard(_state.Plan, directive.Generation), _wake);
+            RunPart.Replica, _hash,
+            new ReplicaGuard(_state.Plan, _run!.Dimensions, directive.Generation), _wake);
     }
 
     // There is no state that could say so.
@@ -236,8 +239,10 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
             _id, new Generation(frame.Generation), frame.Step, frame.Piece);
         if (state.EnterPiece(header, frame.ElementCount) == ArrivalVerdict.Entered)
         {
-            arrival.Elements.CopyTo(
-                _computation!.Pending.Span[state.Plan.Pieces[frame.Piece].Offset..]);
+            AlignedBuffer to = state.Plan.IsAverage(frame.Piece)
+                ? _computation!.Average!
+                : _computation!.Pending;
+            arrival.Elements.CopyTo(to.Span[state.Plan.PieceOf(frame.Piece).Offset..]);
         }
     }
 
@@ -372,6 +377,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
         _gradients.LetGo();
         TimeSpan now = _context.Now;
         state.ReplicaTaken(now);
+        Look();
         if (_timeline.Ended(step, pushed, now) is var (push, wait))
         {
             _meter.Ended(state.Directive.Generation, step, push, wait);

@@ -5,8 +5,11 @@ namespace Backprop.Distributed.Working;
 
 /// <summary>Decides on links' threads what frames a replica takes, before there is memory for them:
 /// pieces of its generation that are exactly as long as they must be.</summary>
-internal sealed class ReplicaGuard(SlicePlan plan, Generation generation) : IFrameGuard
+internal sealed class ReplicaGuard(
+    SlicePlan plan, RunDimensions dimensions, Generation generation) : IFrameGuard
 {
+    private readonly int _numbers = plan.PieceNumbers(dimensions);
+
     /// <inheritdoc/>
     public FrameVerdict Check(in FrameHeader header)
     {
@@ -15,13 +18,13 @@ internal sealed class ReplicaGuard(SlicePlan plan, Generation generation) : IFra
             return FrameVerdict.Drop("the run is in another generation here");
         }
 
-        if (header.Piece >= plan.Pieces.Length)
+        if (header.Piece >= _numbers)
         {
             return FrameVerdict.Refuse(
-                $"a broadcast of piece {header.Piece}, where there are {plan.Pieces.Length}");
+                $"a broadcast of piece {header.Piece}, where there are {_numbers}");
         }
 
-        Piece piece = plan.Pieces[header.Piece];
+        Piece piece = plan.PieceOf(header.Piece);
         return header.Offset != piece.Offset || header.ElementCount != piece.Length
             ? FrameVerdict.Refuse(
                 $"a broadcast of {header.ElementCount} elements at {header.Offset}, where piece"

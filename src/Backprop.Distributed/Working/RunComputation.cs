@@ -37,10 +37,17 @@ internal sealed class RunComputation : IDisposable
         _evaluator = new Evaluator(_executor, plan.Loss, reading);
         _replica = new AlignedBuffer(plan.Network.Layout.Length);
         Pending = new AlignedBuffer(plan.Network.Layout.Length);
+        Average = plan.Averaging is { EvaluatesEpochs: true }
+            ? new AlignedBuffer(plan.Network.Layout.Length)
+            : null;
     }
 
     /// <summary>[layout.Length]: where pieces of the next version are gathered.</summary>
     public AlignedBuffer Pending { get; private set; }
+
+    /// <summary>[layout.Length]: where pieces of the average are gathered that epochs are evaluated
+    /// with; null: they are evaluated with the weights.</summary>
+    public AlignedBuffer? Average { get; }
 
     private TrainingPlan Plan => _planned.Plan;
 
@@ -112,10 +119,11 @@ internal sealed class RunComputation : IDisposable
             _batches.Taken, work, range.First, range.End, task.EndView);
     }
 
-    /// <summary>Evaluates the replica on evaluation micro-batches of the validation part.</summary>
+    /// <summary>Evaluates the replica, or the average, on evaluation micro-batches of the
+    /// validation part.</summary>
     public MetricsPart Evaluate(MicroBatchRange range) => _evaluator.EvaluatePart(
         Plan.Validation ?? throw new InvalidOperationException("there is no validation part"),
-        range.First, range.End, _replica);
+        range.First, range.End, Average ?? _replica);
 
     private StepWork WorkOf(long step) => new(
         Plan.Seed, step, new MicroBatches(_loader.GlobalRows(step), Plan.MicroBatches));
@@ -136,6 +144,7 @@ internal sealed class RunComputation : IDisposable
         _executor.Dispose();
         _replica.Dispose();
         Pending.Dispose();
+        Average?.Dispose();
         _planned.Dispose();
     }
 }

@@ -35,6 +35,10 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
     /// <summary>Whether the dense layers add biases.</summary>
     public bool Bias { get; init; } = true;
 
+    /// <summary>False: the dense layers' weights and biases stay as they were initialized.
+    /// </summary>
+    public bool Trainable { get; init; } = true;
+
     /// <summary>The attention alone, of queries, keys and values side by side;
     /// <see cref="AddTo"/> adds the layers around it.</summary>
     /// <inheritdoc/>
@@ -61,12 +65,9 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
                 + (IsRotary ? "many, an even number of them where they are rotated" : "many"));
         }
 
-        if (PaddingToken is not null && builder.InputShape != Shape.Of(input.Dimensions[0]))
+        if (PaddingToken is not null)
         {
-            throw new ArgumentException(
-                $"attention '{name}' looks for padding in what the network reads, rows of shape "
-                + $"{builder.InputShape}, where a token for each of its {input.Dimensions[0]} "
-                + "positions must stand");
+            Sequences.RequireTokens(builder, Kind, name);
         }
 
         long projected = (long)width / Heads * (Heads + 2L * shared);
@@ -77,7 +78,7 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
                 + $"more than {Shape.MaxCount:N0} numbers");
         }
 
-        new DenseDefinition((int)projected) { Bias = Bias }.AddTo(builder, $"{name}.input");
+        Projection((int)projected).AddTo(builder, $"{name}.input");
         AttentionHeads heads = HeadsOf(name, builder.OutputShape);
         if (IsRotary)
         {
@@ -87,8 +88,11 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
         builder.Append(
             new AttentionLayer(name, heads, IsCausal, PaddingToken),
             PaddingToken is null ? null : NetworkBuilder.InputNode);
-        new DenseDefinition(width) { Bias = Bias }.AddTo(builder, $"{name}.output");
+        Projection(width).AddTo(builder, $"{name}.output");
     }
+
+    private DenseDefinition Projection(int units) =>
+        new(units) { Bias = Bias, WeightTrainable = Trainable, BiasTrainable = Trainable };
 
     private AttentionHeads HeadsOf(string name, Shape projected)
     {

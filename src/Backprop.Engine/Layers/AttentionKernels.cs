@@ -57,6 +57,25 @@ internal readonly unsafe struct SequencePadding(float* tokens, float padding)
             new ReadOnlySpan<float>(tokens + ((nint)row * positions), positions)));
 
     private int LengthOf(ReadOnlySpan<float> row) => row.LastIndexOfAnyExcept(padding) + 1;
+
+    /// <summary>That of a pass whose second input are the tokens, where there is any.</summary>
+    public static SequencePadding Of(in ForwardPass pass, int? padding) =>
+        padding is { } token ? new SequencePadding(pass.SkipInput, token) : default;
+
+    /// <summary><see cref="LengthOf(int, int)"/> for a layer's definition in double precision.
+    /// </summary>
+    public static int ReferenceLength(
+        in ReferencePass pass, int row, int positions, int? padding)
+    {
+        int length = positions;
+        while (padding is { } token && length > 1
+            && pass.SkipInput[(row * positions) + length - 1] == token)
+        {
+            length--;
+        }
+
+        return length;
+    }
 }
 
 /// <summary>Attention forward, cut by rows and heads of queries.</summary>

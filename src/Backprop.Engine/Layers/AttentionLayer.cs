@@ -62,7 +62,7 @@ internal sealed unsafe class AttentionLayer : Layer
             Heads = _heads,
             IsCausal = _isCausal,
             Rows = pass.Rows,
-            Padding = PaddingOf(pass),
+            Padding = SequencePadding.Of(pass, _padding),
             Input = pass.Input,
             Statistics = pass.Saved,
             Output = pass.Output,
@@ -84,7 +84,7 @@ internal sealed unsafe class AttentionLayer : Layer
             Heads = _heads,
             IsCausal = _isCausal,
             Rows = forward.Rows,
-            Padding = PaddingOf(forward),
+            Padding = SequencePadding.Of(forward, _padding),
             Input = forward.Input,
             Statistics = forward.Saved,
             Output = forward.Output,
@@ -104,13 +104,7 @@ internal sealed unsafe class AttentionLayer : Layer
             ReadOnlySpan<double> input =
                 pass.Input.Slice(row * InputShape.Count, InputShape.Count);
             Span<double> output = pass.Output.Slice(row * OutputShape.Count, OutputShape.Count);
-            int length = positions;
-            while (_padding is { } token && length > 1
-                && pass.SkipInput[(row * positions) + length - 1] == token)
-            {
-                length--;
-            }
-
+            int length = SequencePadding.ReferenceLength(pass, row, positions, _padding);
             for (int head = 0; head < _heads.Queries; head++)
             {
                 for (int t = 0; t < positions; t++)
@@ -124,9 +118,6 @@ internal sealed unsafe class AttentionLayer : Layer
             }
         }
     }
-
-    private SequencePadding PaddingOf(in ForwardPass pass) =>
-        _padding is { } token ? new SequencePadding(pass.SkipInput, token) : default;
 
     private long ScoresOf(int rows) =>
         (long)rows * _heads.Queries * _heads.Positions * _heads.Positions;

@@ -19,6 +19,13 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
     /// </summary>
     public double Momentum { get; init; } = 0.9;
 
+    /// <summary>False: scale, bias and running statistics stay as they were initialized, and
+    /// training normalizes by these statistics, as evaluation does: the layer is a fixed linear map
+    /// of each channel. torchvision's <c>FrozenBatchNorm2d</c> and Keras's <c>trainable = False</c>
+    /// are the same; PyTorch's <c>requires_grad_(False)</c> alone goes on with batch statistics and
+    /// the running ones, until the module is put in <c>eval()</c>.</summary>
+    public bool Trainable { get; init; } = true;
+
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
@@ -39,13 +46,13 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
         return new BatchNormalizationLayer(
             name, input, Epsilon,
             [
-                new("scale", channels, ParameterRole.Scale, Constant.Ones),
-                new("bias", channels, ParameterRole.Bias, Constant.Zeros),
+                new("scale", channels, ParameterRole.Scale, Constant.Ones, Trainable),
+                new("bias", channels, ParameterRole.Bias, Constant.Zeros, Trainable),
                 new(
-                    "running_mean", channels, ParameterRole.Statistic, Constant.Zeros,
+                    "running_mean", channels, ParameterRole.Statistic, Constant.Zeros, Trainable,
                     StatisticMomentum: Momentum),
                 new(
-                    "running_var", channels, ParameterRole.Statistic, Constant.Ones,
+                    "running_var", channels, ParameterRole.Statistic, Constant.Ones, Trainable,
                     StatisticMomentum: Momentum),
             ]);
     }
@@ -57,7 +64,8 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
 /// variance over the rows of one micro-batch and their positions; in evaluation the running
 /// statistics. With n values of a channel in the micro-batch and δ = dE/dy: dE/dβ = Σδ,
 /// dE/dγ = Σ δ·x̂, and since μ and σ depend on all of them,
-/// dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n).
+/// dE/dx = γ / √(σ² + ε) · (δ − (dE/dβ + x̂·dE/dγ) / n). A layer that is not trained has the
+/// running statistics in training too, which do not depend on x: dE/dx = γ / √(σ² + ε) · δ.
 /// </summary>
 /// <remarks>
 /// What goes up the gradient tree for the running statistics is each micro-batch's mean and
@@ -88,13 +96,15 @@ public sealed unsafe class BatchNormalizationLayer : Layer
 
     /// <inheritdoc/>
     public override int SavedPerMicroBatch =>
-        BatchNormalizationKernels.SavedVectors * _channels;
+        IsFrozen ? 0 : BatchNormalizationKernels.SavedVectors * _channels;
+
+    private bool IsFrozen => !Parameters[Scale].Trainable;
 
     /// <inheritdoc/>
     public override void Forward(in ForwardPass pass)
     {
         int width = _channels;
-        if (!pass.Step.Training)
+        if (!pass.Step.Training || IsFrozen)
         {
             ColumnParallel.Run(
                 pass.Pool,
@@ -140,6 +150,12 @@ public sealed unsafe class BatchNormalizationLayer : Layer
     {
         ForwardPass forward = pass.Forward;
         int width = _channels;
+        if (IsFrozen)
+        {
+            ScaleBackward(pass);
+            return;
+        }
+
         fixed (int* starts = forward.MicroBatchStarts)
         {
             ColumnParallel.Run(
@@ -180,7 +196,7 @@ public sealed unsafe class BatchNormalizationLayer : Layer
             {
                 double mean = pass.Parameter(RunningMean)[j];
                 double variance = pass.Parameter(RunningVariance)[j];
-                if (pass.Step.Training)
+                if (pass.Step.Training && !IsFrozen)
                 {
                     (mean, variance) = Moments(pass.Input, start, end, j);
                 }
@@ -193,6 +209,29 @@ public sealed unsafe class BatchNormalizationLayer : Layer
                 }
             }
         }
+    }
+
+    private void ScaleBackward(in BackwardPass pass)
+    {
+        ForwardPass forward = pass.Forward;
+        if (pass.InputGradient is null)
+        {
+            return;
+        }
+
+        ColumnParallel.Run(
+            forward.Pool,
+            new ScaleByRunningStatistics
+            {
+                Rows = forward.Rows * _positions,
+                Width = _channels,
+                Epsilon = _epsilon,
+                Scale = forward.Parameter(Scale),
+                Variance = forward.Parameter(RunningVariance),
+                OutputGradient = pass.OutputGradient,
+                InputGradient = pass.InputGradient,
+            },
+            forward.Rows * _positions, _channels);
     }
 
     private (double Mean, double Variance) Moments(

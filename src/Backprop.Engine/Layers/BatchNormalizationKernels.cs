@@ -129,6 +129,33 @@ internal unsafe struct NormalizeByRunningStatistics : IColumnKernel
     }
 }
 
+/// <summary>Backward through running statistics, which no input moves.</summary>
+internal unsafe struct ScaleByRunningStatistics : IColumnKernel
+{
+    public int Rows;
+    public int Width;
+    public float Epsilon;
+    public float* Scale;
+    public float* Variance;
+    public float* OutputGradient;
+    public float* InputGradient;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void Run<TVector, TSimd>(int column)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        TVector deviation = TSimd.SquareRoot(
+            TSimd.Add(TSimd.Load(Variance + column), TSimd.Create(Epsilon)));
+        TVector slope = TSimd.Divide(TSimd.Load(Scale + column), deviation);
+        for (int row = 0; row < Rows; row++)
+        {
+            nint i = (nint)row * Width + column;
+            TSimd.Store(TSimd.Multiply(slope, TSimd.Load(OutputGradient + i)), InputGradient + i);
+        }
+    }
+}
+
 /// <summary>Backward: the gradients of scale and bias of every micro-batch, then of its input.
 /// </summary>
 internal unsafe struct NormalizeBackward : IColumnKernel

@@ -27,6 +27,12 @@ public sealed record DenseDefinition(int Units) : LayerDefinition
     /// <summary>The first biases.</summary>
     public Initializer BiasInitializer { get; init; } = Constant.Zeros;
 
+    /// <summary>The embedding before it whose vectors are its weights: y[v] = x·W[v] for every
+    /// token v (Press and Wolf, "Using the output embedding to improve language models", 2017). It
+    /// has no bias then, as many units as there are tokens, and what is said of weights is the
+    /// embedding's. Null: it has weights of its own.</summary>
+    public string? Tie { get; init; }
+
     /// <summary>False: the weights stay as they were initialized.</summary>
     public bool WeightTrainable { get; init; } = true;
 
@@ -69,8 +75,50 @@ public sealed record DenseDefinition(int Units) : LayerDefinition
     /// <inheritdoc/>
     public override void AddTo(NetworkBuilder builder, string name)
     {
-        base.AddTo(builder, name);
+        if (Tie is { } embedding)
+        {
+            AddTied(builder, name, embedding);
+        }
+        else
+        {
+            base.AddTo(builder, name);
+        }
+
         Activation?.AddTo(builder, $"{name}.activation");
+    }
+
+    private void AddTied(NetworkBuilder builder, string name, string embedding)
+    {
+        if (Bias)
+        {
+            throw new ArgumentException(
+                $"dense layer '{name}' is tied to '{embedding}' and has a bias: leave it out");
+        }
+
+        if (builder.Find(embedding) is not { } owner)
+        {
+            throw new ArgumentException(
+                $"dense layer '{name}' is tied to '{embedding}', and no layer before it is named "
+                + "so");
+        }
+
+        Shape input = builder.OutputShape;
+        if (builder.LayerOf(owner) is not EmbeddingLayer table)
+        {
+            throw new ArgumentException(
+                $"dense layer '{name}' is tied to '{embedding}', which is no embedding");
+        }
+
+        if (Sequences.Width(input) != table.Width || Units != table.Vocabulary)
+        {
+            throw new ArgumentException(
+                $"dense layer '{name}' reads {Sequences.Width(input)} numbers and has {Units} "
+                + $"units, and embedding '{embedding}', to which it is tied, has vectors of "
+                + $"{table.Width} numbers for {table.Vocabulary} tokens: they must be as many");
+        }
+
+        builder.Append(
+            new TiedDenseLayer(name, input, table.Parameters[0].Shape), owner: owner);
     }
 }
 

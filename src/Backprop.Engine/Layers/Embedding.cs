@@ -75,7 +75,8 @@ public sealed unsafe class EmbeddingLayer : Layer
     /// <summary>Tokens: 0 to one less.</summary>
     public int Vocabulary => Parameters[Weight].Shape.Dimensions[0];
 
-    private int Width => Parameters[Weight].Shape.Dimensions[1];
+    /// <summary>Numbers in a token's vector.</summary>
+    public int Width => Parameters[Weight].Shape.Dimensions[1];
 
     private int Positions => InputShape.Count;
 
@@ -111,12 +112,15 @@ public sealed unsafe class EmbeddingLayer : Layer
 
         foreach (ref readonly NodeGradient node in pass.Nodes)
         {
-            EmbeddingGradient.Compute(
-                forward.Pool, forward.Input, pass.OutputGradient,
-                pass.StartsOf(node, Positions), Vocabulary, Width,
-                pass.GradientOf(node, Weight));
+            SharedGradient(pass, node, pass.GradientOf(node, Weight));
         }
     }
+
+    /// <inheritdoc/>
+    public override void SharedGradient(
+        in BackwardPass pass, in NodeGradient node, float* gradient) => EmbeddingGradient.Compute(
+        pass.Forward.Pool, pass.Forward.Input, pass.OutputGradient, pass.StartsOf(node, Positions),
+        Vocabulary, Width, gradient);
 
     /// <inheritdoc/>
     public override void ReferenceForward(in ReferencePass pass)

@@ -21,6 +21,9 @@ public sealed record GroupNormalizationDefinition(int Groups) : LayerDefinition
     /// <summary>Whether a learned scale and bias follow, one of each for every channel.</summary>
     public bool Affine { get; init; } = true;
 
+    /// <summary>False: scale and bias stay as they were initialized.</summary>
+    public bool Trainable { get; init; } = true;
+
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
@@ -41,8 +44,8 @@ public sealed record GroupNormalizationDefinition(int Groups) : LayerDefinition
         var shape = Shape.Of(channels);
         ImmutableArray<ParameterDeclaration> affine =
         [
-            new("scale", shape, ParameterRole.Scale, Constant.Ones),
-            new("bias", shape, ParameterRole.Bias, Constant.Zeros),
+            new("scale", shape, ParameterRole.Scale, Constant.Ones, Trainable),
+            new("bias", shape, ParameterRole.Bias, Constant.Zeros, Trainable),
         ];
         return new GroupNormalizationLayer(name, input, Groups, Epsilon, Affine ? affine : []);
     }
@@ -127,7 +130,7 @@ public sealed unsafe class GroupNormalizationLayer : Layer
         };
         new VectorWork<GroupBackward>(SimdWidths.Best, work)
             .RunOn(forward.Pool, GroupGeometry.Weight * forward.Rows * InputShape.Count);
-        if (!HasAffine)
+        if (!HasAffine || !Parameters[Scale].Trainable)
         {
             return;
         }

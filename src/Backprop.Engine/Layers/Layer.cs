@@ -67,6 +67,10 @@ public abstract class Layer
     /// else <see cref="BackwardToSkip"/> computes it.</summary>
     public virtual bool PassesGradientToSkip => true;
 
+    /// <summary>The shape of the parameter that the layer shares with the one that owns it: see
+    /// <see cref="NetworkNode.Owner"/>. Null: all that it computes with is its own.</summary>
+    public virtual Shape? SharedShape => null;
+
     /// <summary>The parameter tensors, in the order of the layout.</summary>
     public ImmutableArray<ParameterDeclaration> Parameters { get; }
 
@@ -108,6 +112,16 @@ public abstract class Layer
     /// <param name="skipGradient">[rows, <see cref="SkipShape"/>], overwritten.</param>
     public virtual unsafe void BackwardToSkip(in BackwardPass pass, float* skipGradient) =>
         throw new InvalidOperationException($"'{Name}' passes its own gradient to its skip input");
+
+    /// <summary>Computes what the layer adds to the gradient of a parameter that it shares, as its
+    /// owner (the first parameter) or as another; <see cref="Backward"/> of another computes
+    /// nothing for it.</summary>
+    /// <param name="pass">What <see cref="Backward"/> was given.</param>
+    /// <param name="node">The tree node: one micro-batch, where others add to it.</param>
+    /// <param name="gradient">As long as the parameter, overwritten.</param>
+    public virtual unsafe void SharedGradient(
+        in BackwardPass pass, in NodeGradient node, float* gradient) =>
+        throw new InvalidOperationException($"'{Name}' shares no parameter");
 
     /// <summary>The layer's plain definition in double precision: what central differences are
     /// taken of. Written for reading, not for speed.</summary>

@@ -22,14 +22,17 @@ public sealed record LayerNormalizationDefinition : LayerDefinition
     /// <summary>Whether a learned scale and bias follow.</summary>
     public bool Affine { get; init; } = true;
 
+    /// <summary>False: scale and bias stay as they were initialized.</summary>
+    public bool Trainable { get; init; } = true;
+
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
         RequireEpsilon(Epsilon, "layer normalization", name);
         ImmutableArray<ParameterDeclaration> affine =
         [
-            new("scale", ShapeOfParameters(input), ParameterRole.Scale, Constant.Ones),
-            new("bias", ShapeOfParameters(input), ParameterRole.Bias, Constant.Zeros),
+            new("scale", ShapeOfParameters(input), ParameterRole.Scale, Constant.Ones, Trainable),
+            new("bias", ShapeOfParameters(input), ParameterRole.Bias, Constant.Zeros, Trainable),
         ];
         return new LayerNormalizationLayer(
             name, Kind, input, Epsilon, isCentered: true, Affine ? affine : []);
@@ -62,13 +65,16 @@ public sealed record RmsNormalizationDefinition : LayerDefinition
     /// <summary>Whether a learned scale follows.</summary>
     public bool Affine { get; init; } = true;
 
+    /// <summary>False: the scale stays as it was initialized.</summary>
+    public bool Trainable { get; init; } = true;
+
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
         LayerNormalizationDefinition.RequireEpsilon(Epsilon, "rms normalization", name);
         ParameterDeclaration scale = new(
             "scale", LayerNormalizationDefinition.ShapeOfParameters(input), ParameterRole.Scale,
-            Constant.Ones);
+            Constant.Ones, Trainable);
         return new LayerNormalizationLayer(
             name, Kind, input, Epsilon, isCentered: false, Affine ? [scale] : []);
     }
@@ -150,7 +156,7 @@ public sealed unsafe class LayerNormalizationLayer : Layer
             InputGradient = pass.InputGradient,
         };
         RowParallel.Run(forward.Pool, (long)rows * width, ref body);
-        if (!HasScale)
+        if (!HasScale || !Parameters[Scale].Trainable)
         {
             return;
         }

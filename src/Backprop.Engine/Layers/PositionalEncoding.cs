@@ -25,6 +25,9 @@ public sealed record PositionalEncodingDefinition(PositionalKind Positions) : La
     /// <inheritdoc/>
     public override string Kind => "positional-encoding";
 
+    /// <summary>False: learned vectors stay as they were initialized.</summary>
+    public bool Trainable { get; init; } = true;
+
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
@@ -37,7 +40,7 @@ public sealed record PositionalEncodingDefinition(PositionalKind Positions) : La
                 [
                     new ParameterDeclaration(
                         "weight", input, ParameterRole.Weight,
-                        new Normal(0, EmbeddingDefinition.DefaultDeviation)),
+                        new Normal(0, EmbeddingDefinition.DefaultDeviation), Trainable),
                 ]
                 : []);
     }
@@ -102,7 +105,7 @@ public sealed unsafe class PositionalEncodingLayer : Layer
     public override void Backward(in BackwardPass pass)
     {
         ForwardPass forward = pass.Forward;
-        if (IsLearned)
+        if (IsLearned && Parameters[Weight].Trainable)
         {
             foreach (ref readonly NodeGradient node in pass.Nodes)
             {

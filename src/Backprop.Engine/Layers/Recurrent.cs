@@ -28,6 +28,9 @@ public abstract record RecurrentDefinition(int Units) : LayerDefinition
     /// <summary>What is given of a sequence.</summary>
     public RecurrentReturn Return { get; init; } = RecurrentReturn.Sequence;
 
+    /// <summary>False: its weights and biases stay as they were initialized.</summary>
+    public bool Trainable { get; init; } = true;
+
     private protected abstract int Gates { get; }
 
     /// <inheritdoc/>
@@ -41,7 +44,10 @@ public abstract record RecurrentDefinition(int Units) : LayerDefinition
                 + $"each two of them must be at most {Shape.MaxCount:N0}");
         }
 
-        new DenseDefinition(Gates * Units).AddTo(builder, $"{name}.input");
+        new DenseDefinition(Gates * Units)
+        {
+            WeightTrainable = Trainable, BiasTrainable = Trainable,
+        }.AddTo(builder, $"{name}.input");
         base.AddTo(builder, name);
     }
 
@@ -59,9 +65,9 @@ public abstract record RecurrentDefinition(int Units) : LayerDefinition
 
         var weight = new ParameterDeclaration(
             "weight", Shape.Of(Units, gates), ParameterRole.Weight,
-            VarianceScaling.XavierUniform);
+            VarianceScaling.XavierUniform, Trainable);
         var bias = new ParameterDeclaration(
-            "bias", Shape.Of(gates), ParameterRole.Bias, Constant.Zeros);
+            "bias", Shape.Of(gates), ParameterRole.Bias, Constant.Zeros, Trainable);
         return new RecurrentLayer<TCell>(
             name, Kind, input, Units, Return, TCell.HasBias ? [weight, bias] : [weight]);
     }
@@ -231,6 +237,11 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
                     transposed, null, forward.Rows, GateWidth, _units, step.Carried, _units));
                 product.RunOn(forward.Pool);
             }
+        }
+
+        if (!Parameters[Weight].Trainable)
+        {
+            return;
         }
 
         foreach (ref readonly NodeGradient node in pass.Nodes)

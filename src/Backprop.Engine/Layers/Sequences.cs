@@ -1,3 +1,5 @@
+using Backprop.Engine.Networks;
+
 namespace Backprop.Engine.Layers;
 
 /// <summary>Rows that are sequences: a row of shape TxD is T positions of D numbers each, stored
@@ -20,6 +22,21 @@ internal static class Sequences
     /// <summary>The same positions with <paramref name="width"/> numbers each.</summary>
     public static Shape WithWidth(Shape shape, int width) =>
         Is(shape) ? Shape.Of(shape.Dimensions[0], width) : Shape.Of(width);
+
+    /// <summary>Refuses networks that do not read a token for each position of the sequences that
+    /// the next layer reads: where it would look for padding.</summary>
+    /// <exception cref="ArgumentException">They read rows of another shape.</exception>
+    public static void RequireTokens(NetworkBuilder builder, string kind, string name)
+    {
+        int positions = Positions(builder.OutputShape);
+        if (builder.InputShape != Shape.Of(positions))
+        {
+            throw new ArgumentException(
+                $"{kind} '{name}' looks for padding in what the network reads, rows of shape "
+                + $"{builder.InputShape}, where a token for each of its {positions} positions "
+                + "must stand");
+        }
+    }
 
     /// <summary>Refuses rows that are no sequences of vectors.</summary>
     /// <exception cref="ArgumentException">The shape has not two dimensions.</exception>

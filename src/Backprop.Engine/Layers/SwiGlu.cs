@@ -18,6 +18,10 @@ public sealed record SwiGluDefinition(int Units) : LayerDefinition
     /// <summary>Whether the dense layers add biases.</summary>
     public bool Bias { get; init; }
 
+    /// <summary>False: the dense layers' weights and biases stay as they were initialized.
+    /// </summary>
+    public bool Trainable { get; init; } = true;
+
     /// <summary>The product alone; <see cref="AddTo"/> adds the layers around it.</summary>
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input) => Sequences.Width(input) % 2 == 0
@@ -37,10 +41,13 @@ public sealed record SwiGluDefinition(int Units) : LayerDefinition
         }
 
         int width = Sequences.Width(builder.OutputShape);
-        new DenseDefinition(2 * Units) { Bias = Bias }.AddTo(builder, $"{name}.input");
+        Projection(2 * Units).AddTo(builder, $"{name}.input");
         builder.Append(Build(name, builder.OutputShape));
-        new DenseDefinition(width) { Bias = Bias }.AddTo(builder, $"{name}.output");
+        Projection(width).AddTo(builder, $"{name}.output");
     }
+
+    private DenseDefinition Projection(int units) =>
+        new(units) { Bias = Bias, WeightTrainable = Trainable, BiasTrainable = Trainable };
 }
 
 /// <summary>y = silu(a)·b of rows, or positions of sequences, whose first half is a and whose

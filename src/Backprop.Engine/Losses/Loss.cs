@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Threading;
 
@@ -26,18 +28,31 @@ public abstract record Loss
     /// <summary>What the outputs are compared with.</summary>
     public abstract TargetKind Target { get; }
 
+    /// <summary>The class of positions that stand for nothing: they have no loss and no gradient,
+    /// and metrics pass over them. A row's loss is the mean of its other positions', so that it
+    /// does not depend on other rows; where it has none, 0. (PyTorch's <c>ignore_index</c> takes
+    /// one mean over all positions of the batch that count, in which longer rows weigh more.) Null:
+    /// every position counts.</summary>
+    public virtual int? PaddingClass => null;
+
     /// <summary>How many judgements a row of outputs is: where classes are told apart and outputs
     /// are sequences, [positions, classes], one a position, and the row's loss is their mean; else
     /// 1. To the methods below each of them is a row.</summary>
     public int PositionsOf(Shape outputs) =>
         Target == TargetKind.ClassIndex ? Sequences.Positions(outputs) : 1;
 
+    /// <summary>Positions of a row whose targets are not <see cref="PaddingClass"/>.</summary>
+    /// <param name="targets">The row's, one a position.</param>
+    public int CountedPositions(ReadOnlySpan<float> targets) => PaddingClass is { } padding
+        ? targets.Length - targets.Count(padding)
+        : targets.Length;
+
     /// <summary>Floats in a row of targets, for a network with such outputs.</summary>
     public int TargetWidth(Shape outputs) =>
         Target == TargetKind.ClassIndex ? PositionsOf(outputs) : outputs.Count;
 
     /// <summary>A whole row's loss in double precision: <see cref="Reference"/>, or its mean over
-    /// positions.</summary>
+    /// positions that count.</summary>
     /// <param name="outputs">The row's outputs.</param>
     /// <param name="targets">[<see cref="TargetWidth"/>].</param>
     /// <param name="positions">As <see cref="PositionsOf"/> says.</param>
@@ -48,16 +63,18 @@ public abstract record Loss
         double sum = 0;
         for (int position = 0; position < positions; position++)
         {
-            sum += Reference(
-                outputs.Slice(position * width, width),
-                targets.Slice(position * targetWidth, targetWidth));
+            ReadOnlySpan<float> target = targets.Slice(position * targetWidth, targetWidth);
+            sum += PaddingClass == target[0]
+                ? 0
+                : Reference(outputs.Slice(position * width, width), target);
         }
 
-        return sum / positions;
+        int counted = PaddingClass is null ? positions : CountedPositions(targets);
+        return sum / Math.Max(counted, 1);
     }
 
     /// <summary>Computes each row's loss and, unless <paramref name="gradient"/> is null, the
-    /// gradient of scale·loss.</summary>
+    /// gradient of scale·loss; both 0 where the target is <see cref="PaddingClass"/>.</summary>
     /// <param name="pool">The threads that share the rows.</param>
     /// <param name="outputs">[rows, width].</param>
     /// <param name="targets">[rows, <see cref="TargetWidth"/>].</param>
@@ -72,6 +89,14 @@ public abstract record Loss
 
     /// <summary>One row's loss in double precision: the plain definition.</summary>
     public abstract double Reference(ReadOnlySpan<double> outputs, ReadOnlySpan<float> targets);
+
+    /// <summary>What tells losses of one type apart is written by those that have anything: it is
+    /// part of what a run is known by.</summary>
+    protected virtual bool PrintMembers(StringBuilder text)
+    {
+        text.Append(CultureInfo.InvariantCulture, $"Name = {Name}, Target = {Target}");
+        return true;
+    }
 
     /// <summary>Runs a body that is cut by rows: on all threads where there is enough to do, on the
     /// calling one where waking the others would take longer.</summary>

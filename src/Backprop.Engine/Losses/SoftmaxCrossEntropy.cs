@@ -23,9 +23,11 @@ public sealed record SoftmaxCrossEntropy : Loss
     /// all classes.</param>
     /// <param name="classWeights">One weight a class, at least 0, one of them positive; empty or
     /// default: all 1.</param>
+    /// <param name="paddingClass">See <see cref="Loss.PaddingClass"/>.</param>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public SoftmaxCrossEntropy(
-        float labelSmoothing = 0, ImmutableArray<float> classWeights = default)
+        float labelSmoothing = 0, ImmutableArray<float> classWeights = default,
+        int? paddingClass = null)
     {
         if (!(labelSmoothing >= 0 && labelSmoothing < 1))
         {
@@ -43,6 +45,7 @@ public sealed record SoftmaxCrossEntropy : Loss
         }
 
         LabelSmoothing = labelSmoothing;
+        PaddingClass = paddingClass;
     }
 
     /// <summary>ε: the part of the target that is spread evenly over all classes. Default 0.
@@ -51,6 +54,9 @@ public sealed record SoftmaxCrossEntropy : Loss
 
     /// <summary>One weight a class; empty: all 1.</summary>
     public ImmutableArray<float> ClassWeights { get; }
+
+    /// <inheritdoc/>
+    public override int? PaddingClass { get; }
 
     /// <summary>Whether a row's target is a probability for each class in the place of a class's
     /// index, as mixed samples have it: the loss is then −Σ w[c]·((1 − ε)·t[c] + ε / K)·ln p[c],
@@ -92,6 +98,7 @@ public sealed record SoftmaxCrossEntropy : Loss
                 Rows = rows,
                 Width = width,
                 SoftTargets = SoftTargets,
+                PaddingClass = PaddingClass,
                 ClassWeights = weights,
                 Terms = new SmoothingTerms(LabelSmoothing, ClassWeights.AsSpan(), width),
                 Scale = scale,
@@ -144,7 +151,7 @@ public sealed record SoftmaxCrossEntropy : Loss
     /// <summary>Equal smoothing and equal weights, element by element.</summary>
     public bool Equals(SoftmaxCrossEntropy? other) =>
         other is not null && LabelSmoothing.Equals(other.LabelSmoothing)
-        && SoftTargets == other.SoftTargets
+        && SoftTargets == other.SoftTargets && PaddingClass == other.PaddingClass
         && ClassWeights.AsSpan().SequenceEqual(other.ClassWeights.AsSpan());
 
     /// <inheritdoc/>
@@ -160,6 +167,9 @@ public sealed record SoftmaxCrossEntropy : Loss
             CultureInfo.InvariantCulture,
             $"LabelSmoothing = {LabelSmoothing}, ClassWeights = [{weights}]");
         text.Append(SoftTargets ? ", SoftTargets" : "");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"{(PaddingClass is { } padding ? $", PaddingClass = {padding}" : "")}");
         return true;
     }
 
@@ -215,6 +225,7 @@ internal unsafe struct SoftmaxCrossEntropyRows : IParallelBody
     public required int Rows;
     public required int Width;
     public required bool SoftTargets;
+    public int? PaddingClass;
     public required float* ClassWeights;
     public required SmoothingTerms Terms;
     public required float Scale;
@@ -286,6 +297,17 @@ internal unsafe struct SoftmaxCrossEntropyRows : IParallelBody
         float* logits = Outputs + ((long)row * Width);
         float* gradient = Gradient is null ? null : Gradient + ((long)row * Width);
         int target = (int)Targets[row];
+        if (target == PaddingClass)
+        {
+            RowLosses[row] = 0;
+            if (gradient is not null)
+            {
+                new Span<float>(gradient, Width).Clear();
+            }
+
+            return;
+        }
+
         float weight = ClassWeights is null ? 1 : ClassWeights[target];
 
         // The exponentials are kept in the gradient's place.

@@ -25,7 +25,8 @@ internal enum GradientFlow
 /// <param name="SkipFlow">What becomes of the gradient of its skip input.</param>
 /// <param name="RunsBackward">Whether it has anything to do in the backward pass.</param>
 /// <param name="FirstView">Its first view of the parameter layout.</param>
-/// <param name="ParameterOffsets">Where its parameters begin in the flat vector.</param>
+/// <param name="ParameterOffsets">Where the parameters that it computes with begin in the flat
+/// vector.</param>
 internal sealed record PlannedNode(
     NetworkNode Node,
     int Source,
@@ -47,8 +48,13 @@ internal sealed record PlannedNode(
     /// range that is recomputed, and is not what that comes to.</summary>
     public bool IsTransient { get; init; }
 
+    /// <summary>The nodes that share its first parameter, in the order in which they add to its
+    /// gradient: last node first, and so itself last. Empty: none does, or it is not trained.
+    /// </summary>
+    public ImmutableArray<int> SharedBy { get; init; } = [];
+
     /// <summary>One past its last view.</summary>
-    public int EndView => FirstView + ParameterOffsets.Length;
+    public int EndView => FirstView + Layer.Parameters.Length;
 }
 
 /// <summary>
@@ -58,6 +64,8 @@ internal sealed record PlannedNode(
 /// </summary>
 internal sealed class ExecutionPlan
 {
+    private const int LineFloats = 16;
+
     /// <summary>Plans the computation of <paramref name="network"/>.</summary>
     /// <param name="network">The network.</param>
     /// <param name="keepsAll">Whether everything is kept, so that it can be looked at, though the
@@ -74,6 +82,7 @@ internal sealed class ExecutionPlan
             NetworkNode node = network.Nodes[index];
             roots[index] = node.Layer.IsView ? RootOf(roots, node.Input) : index;
             trainable[index] = node.Layer.Parameters.Any(parameter => parameter.Trainable)
+                || (node.Owner is { } owner && IsTrained(network, owner))
                 || (node.Input >= 0 && trainable[node.Input])
                 || (node.Skip >= 0 && trainable[node.Skip.Value]);
         }
@@ -87,6 +96,9 @@ internal sealed class ExecutionPlan
         Ranges = keepsAll ? [] : network.Recomputed;
         Nodes = PlanNodes(network, roots, trainable, OutputNode, Ranges);
         Roots = [.. roots];
+        SharedFloats = Nodes.Max(node => node.SharedBy.IsEmpty
+            ? 0
+            : (node.Layer.Parameters[0].Shape.Count + LineFloats - 1) & -LineFloats);
     }
 
     /// <summary>The nodes, in forward order.</summary>
@@ -106,6 +118,10 @@ internal sealed class ExecutionPlan
     public bool HasGradient(int node) =>
         Roots[node] == node && (Nodes[node].RunsBackward || node == OutputNode);
 
+    /// <summary>Floats of the largest parameter that several nodes share and that is trained, to
+    /// the next multiple of 16; 0: there is none.</summary>
+    public int SharedFloats { get; }
+
     /// <summary>Floats a row of the widest gradient that is added to another; 0: none is.</summary>
     public int AccumulatedWidth => Nodes.Max(node => Math.Max(
         node.InputFlow == GradientFlow.Accumulate ? node.Layer.InputShape.Count : 0,
@@ -113,13 +129,15 @@ internal sealed class ExecutionPlan
             ? node.Layer.SkipShape.Count
             : 0));
 
+    private static bool IsTrained(Network network, int owner) =>
+        network.Nodes[owner].Layer.Parameters[0].Trainable;
+
     private static int RootOf(int[] roots, int node) => node < 0 ? -1 : roots[node];
 
     private static ImmutableArray<PlannedNode> PlanNodes(
         Network network, int[] roots, bool[] trainable, int outputNode,
         ImmutableArray<NodeRange> ranges)
     {
-        var offsets = network.Layout.Views.ToLookup(view => view.LayerIndex, view => view.Offset);
         var planned = new PlannedNode[roots.Length];
         var arrived = new bool[roots.Length];
         arrived[outputNode] = true;
@@ -135,21 +153,31 @@ internal sealed class ExecutionPlan
                 throw new ArgumentException($"nobody reads the output of '{node.Layer.Name}'");
             }
 
-            ImmutableArray<int> parameterOffsets = [.. offsets[index]];
-            firstView -= parameterOffsets.Length;
+            firstView -= node.Layer.Parameters.Length;
             int range = RangeOf(index, ranges);
             planned[index] = new PlannedNode(
                 node, source, skip,
                 runs ? Arrive(source, trainable, arrived) : GradientFlow.None,
                 runs && skip is int from ? Arrive(from, trainable, arrived) : GradientFlow.None,
-                runs, firstView, parameterOffsets)
+                runs, firstView, network.ParameterOffsets(index))
             {
+                SharedBy = SharersOf(network, index),
                 Range = range,
                 IsTransient = range >= 0 && index != roots[ranges[range].End - 1],
             };
         }
 
         return [.. planned];
+    }
+
+    private static ImmutableArray<int> SharersOf(Network network, int owner)
+    {
+        int[] others =
+        [
+            .. Enumerable.Range(0, network.Nodes.Length)
+                .Where(node => network.Nodes[node].Owner == owner).Reverse(),
+        ];
+        return others.Length > 0 && IsTrained(network, owner) ? [.. others, owner] : [];
     }
 
     private static int RangeOf(int index, ImmutableArray<NodeRange> ranges)

@@ -1,3 +1,4 @@
+using Backprop.Engine.Gradients;
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Layers;
 
@@ -41,6 +42,7 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
 
             Scratch = Allocate(ScratchFloats(plan), maxRows, "scratch");
             Arriving = Allocate(plan.AccumulatedWidth, maxRows, "gradients");
+            Shared = Allocate(plan.SharedFloats, SharedVectors(maxMicroBatches), "gradients");
             RowLosses = Allocate(1, maxRows, "losses")!;
             PositionLosses = Allocate(PositionsOf(plan), maxRows, "losses")!;
             (long shared, long perThread) = WorkFloats(plan, maxMicroBatches);
@@ -74,6 +76,10 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     /// <summary>A gradient before it is added to another; null: none is.</summary>
     public AlignedBuffer? Arriving { get; }
 
+    /// <summary>[<see cref="TreeFold.LevelsOf"/> the micro-batches and one more, floats]: gradients
+    /// of a parameter that several layers share; null: none is.</summary>
+    public AlignedBuffer? Shared { get; }
+
     /// <summary>[rows].</summary>
     public AlignedBuffer RowLosses { get; }
 
@@ -93,8 +99,9 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
         }
 
         (long shared, long perThread) = WorkFloats(plan, maxMicroBatches);
-        return sizeof(float)
-            * (aRow * maxRows + aMicroBatch * maxMicroBatches + shared + perThread * threads);
+        long folded = (long)plan.SharedFloats * SharedVectors(maxMicroBatches);
+        return sizeof(float) * (aRow * maxRows + aMicroBatch * maxMicroBatches + folded + shared
+            + perThread * threads);
     }
 
     public static float* PointerOf(AlignedBuffer? buffer) =>
@@ -151,6 +158,9 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
                 outputs, plan.HasGradient(index) ? outputs : 0, layer.SavedPerRow,
                 layer.SavedPerMicroBatch);
     }
+
+    private static int SharedVectors(int maxMicroBatches) =>
+        TreeFold.LevelsOf(maxMicroBatches) + 1;
 
     private static int PositionsOf(ExecutionPlan plan) =>
         Sequences.Positions(plan.Nodes[^1].Layer.OutputShape);

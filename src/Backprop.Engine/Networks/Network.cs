@@ -15,6 +15,11 @@ public sealed record NetworkNode(Layer Layer, int Input, int? Skip = null)
     /// <summary>What the layer was made of; null: the network was put together without a
     /// <see cref="NetworkBuilder"/>.</summary>
     public LayerOrigin? Origin { get; init; }
+
+    /// <summary>The node before it whose first parameter the layer computes with too: the two are
+    /// one tensor, which lies in the layout once, as its owner's, and whose gradient is the sum of
+    /// what both add to it. Null: the layer shares none.</summary>
+    public int? Owner { get; init; }
 }
 
 /// <summary>The definition that a layer was made of, alone or with others.</summary>
@@ -42,10 +47,10 @@ public sealed class Network
         ImmutableDictionary<string, Initializer>.Empty;
 
     /// <summary>A network of these nodes.</summary>
-    /// <exception cref="ArgumentException">A node reads a node that does not come before it, or one
-    /// of another shape; two layers have one name; an initializer does not suit its parameter; a
-    /// node within <paramref name="recomputed"/> is read from outside; or there are more parameters
-    /// than a buffer holds.</exception>
+    /// <exception cref="ArgumentException">A node reads or shares with a node that does not come
+    /// before it, or one of another shape; two layers have one name; an initializer does not suit
+    /// its parameter; a node within <paramref name="recomputed"/> is read from outside, or shares a
+    /// parameter; or there are more parameters than a buffer holds.</exception>
     public Network(
         Shape inputShape, ImmutableArray<NetworkNode> nodes,
         int blockLength = ParameterLayout.DefaultBlockLength,
@@ -81,6 +86,12 @@ public sealed class Network
 
     /// <summary>Where each parameter lies in the flat vector.</summary>
     public ParameterLayout Layout { get; }
+
+    /// <summary>Where the parameters that a node computes with begin in the flat vector: its own,
+    /// or the one that it shares.</summary>
+    public ImmutableArray<int> ParameterOffsets(int node) => Nodes[node].Owner is { } owner
+        ? [Layout.Views.First(view => view.LayerIndex == owner).Offset]
+        : [.. Layout.Views.Where(view => view.LayerIndex == node).Select(view => view.Offset)];
 
     /// <summary>Builds the layers that the definitions ask for, one after the other.</summary>
     /// <param name="input">The shape of one input row.</param>
@@ -179,6 +190,8 @@ public sealed class Network
                 CheckSource(index, source, layer.SkipShape);
             }
 
+            CheckOwner(index);
+
             foreach (ParameterDeclaration parameter in layer.Parameters)
             {
                 parameter.Initializer.Check($"{layer.Name}.{parameter.Name}", parameter.Shape);
@@ -199,6 +212,17 @@ public sealed class Network
             }
 
             end = range.End;
+            for (int index = range.First; index < end; index++)
+            {
+                // By when the shared gradient is computed, what it read is written over.
+                if (Nodes[index].Owner is not null)
+                {
+                    throw new ArgumentException(
+                        $"layer '{Nodes[index].Layer.Name}' is tied to another and stands within "
+                        + "a block that is recomputed: put it behind the block");
+                }
+            }
+
             for (int index = end; index < Nodes.Length; index++)
             {
                 (Layer layer, int input, int? skip) = Nodes[index];
@@ -208,6 +232,21 @@ public sealed class Network
                         $"layer '{layer.Name}' reads a node within those that are recomputed");
                 }
             }
+        }
+    }
+
+    private void CheckOwner(int index)
+    {
+        NetworkNode node = Nodes[index];
+        Shape? owned = node.Owner is { } owner && owner >= 0 && owner < index
+            ? Nodes[owner].Layer.Parameters.FirstOrDefault()?.Shape
+            : null;
+        if (node.Layer.SharedShape != owned || (node.Owner is not null && owned is null))
+        {
+            throw new ArgumentException(
+                $"layer '{node.Layer.Name}' shares a parameter of shape "
+                + $"{node.Layer.SharedShape?.ToString() ?? "none"} with node {node.Owner}, which "
+                + $"has {owned?.ToString() ?? "none"}");
         }
     }
 

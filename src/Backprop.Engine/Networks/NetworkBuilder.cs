@@ -34,6 +34,23 @@ public sealed class NetworkBuilder(Shape inputShape)
     /// <summary>Nodes so far.</summary>
     public int NodeCount => _nodes.Count;
 
+    /// <summary>The node of a layer that is there; null: none has that name.</summary>
+    public int? Find(string name)
+    {
+        for (int node = 0; node < _nodes.Count; node++)
+        {
+            if (_nodes[node].Layer.Name == name)
+            {
+                return node;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The layer of a node that is there.</summary>
+    public Layer LayerOf(int node) => _nodes[node].Layer;
+
     /// <summary>Lets the next layer read a node other than the last one: where branches begin.
     /// </summary>
     /// <param name="node">One that is there; −1: the network's input.</param>
@@ -80,16 +97,18 @@ public sealed class NetworkBuilder(Shape inputShape)
     /// <param name="layer">The layer.</param>
     /// <param name="skip">For a layer of two inputs (a residual sum), the other one's node; −1: the
     /// network's input.</param>
+    /// <param name="owner">For a layer that shares a parameter, the node that it belongs to.
+    /// </param>
     /// <exception cref="ArgumentException">The layer's name stands twice.</exception>
-    public void Append(Layer layer, int? skip = null)
+    public void Append(Layer layer, int? skip = null, int? owner = null)
     {
-        if (_nodes.Any(node => node.Layer.Name == layer.Name))
+        if (Find(layer.Name) is not null)
         {
             throw new ArgumentException(
                 $"two layers are named '{layer.Name}': give one of them another name");
         }
 
-        _nodes.Add(new NetworkNode(layer, LastNode, skip) { Origin = _origin });
+        _nodes.Add(new NetworkNode(layer, LastNode, skip) { Origin = _origin, Owner = owner });
         LastNode = _nodes.Count - 1;
     }
 

@@ -338,7 +338,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         };
     }
 
-    // A row's loss is the mean of its positions', summed in their order.
+    // A row's loss is the mean of its positions' that count, summed in their order.
     private void ComputeLosses(Batch batch, float scale, float* gradient)
     {
         int positions = _loss.PositionsOf(Network.OutputShape);
@@ -355,7 +355,21 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
                 sum += loss;
             }
 
-            rowLosses[row] = (float)(sum / positions);
+            ReadOnlySpan<float> targets = batch.Targets.Span.Slice(row * positions, positions);
+            rowLosses[row] = (float)(sum / Math.Max(_loss.CountedPositions(targets), 1));
+        }
+
+        if (gradient is not null && _loss.PaddingClass is { } padding && positions > 1)
+        {
+            var body = new CountedShare
+            {
+                Targets = batch.Targets.Pointer,
+                Padding = padding,
+                Positions = positions,
+                Width = Network.OutputShape.Count,
+                Gradient = gradient,
+            };
+            RowParallel.Run(_pool, body, _rows, body.Width);
         }
     }
 
@@ -399,7 +413,13 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
 
             if (node.RunsBackward)
             {
-                BackwardNode(index, PassOf(index, key, starts, samples), nodes);
+                ForwardPass pass = PassOf(index, key, starts, samples);
+                BackwardNode(index, pass, node.SharedBy.IsEmpty ? nodes : []);
+            }
+
+            if (!node.SharedBy.IsEmpty)
+            {
+                FoldShared(index, key, starts, samples, nodes);
             }
 
             if (node.EndView > node.FirstView)
@@ -408,6 +428,55 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
             }
         }
     }
+
+    // Below the fold: what the layers that share a parameter add to its gradient in a micro-batch
+    // is summed before it goes up the tree, so that it is the micro-batch's alone (rule 2).
+    private void FoldShared(
+        int owner, in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples,
+        ReadOnlySpan<NodeGradient> nodes)
+    {
+        PlannedNode planned = _plan.Nodes[owner];
+        Shape shape = planned.Layer.Parameters[0].Shape;
+        int rows = shape.Dimensions[0], width = shape.Count / rows;
+        float* arriving = _buffers.Shared!.Pointer, scratch = arriving + _plan.SharedFloats;
+        foreach (ref readonly NodeGradient node in nodes)
+        {
+            var fold = new TreeFold(
+                _pool, rows, width, _plan.SharedFloats, scratch,
+                node.Gradient + planned.ParameterOffsets[0]);
+            for (int m = 0; m < node.MicroBatchCount; m++)
+            {
+                var one = new NodeGradient(node.FirstMicroBatch + m, 1, null);
+                float* sum = fold.Next, to = sum;
+                foreach (int index in planned.SharedBy)
+                {
+                    SharedGradient(index, PassOf(index, key, starts, samples), one, to);
+                    if (to != sum)
+                    {
+                        RowParallel.Map(_pool, default(Sum), sum, to, rows, width, sum);
+                    }
+
+                    to = arriving;
+                }
+
+                fold.Push();
+            }
+
+            fold.Finish();
+        }
+    }
+
+    private void SharedGradient(
+        int index, in ForwardPass forward, in NodeGradient microBatch, float* gradient) =>
+        _plan.Nodes[index].Layer.SharedGradient(
+            new BackwardPass
+            {
+                Forward = forward,
+                OutputGradient = _buffers.GradientOf(index),
+                InputGradient = null,
+                Nodes = [],
+            },
+            microBatch, gradient);
 
     private void Recompute(
         NodeRange range, in StepKey key, ReadOnlySpan<int> starts, ReadOnlySpan<long> samples)

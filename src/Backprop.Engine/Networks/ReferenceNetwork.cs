@@ -45,8 +45,8 @@ public sealed class ReferenceNetwork
         _starts = [.. Enumerable.Range(0, cut.Count + 1).Select(cut.Start)];
         _parameterOffsets =
         [
-            .. Enumerable.Range(0, network.Nodes.Length).Select(node => network.Layout.Views
-                .Where(view => view.LayerIndex == node).Select(view => view.Offset).ToArray()),
+            .. Enumerable.Range(0, network.Nodes.Length)
+                .Select(node => network.ParameterOffsets(node).ToArray()),
         ];
         Weights = Widen(weights.Span);
         _input = Widen(batch.Features.Span[..(batch.Rows * batch.FeatureWidth)]);

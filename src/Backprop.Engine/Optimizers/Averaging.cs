@@ -14,10 +14,14 @@ public abstract record Averaging
     /// <summary>The word of the specification.</summary>
     public abstract string Name { get; }
 
+    /// <summary>Whether the average is what is evaluated at the end of each epoch, and judged: by
+    /// default the weights themselves are.</summary>
+    public bool EvaluatesEpochs { get; init; }
+
     /// <summary>What the result is, in a sentence for people.</summary>
     public string Note =>
         $"the result is the {Name} average of the weights (averaging); epochs are evaluated with"
-        + " the weights themselves";
+        + (EvaluatesEpochs ? " it" : " the weights themselves");
 
     /// <summary>The share that the version made by a step has in the average: 1, and the average is
     /// that version; null, and the average stays.</summary>

@@ -38,9 +38,10 @@ internal sealed record LayerContext(
         Weights.Of($"{Layer.Name}.{Layer.Parameters[index].Name}");
 
     /// <summary>Adds one of the layer's parameters to the graph, as it is.</summary>
-    public string AddParameter(int index) => Graph.Constant(
-        Layer.Parameters[index].Name, Parameter(index),
-        Layer.Parameters[index].Shape.Dimensions.AsSpan());
+    public string AddParameter(int index) => Weights.AddTo(Graph, Layer, index);
+
+    /// <summary>The parameter that the layer shares, in the graph once for all who do.</summary>
+    public string AddShared() => Weights.AddTo(Graph, Weights.OwnerOf(Node), 0);
 }
 
 /// <summary>A member's weights by name.</summary>
@@ -54,6 +55,28 @@ internal sealed class MemberWeights(Network network, AlignedBuffer weights)
             && node.Origin?.Definition is ConvolutionDefinition or RecurrentDefinition)
         .SelectMany(PyTorchLayout.Of)
         .ToImmutableDictionary(tensor => tensor.Name);
+
+    // What stands in the graph already.
+    private readonly Dictionary<string, string> _added = new(StringComparer.Ordinal);
+
+    /// <summary>The layer whose parameter another shares.</summary>
+    public Layer OwnerOf(NetworkNode node) => network.Nodes[node.Owner!.Value].Layer;
+
+    /// <summary>Adds a parameter to the graph, as it is, once.</summary>
+    /// <returns>Its name there.</returns>
+    public string AddTo(OnnxGraph graph, Layer layer, int index)
+    {
+        ParameterDeclaration parameter = layer.Parameters[index];
+        string name = $"{layer.Name}.{parameter.Name}";
+        if (!_added.TryGetValue(name, out string? constant))
+        {
+            constant = graph.Constant(
+                parameter.Name, Of(name), parameter.Shape.Dimensions.AsSpan());
+            _added.Add(name, constant);
+        }
+
+        return constant;
+    }
 
     /// <summary>A parameter, as it is.</summary>
     public ReadOnlySpan<float> Of(string name) =>

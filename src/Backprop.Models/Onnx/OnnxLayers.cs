@@ -80,6 +80,12 @@ internal static class OnnxLayers
             return layer.Input;
         }
 
+        if (layer.Layer is TiedDenseLayer)
+        {
+            return layer.Graph.Node(
+                "MatMul", [layer.Input, layer.Graph.Transpose(layer.AddShared(), 1, 0)]);
+        }
+
         string product = layer.Graph.Node("MatMul", [layer.Input, layer.AddParameter(0)]);
         return layer.Layer.Parameters.Length > 1
             ? layer.Graph.Node("Add", [product, layer.AddParameter(1)])

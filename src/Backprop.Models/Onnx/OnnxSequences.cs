@@ -36,7 +36,9 @@ internal static class OnnxSequences
     public static string PositionPooling(LayerContext layer)
     {
         OnnxGraph graph = layer.Graph;
-        return layer.Definition<PositionPoolingDefinition>().Of == PoolingKind.Mean
+        var definition = layer.Definition<PositionPoolingDefinition>();
+        RequireNoPadding(layer, definition.PaddingToken);
+        return definition.Of == PoolingKind.Mean
             ? graph.Node(
                 "ReduceMean", [layer.Input], OnnxGraph.Attribute("axes", [1L]),
                 OnnxGraph.Attribute("keepdims", 0))
@@ -86,12 +88,7 @@ internal static class OnnxSequences
                 graph.Scalar("scale", (float)(1 / Math.Sqrt(heads.Width))),
             ]);
         var definition = layer.Definition<AttentionDefinition>();
-        if (definition.PaddingToken is not null)
-        {
-            throw new ModelException(
-                $"attention '{layer.Layer.Name}' passes over padding (padding-token), which cannot "
-                + "be written as ONNX");
-        }
+        RequireNoPadding(layer, definition.PaddingToken);
 
         if (definition.IsCausal)
         {
@@ -197,6 +194,16 @@ internal static class OnnxSequences
         return graph.Nodes(
             "Split", [value, graph.Numbers("sizes", sizes)], sizes.Length,
             OnnxGraph.Attribute("axis", axis));
+    }
+
+    private static void RequireNoPadding(LayerContext layer, int? padding)
+    {
+        if (padding is not null)
+        {
+            throw new ModelException(
+                $"{layer.Layer.Kind} '{layer.Layer.Name}' passes over padding (padding-token), "
+                + "which cannot be written as ONNX");
+        }
     }
 
     private static string LastOf(OnnxGraph graph, string value, int positions) => graph.Node(

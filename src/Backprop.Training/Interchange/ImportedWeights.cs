@@ -30,8 +30,9 @@ public sealed record ImportedWeights(Network Network, string Sha256)
     public static ImportedWeights Read(
         Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
     {
-        ImmutableArray<StridedTensor> wanted = Wanted(network, asked);
-        RequireAll(wanted, asked, file);
+        (ImmutableArray<StridedTensor> wanted, ImmutableArray<string> differing) =
+            TiedTensors.In(Wanted(network, asked), file);
+        RequireAll(wanted, differing, asked, file);
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
 
         // What is added comes after what it is added to.
@@ -93,8 +94,8 @@ public sealed record ImportedWeights(Network Network, string Sha256)
         && (name.Length == layer.Length || name[layer.Length] == '.');
 
     private static void RequireAll(
-        ImmutableArray<StridedTensor> wanted, Placed<InitialWeightsSpecification> asked,
-        ITensorFile file)
+        ImmutableArray<StridedTensor> wanted, ImmutableArray<string> differing,
+        Placed<InitialWeightsSpecification> asked, ITensorFile file)
     {
         string[] mistakes =
         [
@@ -108,6 +109,7 @@ public sealed record ImportedWeights(Network Network, string Sha256)
                     + $"network has {tensor.ShapeText}",
                 _ => null,
             }).OfType<string>(),
+            .. differing,
         ];
         if (mistakes.Length == 0)
         {

@@ -37,7 +37,8 @@ public static class PyTorchLayout
     private delegate IEnumerable<StridedTensor> LayerTensors(
         NetworkNode node, ImageOrder order);
 
-    /// <summary>The tensors of a network; together they have every parameter once.</summary>
+    /// <summary>The tensors of a network; together they have every parameter once, but for
+    /// <see cref="StridedTensor.CopyOf"/>.</summary>
     /// <exception cref="NotSupportedException">A layer has no tensors in PyTorch; the message names
     /// it.</exception>
     public static ImmutableArray<StridedTensor> Of(Network network)
@@ -50,6 +51,11 @@ public static class PyTorchLayout
             if (!node.Layer.Parameters.IsEmpty)
             {
                 tensors.AddRange(Of(node, order[i]));
+            }
+
+            if (node.Owner is { } owner)
+            {
+                tensors.Add(Copy(node, network.Nodes[owner]));
             }
         }
 
@@ -67,6 +73,13 @@ public static class PyTorchLayout
             : throw new NotSupportedException(
                 $"layer '{node.Layer.Name}' is of the kind {node.Layer.Kind}, whose parameters"
                 + " have no names and layouts for other programs");
+
+    // The table of an embedding is just what PyTorch's Linear has for weights, [tokens, width].
+    private static StridedTensor Copy(NetworkNode node, NetworkNode owner)
+    {
+        StridedTensor table = Of(owner).First();
+        return table with { Name = $"{node.Layer.Name}.weight", CopyOf = table.Name };
+    }
 
     // What a layer was taken apart into has the names that PyTorch's module has for the whole; for
     // blocks that are no modules there, those of Hugging Face's LLaMA.

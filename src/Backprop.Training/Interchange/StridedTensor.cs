@@ -23,6 +23,11 @@ public sealed record StridedTensor(
     /// </summary>
     public bool IsAddend { get; init; }
 
+    /// <summary>For a tensor that another layer has too, under a name of its own: the name of the
+    /// owner's, of which it is a copy. Both are written, as PyTorch's <c>state_dict</c> has both;
+    /// see <see cref="TiedTensors"/>. Null: it is no copy.</summary>
+    public string? CopyOf { get; init; }
+
     /// <summary>Elements.</summary>
     public int Count => Extents.Aggregate(1, (product, extent) => product * extent);
 

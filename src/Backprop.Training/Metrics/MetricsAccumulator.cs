@@ -155,6 +155,11 @@ public sealed class MetricsAccumulator
         int classes = output.Length / target.Length;
         for (int position = 0; position < target.Length; position++)
         {
+            if (target[position] == _reading.PaddingClass)
+            {
+                continue;
+            }
+
             int predicted = IndexOfGreatest(output.Slice(position * classes, classes));
             _confusion[predicted == (int)target[position] ? 1 : 0]++;
         }

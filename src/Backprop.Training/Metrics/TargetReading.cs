@@ -23,6 +23,9 @@ public sealed record TargetReading(
     /// </summary>
     public int Positions { get; init; } = 1;
 
+    /// <summary>The class of positions that are passed over; null: there is none.</summary>
+    public int? PaddingClass { get; init; }
+
     /// <summary>What an evaluation counts: of sequences, whose vocabularies may be large, the
     /// positions that were wrong and those that were right; of classes [true class, predicted
     /// class]; of values nothing.</summary>
@@ -105,6 +108,7 @@ public sealed record TargetReading(
             ? new TargetReading(TargetEncoding.ClassIndex, target.Classes, [], null, [])
             {
                 Positions = target.Positions,
+                PaddingClass = loss.PaddingClass,
             }
             : throw new ArgumentException(
                 $"the network has outputs {outputs}, and the data have {target.Classes.Length} "

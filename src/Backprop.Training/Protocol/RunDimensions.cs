@@ -18,19 +18,29 @@ public sealed record RunDimensions(
     ParameterLayout Layout, long Rows, int BatchSize, int MicroBatches, long TotalSteps,
     int EvaluationMicroBatches)
 {
+    /// <summary>Whether epochs are evaluated with the average of the weights: see
+    /// <see cref="Engine.Optimizers.Averaging.EvaluatesEpochs"/>.</summary>
+    public bool EvaluatesAverage { get; init; }
+
     /// <summary>Steps of an epoch.</summary>
     public long StepsPerEpoch => (Rows + BatchSize - 1) / BatchSize;
 
     /// <summary>Those of a plan.</summary>
     public static RunDimensions Of(TrainingPlan plan) => Of(
         plan.Network.Layout, plan.Train.Count, plan.BatchSize, plan.MicroBatches, plan.Epochs,
-        plan.Stop, plan.Validation?.Count);
+        plan.Stop, plan.Validation?.Count) with
+    {
+        EvaluatesAverage = plan.Averaging is { EvaluatesEpochs: true },
+    };
 
     /// <summary>Those of a run whose samples are elsewhere.</summary>
     public static RunDimensions Of(
         RunSpecification run, RunOutline outline, ParameterLayout layout) => Of(
         layout, outline.Train.Count, run.BatchSize, run.MicroBatches, run.Epochs, run.Stop.Value,
-        outline.Validation?.Count);
+        outline.Validation?.Count) with
+    {
+        EvaluatesAverage = run.Averaging is { EvaluatesEpochs: true },
+    };
 
     private static RunDimensions Of(
         ParameterLayout layout, long rows, int batchSize, int microBatches, int epochs,

@@ -60,6 +60,18 @@ public sealed class SlicePlan
     /// <summary>Every piece, in the order of the flat vector.</summary>
     public ImmutableArray<Piece> Pieces { get; }
 
+    /// <summary>A piece by its number in messages. Those from the number of pieces on are the
+    /// pieces of the average of the weights, at the same places.</summary>
+    public Piece PieceOf(int number) => Pieces[number % Pieces.Length];
+
+    /// <summary>Whether a number in messages is that of a piece of the average.</summary>
+    public bool IsAverage(int number) => number >= Pieces.Length;
+
+    /// <summary>Numbers that pieces have in messages.</summary>
+    /// <param name="dimensions">The run's: only some have averages to send.</param>
+    public int PieceNumbers(RunDimensions dimensions) =>
+        Pieces.Length * (dimensions.EvaluatesAverage ? 2 : 1);
+
     /// <summary>As many slices as there are servers, or as there are blocks if these are fewer.
     /// </summary>
     public static int SliceCountFor(ParameterLayout layout, int servers) =>

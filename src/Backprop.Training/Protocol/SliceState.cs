@@ -410,9 +410,16 @@ public sealed class SliceState
             return ArrivalVerdict.FutureStep;
         }
 
-        return request.Pieces.IsDefault || request.Pieces.Length > _ledgers.Length
-            || request.Pieces.Any(piece => !Holds(piece))
+        if (request.Pieces.IsDefaultOrEmpty || request.Pieces.Length > _ledgers.Length)
+        {
+            return ArrivalVerdict.OtherSlice;
+        }
+
+        bool isAverage = Plan.IsAverage(request.Pieces[0]);
+        return request.Pieces.Any(piece => piece < 0 || piece >= Plan.PieceNumbers(Dimensions)
+            || Plan.IsAverage(piece) != isAverage || !Holds(Plan.PieceOf(piece).Index))
             ? ArrivalVerdict.OtherSlice
+            : isAverage && request.AtLeast < Version ? ArrivalVerdict.StaleStep
             : ArrivalVerdict.Entered;
     }
 

@@ -25,7 +25,8 @@ public readonly record struct LossHeader(
 /// <param name="Run">The run.</param>
 /// <param name="Generation">Whose slices and pieces are meant.</param>
 /// <param name="Version">The version.</param>
-/// <param name="Piece">The piece: its elements follow, [length].</param>
+/// <param name="Piece">The piece, by its number (<see cref="SlicePlan.PieceOf"/>): its elements
+/// follow, [length].</param>
 public readonly record struct WeightsHeader(
     RunId Run, Generation Generation, long Version, int Piece);
 
@@ -44,11 +45,12 @@ public readonly record struct SumsHeader(
     bool IsWilling = false);
 
 /// <summary>A worker asks a server for pieces it lacks: the answer is a broadcast of them, in the
-/// server's version of now.</summary>
+/// server's version of now; of pieces of the average, in the version asked for.</summary>
 /// <param name="Run">The run.</param>
 /// <param name="Generation">The generation.</param>
 /// <param name="AtLeast">An older version is of no use.</param>
-/// <param name="Pieces">The pieces, ascending.</param>
+/// <param name="Pieces">The pieces' numbers, ascending: all of the weights, or all of the average.
+/// </param>
 public sealed record PiecesRequest(
     RunId Run, Generation Generation, long AtLeast, ImmutableArray<int> Pieces);
 

@@ -35,8 +35,9 @@ public enum WorkerActivity
     /// <see cref="WorkerState.Verified"/>.</summary>
     Verify,
 
-    /// <summary>Evaluate <see cref="WorkerTask.Range"/> of the validation part with the replica;
-    /// then <see cref="WorkerState.Evaluated"/>.</summary>
+    /// <summary>Evaluate <see cref="WorkerTask.Range"/> of the validation part with the replica,
+    /// or with the average at its version where the run is judged by that; then
+    /// <see cref="WorkerState.Evaluated"/>.</summary>
     Evaluate,
 
     /// <summary>Let go of everything; nothing comes after it.</summary>
@@ -80,6 +81,7 @@ public sealed class WorkerState
     private readonly RunDimensions _dimensions;
     private readonly NodeId _self;
     private readonly PendingPieces _pending;
+    private readonly PendingPieces _average;
     private readonly ForwardAhead _ahead;
     private readonly bool[] _isComputed;
     private readonly StepTimes _times = new();
@@ -127,6 +129,7 @@ public sealed class WorkerState
         _directive = directive;
         Plan = new SlicePlan(dimensions.Layout, directive.Servers.Length);
         _pending = new PendingPieces(Plan);
+        _average = new PendingPieces(Plan);
         _ahead = new ForwardAhead(dimensions, leastWorkAhead);
         _isComputed = new bool[dimensions.MicroBatches];
         _stepBegan = now;
@@ -171,6 +174,17 @@ public sealed class WorkerState
 
     // The version that the replica has next, as far as can be told.
     private long ComingVersion => PendingVersion >= 0 ? PendingVersion : Version + 1;
+
+    // The evaluation that is asked for at this version and not done yet.
+    private EvaluationRequest? DueEvaluation =>
+        _phase is WorkerPhase.Whole && _directive.Evaluation is { Range.Count: > 0 } evaluation
+        && evaluation.Version == Version && _evaluation?.Request != evaluation
+            ? evaluation
+            : null;
+
+    private bool LacksAverage =>
+        _dimensions.EvaluatesAverage && _underWay.Activity != WorkerActivity.Evaluate
+        && DueEvaluation is not null && !(_average.Version == Version && _average.IsWhole);
 
     private bool Follows =>
         _phase is WorkerPhase.Observing
@@ -219,11 +233,13 @@ public sealed class WorkerState
         _directive = directive;
         _isIdle = false;
         _statusChanged = true;
+        _nextLook = LacksAverage ? now : _nextLook;
         return new(DirectiveVerdict.Accepted, "");
     }
 
     /// <summary>Enters a broadcast piece. If it is entered, its elements belong into the pending
-    /// weights.</summary>
+    /// weights, or, as its number says (<see cref="SlicePlan.IsAverage"/>), into the average that
+    /// is evaluated.</summary>
     /// <param name="header">What was broadcast.</param>
     /// <param name="length">Elements that came with it.</param>
     public ArrivalVerdict EnterPiece(in WeightsHeader header, int length)
@@ -234,12 +250,12 @@ public sealed class WorkerState
             return verdict;
         }
 
-        if (header.Piece < 0 || header.Piece >= Plan.Pieces.Length)
+        if (header.Piece < 0 || header.Piece >= Plan.PieceNumbers(_dimensions))
         {
             return ArrivalVerdict.OtherSlice;
         }
 
-        if (length != Plan.Pieces[header.Piece].Length)
+        if (length != Plan.PieceOf(header.Piece).Length)
         {
             return ArrivalVerdict.WrongLength;
         }
@@ -247,6 +263,11 @@ public sealed class WorkerState
         if (header.Version < 0 || header.Version > _dimensions.TotalSteps)
         {
             return ArrivalVerdict.FutureStep;
+        }
+
+        if (Plan.IsAverage(header.Piece))
+        {
+            return EnterAverage(header.Version, Plan.PieceOf(header.Piece).Index);
         }
 
         if (header.Version <= Version || header.Version < PendingVersion
@@ -317,6 +338,7 @@ public sealed class WorkerState
         _pending.Gather(-1);
         Array.Clear(_isComputed);
         BeginStep(now);
+        _nextLook = LacksAverage ? now : _nextLook;
     }
 
     /// <summary>Whether the micro-batches of a task are the worker's own share, not help for
@@ -398,6 +420,11 @@ public sealed class WorkerState
 
         bool isComputing = _underWay.Activity is WorkerActivity.Compute or WorkerActivity.Verify;
         _nextLook = now + Patience;
+        if (LacksAverage)
+        {
+            return new WorkerResend(PushAgain: false, RequestsOfAverage());
+        }
+
         if (!Follows || isComputing || _pending.IsWhole)
         {
             return null;
@@ -431,13 +458,27 @@ public sealed class WorkerState
         return true;
     }
 
-    private ImmutableArray<(int Slice, PiecesRequest Request)> Requests()
+    private ImmutableArray<(int Slice, PiecesRequest Request)> Requests() =>
+        RequestsOf(_pending, Math.Max(PendingVersion, Version + 1), firstNumber: 0);
+
+    private ImmutableArray<(int Slice, PiecesRequest Request)> RequestsOfAverage()
     {
-        long atLeast = Math.Max(PendingVersion, Version + 1);
+        if (_average.Version != Version)
+        {
+            _average.Gather(Version);
+        }
+
+        return RequestsOf(_average, Version, Plan.Pieces.Length);
+    }
+
+    private ImmutableArray<(int Slice, PiecesRequest Request)> RequestsOf(
+        PendingPieces pieces, long atLeast, int firstNumber)
+    {
         var requests = ImmutableArray.CreateBuilder<(int, PiecesRequest)>();
         for (int slice = 0; slice < Plan.SliceCount; slice++)
         {
-            ImmutableArray<int> missing = _pending.MissingOf(slice);
+            ImmutableArray<int> missing =
+                [.. pieces.MissingOf(slice).Select(piece => firstNumber + piece)];
             if (!missing.IsEmpty)
             {
                 requests.Add((
@@ -446,6 +487,28 @@ public sealed class WorkerState
         }
 
         return requests.ToImmutable();
+    }
+
+    // While it is read it is not written; what comes then is asked for again.
+    private ArrivalVerdict EnterAverage(long version, int piece)
+    {
+        if (version != Version || _underWay.Activity == WorkerActivity.Evaluate)
+        {
+            return ArrivalVerdict.StaleStep;
+        }
+
+        if (_average.Version != version)
+        {
+            _average.Gather(version);
+        }
+        else if (_average.Has(piece))
+        {
+            return ArrivalVerdict.Duplicate;
+        }
+
+        _average.Enter(piece);
+        _isIdle &= !_average.IsWhole;
+        return ArrivalVerdict.Entered;
     }
 
     private TimeSpan Patience =>
@@ -512,8 +575,7 @@ public sealed class WorkerState
     // Something else than what was begun overwrites it: rows and outputs of layers have one place.
     private WorkerTask ChooseAtVersion()
     {
-        if (_directive.Evaluation is { Range.Count: > 0 } evaluation
-            && evaluation.Version == Version && _evaluation?.Request != evaluation)
+        if (DueEvaluation is { } evaluation && !LacksAverage)
         {
             _ahead.Abandon();
             return new WorkerTask(WorkerActivity.Evaluate, Version, evaluation.Range);

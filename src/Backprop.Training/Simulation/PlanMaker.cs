@@ -79,10 +79,12 @@ internal sealed class PlanMaker(ulong seed, Draws draws)
     }
 
     // It changes nothing of training, so it is drawn without moving the draws of what does.
-    private Averaging? DrawAveraging() => (seed % 4) switch
+    private Averaging? DrawAveraging() => (seed % 8) switch
     {
         1 => new ExponentialAveraging(0.9),
         2 => new StochasticAveraging(2),
+        5 => new ExponentialAveraging(0.9) { EvaluatesEpochs = true },
+        6 => new StochasticAveraging(2) { EvaluatesEpochs = true },
         _ => null,
     };
 

@@ -532,7 +532,7 @@ internal sealed class SimulatedServer : IDisposable
     {
         var header = new WeightsHeader(
             _cluster.Run, state.Directive.Generation, state.Version, piece);
-        float[] values = _numbers!.Piece(piece);
+        float[] values = _numbers!.Piece(piece, state.Version);
         _cluster.Send(_node, worker, to => to.Worker?.Receive(header, values));
     }
 

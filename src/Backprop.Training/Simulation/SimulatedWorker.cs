@@ -18,6 +18,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
     private readonly Batch _batch;
     private readonly NetworkExecutor _executor;
     private readonly Evaluator _evaluator;
+    private readonly AlignedBuffer _average;
     private readonly List<Push> _kept = [];
     private List<List<Push>> _layers = [];
     private AlignedBuffer _replica, _pending;
@@ -41,6 +42,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
         _evaluator = new Evaluator(_executor, plan.Loss, reading);
         _replica = new AlignedBuffer(plan.Network.Layout.Length);
         _pending = new AlignedBuffer(plan.Network.Layout.Length);
+        _average = new AlignedBuffer(plan.Network.Layout.Length);
     }
 
     /// <summary>Null: no directive has come yet.</summary>
@@ -98,7 +100,8 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
             bool isLost = Bug == PlantedBug.ReplicaNotWhole && header.Version % 5 == 3;
             if (!isLost)
             {
-                values.CopyTo(_pending.Span[state.Plan.Pieces[header.Piece].Offset..]);
+                AlignedBuffer to = state.Plan.IsAverage(header.Piece) ? _average : _pending;
+                values.CopyTo(to.Span[state.Plan.PieceOf(header.Piece).Offset..]);
             }
 
             Proceed();
@@ -165,6 +168,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
         _executor.Dispose();
         _replica.Dispose();
         _pending.Dispose();
+        _average.Dispose();
     }
 
     private WorkerDirective Corrupted(WorkerDirective directive)
@@ -241,7 +245,8 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
                 break;
             case WorkerActivity.Evaluate:
                 MetricsPart part = _evaluator.EvaluatePart(
-                    _cluster.Plan.Validation!, task.Range.First, task.Range.End, _replica);
+                    _cluster.Plan.Validation!, task.Range.First, task.Range.End,
+                    _cluster.Dimensions.EvaluatesAverage ? _average : _replica);
                 Later(
                     state, _cluster.Timing.Compute(_node, task.Range.Count),
                     () => state.Evaluated(part));

@@ -142,9 +142,16 @@ internal sealed class SliceNumbers : IDisposable
     /// <summary>Takes the weights of the version before.</summary>
     public void GoBack() => (Weights, _next) = (_next, Weights);
 
-    /// <summary>A copy of a piece's weights.</summary>
-    public float[] Piece(int piece) =>
-        Weights.Span.Slice(_plan.Pieces[piece].Offset - Offset, LengthOf(piece)).ToArray();
+    /// <summary>A copy of a piece, by its number: of the weights, or of what the run has come to at
+    /// a version, that of now.</summary>
+    public float[] Piece(int number, long version)
+    {
+        Piece piece = _plan.PieceOf(number);
+        ReadOnlySpan<float> values = _plan.IsAverage(number)
+            ? _rules.ResultOf(version, Weights, State)
+            : Weights.Span;
+        return values.Slice(piece.Offset - Offset, piece.Length).ToArray();
+    }
 
     /// <summary>A copy of blocks: weights, each state, best weights.</summary>
     public float[] CopyBlocks(int firstBlock, int endBlock)

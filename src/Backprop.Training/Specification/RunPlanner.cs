@@ -244,6 +244,7 @@ public static class RunPlanner
         }
 
         int classes = target.Classes.Length;
+        RequirePadding(asked, softmax, train, target);
         if (!asked.Value.HasBalancedClassWeights)
         {
             return softmax.ClassWeights.IsEmpty || softmax.ClassWeights.Length == classes
@@ -254,7 +255,10 @@ public static class RunPlanner
         }
 
         ImmutableArray<long> counts = ClassCounts.Of(train);
+        int[] counted =
+            [.. Enumerable.Range(0, classes).Where(label => label != softmax.PaddingClass)];
         int missing = counts.IndexOf(0);
+        missing = missing == softmax.PaddingClass ? counts.IndexOf(0, missing + 1) : missing;
         if (missing >= 0)
         {
             throw new SpecificationException([asked.Place.Error(
@@ -262,9 +266,35 @@ public static class RunPlanner
                 + "sample in the training part; give the weights as numbers")]);
         }
 
+        double samples = counted.Sum(label => counts[label]);
         return new SoftmaxCrossEntropy(
             softmax.LabelSmoothing,
-            [.. counts.Select(count => (float)(counts.Sum() / ((double)classes * count)))]);
+            [
+                .. counts.Select((count, label) => label == softmax.PaddingClass
+                    ? 0
+                    : (float)(samples / ((double)counted.Length * count))),
+            ],
+            softmax.PaddingClass);
+    }
+
+    private static void RequirePadding(
+        Placed<LossSpecification> asked, Loss loss, IDataset train, TargetSchema.Class target)
+    {
+        string? mistake = loss.PaddingClass switch
+        {
+            null => null,
+            _ when target.Positions == 1 =>
+                $"there are positions to pass over where samples have a class at each, and "
+                + $"{train.Source} has one class a sample; leave it out",
+            { } padding when padding >= target.Classes.Length =>
+                $"{padding} is no class of {train.Source}, which has 0 to "
+                + $"{target.Classes.Length - 1}",
+            _ => null,
+        };
+        if (mistake is not null)
+        {
+            throw new SpecificationException([asked.Place.Error($"padding-token: {mistake}")]);
+        }
     }
 
     private static string Names(ImmutableArray<string> names) =>

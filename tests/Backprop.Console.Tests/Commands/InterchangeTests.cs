@@ -111,6 +111,83 @@ public sealed class InterchangeTests : IDisposable
         Assert.NotEqual(Tensor(other, "body.weight"), Tensor(first, "body.weight"));
     }
 
+    /// <summary>A body of each kind, every layer of which is frozen where T stands; its data.
+    /// </summary>
+    private static readonly Dictionary<string, (string Data, string Body)> s_bodies = new()
+    {
+        ["convolutional"] = (
+            "train { generated { moons { samples = 80, noise = 0.1, seed = 1 } } }",
+            """
+            { reshape = [2, 1] }
+            { convolution-1d { filters = 6, kernel = 2, padding = same, name = conv, T } }
+            { batch-normalization { name = norm, T } }
+            { relu {} }
+            { flatten {} }
+            """),
+        ["transformer"] = (
+            "train { text { path = data/text/moby-dick.txt, length = 8, to = 0.001 } }",
+            """
+            { embedding { vocabulary = 46, width = 8, name = tokens, T } }
+            { positional-encoding { positions = learned, name = places, T } }
+            { residual { name = attend, layers = [
+              { layer-normalization { T } }, { attention { heads = 2, T } }
+            ] } }
+            { residual { name = feed, layers = [
+              { rms-normalization { T } }, { swiglu { units = 12, T } }
+            ] } }
+            """),
+    };
+
+    [Theory]
+    [InlineData("convolutional", 2)]
+    [InlineData("transformer", 46)]
+    public void A_frozen_body_stays_as_imported_to_the_bit_while_its_new_head_learns(
+        string kind, int classes)
+    {
+        (string data, string body) = s_bodies[kind];
+        string model = Train("base", Transfer("trainable = true", seed: 3, ""));
+        CommandRun.Succeeds("export", model);
+        string start = Path.ChangeExtension(model, "safetensors");
+        string tuned = _scratch.Write("tuned.conf", Transfer(
+            "trainable = false", seed: 4,
+            $"initial-weights {{ safetensors = \"{start}\", except = [head] }}"));
+        string single = _scratch["single"], cluster = _scratch["cluster"];
+        CommandRun.Succeeds("train", tuned, "--output", single);
+        CommandRun.Succeeds("train", tuned, "--workers", "2", "--output", cluster);
+        Assert.Equal(CommandRun.Weights(single), CommandRun.Weights(cluster));
+        CommandRun.Succeeds("export", $"{single}/model.bpm");
+        using var before = SafetensorsFile.Open(start);
+        using var after = SafetensorsFile.Open($"{single}/model.safetensors");
+        Assert.Equal(before.Names.Order(), after.Names.Order());
+        foreach (string name in before.Names)
+        {
+            bool isHead = name.StartsWith("head.", StringComparison.Ordinal);
+            Assert.Equal(!isHead, Tensor(before, name) == Tensor(after, name));
+        }
+
+        JsonElement[] history =
+            [.. CommandRun.Summary(single).GetProperty("history").EnumerateArray()];
+        Assert.True(
+            LossOf(history[^1]) < LossOf(history[0]),
+            $"{LossOf(history[0])} at first, {LossOf(history[^1])} at last");
+
+        string Transfer(string trainable, int seed, string more) => $$"""
+            name = transfer
+            seed = {{seed}}
+            data { {{data}} }
+            model = [
+            {{body.Replace("T }", $"{trainable} }}", StringComparison.Ordinal)}}
+              { dense { units = {{classes}}, name = head } }
+            ]
+            loss = softmax-cross-entropy
+            optimizer { adam { learning-rate = 0.01 } }
+            batch-size = 20, micro-batches = 4, epochs = 3
+            {{more}}
+            """;
+
+        static double LossOf(JsonElement epoch) => epoch.GetProperty("training-loss").GetDouble();
+    }
+
     [Fact]
     public void A_start_in_several_files_is_that_of_the_one()
     {
@@ -206,6 +283,11 @@ public sealed class InterchangeTests : IDisposable
     private static string Tensor(string file, string name)
     {
         using var tensors = SafetensorsFile.Open(file);
+        return Tensor(tensors, name);
+    }
+
+    private static string Tensor(SafetensorsFile tensors, string name)
+    {
         var values = new float[tensors.Find(name)!.Bytes / sizeof(float)];
         tensors.Read(name, values);
         return string.Join(' ', values);

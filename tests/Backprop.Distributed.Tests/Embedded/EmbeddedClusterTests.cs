@@ -66,6 +66,8 @@ public sealed class EmbeddedClusterTests
     [Theory]
     [InlineData("averaging { exponential { decay = 0.9 } }")]
     [InlineData("averaging { stochastic { from-epoch = 2 } }, stop { patience = 9 }")]
+    [InlineData(
+        "averaging { exponential { decay = 0.9, evaluate = average } }, stop { patience = 9 }")]
     public async Task A_run_with_many_options_ends_in_the_bits_of_the_single_process(
         string averaging)
     {
@@ -96,7 +98,59 @@ public sealed class EmbeddedClusterTests
         Assert.Equal(expected.Losses.AsEnumerable(), view.Result.Losses);
         Assert.Equal(expected.Validation!.Loss, view.Result.Validation!.Loss);
         Assert.Equal(expected.Test!.Loss, view.Result.Test!.Loss);
+        Assert.Equal(
+            expected.History.Select(epoch => epoch.Validation!.Loss),
+            view.History.Select(epoch => epoch.Validation!.Loss));
         Assert.Equal<string>([.. expected.Notes], [.. view.Result.Notes]);
+    }
+
+    /// <summary>Sequences with all that may be said of them: a table that two layers share, a
+    /// frozen layer, padding that nobody judges.</summary>
+    [Fact]
+    public async Task A_run_on_text_ends_in_the_bits_of_the_single_process()
+    {
+        string text = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllTextAsync(
+                text, string.Concat(Enumerable.Range(0, 150).Select(i => $"{i * i} is {i}^2;  ")));
+            string specification = $$"""
+                name = text
+                seed = 5
+                data {
+                  train { text { path = "{{text}}", tokens = bytes, length = 12, to = 0.8 } }
+                  validation { text { path = "{{text}}", tokens = bytes, length = 12, from = 0.8 } }
+                }
+                model = [
+                  { embedding { vocabulary = 256, width = 16, name = table } }
+                  { positional-encoding { positions = learned, trainable = false } }
+                  { block { recompute = true, layers = [
+                    { residual = [ { layer-normalization {} }, { attention { heads = 2 } } ] }
+                  ] } }
+                  { dense { units = 16, activation = tanh } }
+                  { dense { units = 256, tie = table } }
+                ]
+                loss { softmax-cross-entropy { padding-token = 32 } }
+                optimizer { adam { learning-rate = 0.01 } }
+                batch-size = 16, micro-batches = 8, epochs = 2
+                """;
+            TrainingResult expected = TestRun.Train(specification);
+            await using EmbeddedCluster cluster = Start(3, 2);
+
+            RunView view = await RunToEndAsync(cluster, specification);
+
+            Assert.Equal(expected.WeightsSha256, view.Result!.WeightsSha256);
+            Assert.Equal(expected.StateSha256, view.Result.StateSha256);
+            Assert.Equal(expected.Losses.AsEnumerable(), view.Result.Losses);
+            Assert.Equal(expected.Validation!.Loss, view.Result.Validation!.Loss);
+            Assert.Equal(
+                expected.Validation.Classification!.Accuracy,
+                view.Result.Validation.Classification!.Accuracy);
+        }
+        finally
+        {
+            File.Delete(text);
+        }
     }
 
     [Fact]

@@ -92,6 +92,25 @@ public sealed class PyTorchLayerTests
     }
 
     [Fact]
+    public void Batch_normalization_that_is_not_trained_is_PyTorchs_in_evaluation()
+    {
+        PyTorchCase expected = PyTorchCase.Named("batch-normalization-evaluation");
+        using var setup = new PyTorchComparison(
+            expected, new BatchNormalizationDefinition { Trainable = false });
+        setup.Gradients.Gradient(0).Span.Fill(5);
+        setup.Executor.ComputeGradients(
+            setup.Batch, setup.Work, setup.Gradients, listener: null);
+        PyTorchComparison.Close(expected.Y, setup.Executor.Activation(1), expected.Name);
+        PyTorchComparison.Close(expected.Dx, setup.Executor.OutputGradient(0), "dx");
+        foreach (string parameter in (string[])["scale", "bias", "running_mean", "running_var"])
+        {
+            Assert.Equal(new float[expected.Inputs], setup.GradientOf(parameter).ToArray());
+        }
+
+        setup.AssertReference();
+    }
+
+    [Fact]
     public void Batch_normalization_observes_what_PyTorch_folds_into_its_running_statistics()
     {
         PyTorchCase expected = PyTorchCase.Named("batch-normalization");

@@ -17,7 +17,7 @@ public sealed class PyTorchSequenceTests
     [
         "dense", "layer-normalization", "rms-normalization", "softmax", "swiglu", "attention",
         "full-attention", "shared-rotary-attention", "lstm", "last-lstm", "gru", "last-gru",
-        "embedding", "padded-attention",
+        "embedding", "padded-attention", "padded-mean", "padded-last", "tied",
     ];
 
     [Theory]
@@ -36,16 +36,20 @@ public sealed class PyTorchSequenceTests
         comparison.AssertReference();
     }
 
-    [Fact]
-    public void The_loss_of_a_sequence_of_classes_is_the_mean_over_its_positions()
+    [Theory]
+    [InlineData("crossEntropy")]
+    [InlineData("paddedCrossEntropy")]
+    public void The_loss_of_a_sequence_of_classes_is_the_mean_over_its_positions_that_count(
+        string name)
     {
-        JsonElement expected = Fixture.Load(File).GetProperty("crossEntropy");
+        JsonElement expected = Fixture.Load(File).GetProperty(name);
         float[] outputs = expected.GetProperty("outputs").Floats();
         double[] losses = expected.GetProperty("rowLosses").Doubles();
         int rows = losses.Length, classes = outputs.Length / rows / 5;
         Network network = Network.Build(
             Shape.Of(5, classes), [new PositionalEncodingDefinition(PositionalKind.Learned)]);
-        var loss = new SoftmaxCrossEntropy();
+        var loss = new SoftmaxCrossEntropy(
+            paddingClass: expected.Optional("padding")?.GetInt32());
         using var pool = new ComputePool(1);
         using var weights = new AlignedBuffer(network.Layout.Length);
         using var batch = new Batch(
@@ -64,6 +68,12 @@ public sealed class PyTorchSequenceTests
         var reference = new ReferenceNetwork(network, loss, weights, batch, work);
         Assert.Equal(losses.Average(), reference.ComputeLoss(), tolerance: 1e-13);
     }
+
+    private static BlockDefinition PaddedPooling(PoolingKind kind) => new(
+        [
+            new EmbeddingDefinition(6, 8) { Name = "embedding" },
+            new PositionPoolingDefinition(kind) { PaddingToken = 5 },
+        ]);
 
     private static PyTorchComparison Compare(string name)
     {
@@ -96,6 +106,14 @@ public sealed class PyTorchSequenceTests
                 {
                     Name = "attention", IsCausal = false, PaddingToken = 5,
                 },
+            ]),
+        "padded-mean" => PaddedPooling(PoolingKind.Mean),
+        "padded-last" => PaddedPooling(PoolingKind.Last),
+        "tied" => new BlockDefinition(
+            [
+                new EmbeddingDefinition(6, 8) { Name = "embedding" },
+                new DenseDefinition(8) { Name = "hidden", Activation = new TanhDefinition() },
+                new DenseDefinition(6) { Tie = "own.embedding", Bias = false },
             ]),
         _ => new EmbeddingDefinition(6, 4),
     };

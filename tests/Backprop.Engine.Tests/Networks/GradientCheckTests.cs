@@ -53,6 +53,7 @@ public sealed class GradientCheckTests
         ["global-max-pooling"] = new GlobalPoolingDefinition(PoolingRule.Max),
         ["global-average-pooling"] = new GlobalPoolingDefinition(PoolingRule.Average),
         ["batch-normalization"] = new BatchNormalizationDefinition(),
+        ["frozen-batch-normalization"] = new BatchNormalizationDefinition { Trainable = false },
         ["group-normalization"] = new GroupNormalizationDefinition(2),
         ["plain-group-normalization"] = new GroupNormalizationDefinition(4) { Affine = false },
         ["upsampling"] = new UpsamplingDefinition(2, new(2, 3)),
@@ -72,7 +73,8 @@ public sealed class GradientCheckTests
     public static TheoryData<string> Layers =>
     [
         "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "silu", "softmax", "dropout",
-        "batch-normalization", "layer-normalization", "plain-layer-normalization", "flatten",
+        "batch-normalization", "frozen-batch-normalization", "layer-normalization",
+        "plain-layer-normalization", "flatten",
         "residual", "nested-residual", "branches", "added-branches", "recomputed",
     ];
 
@@ -145,6 +147,20 @@ public sealed class GradientCheckTests
         AssertPasses("embedding", Run(trial));
     }
 
+    [Fact]
+    public void Layers_that_share_a_table_pass()
+    {
+        var tie = new DenseDefinition(9) { Tie = "embedding1", Bias = false };
+        using var trial = new Trial(
+            Shape.Of(5),
+            [
+                new EmbeddingDefinition(9, 4), new TanhDefinition(), tie, new SiluDefinition(),
+                new DenseDefinition(4), tie with { Activation = new TanhDefinition() },
+            ],
+            rows: 6, microBatches: 3, vocabulary: 9);
+        AssertPasses("tied", Run(trial));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -163,13 +179,34 @@ public sealed class GradientCheckTests
             ],
             rows: 4, microBatches: 2, vocabulary: 9);
 
-        // Of lengths 2, 5 and 6, and one of padding alone; padding before the end is a token.
-        trial.Batch.Features.Span.Replace(3, 4);
-        trial.Batch.Features.Span.Slice(2, 4).Fill(3);
-        trial.Batch.Features.Span.Slice(11, 1).Fill(3);
-        trial.Batch.Features.Span.Slice(13, 2).Fill(3);
-        trial.Batch.Features.Span.Slice(18, 6).Fill(3);
+        Pad(trial.Batch.Features.Span);
         AssertPasses("padded attention", Run(trial));
+    }
+
+    [Theory]
+    [InlineData(PoolingKind.Mean)]
+    [InlineData(PoolingKind.Last)]
+    public void Pooling_passes_over_padding(PoolingKind kind)
+    {
+        using var trial = new Trial(
+            Shape.Of(6),
+            [
+                new EmbeddingDefinition(9, 4), new DenseDefinition(5),
+                new PositionPoolingDefinition(kind) { PaddingToken = 3 }, new DenseDefinition(3),
+            ],
+            rows: 4, microBatches: 2, vocabulary: 9);
+        Pad(trial.Batch.Features.Span);
+        AssertPasses("padded pooling", Run(trial));
+    }
+
+    // Of lengths 2, 5 and 6, and one of padding alone; padding before the end is a token.
+    private static void Pad(Span<float> tokens)
+    {
+        tokens.Replace(3, 4);
+        tokens.Slice(2, 4).Fill(3);
+        tokens.Slice(11, 1).Fill(3);
+        tokens.Slice(13, 2).Fill(3);
+        tokens.Slice(18, 6).Fill(3);
     }
 
     private static void AssertPasses(string name, ImmutableArray<TensorGradientCheck> results)
@@ -301,6 +338,7 @@ public sealed class GradientCheckTests
         "softmax" => new SoftmaxDefinition(),
         "dropout" => new DropoutDefinition(0.4f),
         "batch-normalization" => new BatchNormalizationDefinition(),
+        "frozen-batch-normalization" => new BatchNormalizationDefinition { Trainable = false },
         "layer-normalization" => new LayerNormalizationDefinition(),
         "plain-layer-normalization" => new LayerNormalizationDefinition { Affine = false },
         "flatten" => new FlattenDefinition(),

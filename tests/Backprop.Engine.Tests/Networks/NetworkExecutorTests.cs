@@ -92,7 +92,18 @@ public sealed class NetworkExecutorTests
         new LstmDefinition(19),
         new ResidualDefinition([new GruDefinition(19)]),
         new DenseDefinition(21) { Activation = new TanhDefinition() },
-        new PositionPoolingDefinition(PoolingKind.Mean),
+        new PositionPoolingDefinition(PoolingKind.Mean) { PaddingToken = 7 },
+    ];
+
+    /// <summary>An embedding whose vectors are the weights of two other layers.</summary>
+    internal static LayerDefinition[] Tied { get; } =
+    [
+        new EmbeddingDefinition(Vocabulary, 35),
+        new DenseDefinition(35) { Activation = new TanhDefinition() },
+        Tie("embedding1"),
+        new SiluDefinition(),
+        new BlockDefinition([new DenseDefinition(35), new TanhDefinition()]) { Recompute = true },
+        Tie("embedding1"),
     ];
 
     /// <summary>Positions of a sequence: more than one tile of queries.</summary>
@@ -102,7 +113,7 @@ public sealed class NetworkExecutorTests
     internal const int Vocabulary = 23;
 
     /// <summary>What the rules are held to: rows of numbers, and sequences of tokens.</summary>
-    public static TheoryData<string> Kinds => ["rows", "sequences"];
+    public static TheoryData<string> Kinds => ["rows", "sequences", "tied"];
 
     private static readonly LayerDefinition[] WithoutBatchStatistics =
         [.. EveryLayer.Where(layer => layer is not ResidualDefinition)];
@@ -149,6 +160,10 @@ public sealed class NetworkExecutorTests
     [InlineData("sequences", 5)]
     [InlineData("sequences", 8)]
     [InlineData("sequences", 64)]
+    [InlineData("tied", 1)]
+    [InlineData("tied", 5)]
+    [InlineData("tied", 8)]
+    [InlineData("tied", 64)]
     public void Micro_batches_computed_apart_fold_to_the_bits_of_all_computed_at_once(
         string kind, int count)
     {
@@ -233,10 +248,11 @@ public sealed class NetworkExecutorTests
         }));
     }
 
-    [Fact]
-    public void Layers_are_announced_last_first_and_each_is_final_then()
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Layers_are_announced_last_first_and_each_is_final_then(string kind)
     {
-        using var trial = NewTrial(EveryLayer, microBatches: 3);
+        using var trial = NewTrial(kind, microBatches: 3);
         (float[] whole, _) = trial.ComputeAll();
         using NetworkExecutor executor = trial.NewExecutor();
         using var gradients = new GradientSet(trial.Network.Layout, 0, 3, 3);
@@ -302,6 +318,81 @@ public sealed class NetworkExecutorTests
             float[] gradient = gradients.Gradient(0).Span.Slice(view.Offset, view.Length).ToArray();
             Assert.Equal(view.Name == "dense2.weight", gradient.Any(value => value != 0));
         }
+    }
+
+    /// <summary>Layers with weights, each trained and not, with the input that they read.</summary>
+    private static readonly Dictionary<string, (Shape Input, Func<bool, LayerDefinition> Layer)>
+        s_frozen = new()
+    {
+        ["convolution"] = (Shape.Of(5, 4), trainable => new ConvolutionDefinition(1, 6, new(1, 3))
+        {
+            WeightTrainable = trainable, BiasTrainable = trainable,
+        }),
+        ["layer-normalization"] = (
+            Shape.Of(5, 4), t => new LayerNormalizationDefinition { Trainable = t }),
+        ["rms-normalization"] = (
+            Shape.Of(5, 4), t => new RmsNormalizationDefinition { Trainable = t }),
+        ["group-normalization"] = (
+            Shape.Of(5, 4), t => new GroupNormalizationDefinition(2) { Trainable = t }),
+        ["attention"] = (
+            Shape.Of(5, 4), t => new AttentionDefinition(2) { IsRotary = true, Trainable = t }),
+        ["swiglu"] = (
+            Shape.Of(5, 4), t => new SwiGluDefinition(7) { Bias = true, Trainable = t }),
+        ["lstm"] = (Shape.Of(5, 4), t => new LstmDefinition(3) { Trainable = t }),
+        ["gru"] = (Shape.Of(5, 4), t => new GruDefinition(3) { Trainable = t }),
+        ["positions"] = (
+            Shape.Of(5, 4),
+            t => new PositionalEncodingDefinition(PositionalKind.Learned) { Trainable = t }),
+    };
+
+    public static TheoryData<string> FrozenKinds => [.. s_frozen.Keys];
+
+    [Theory]
+    [MemberData(nameof(FrozenKinds))]
+    public void A_frozen_layer_passes_the_same_gradient_back_and_has_none_itself(string kind)
+    {
+        (Shape input, Func<bool, LayerDefinition> layer) = s_frozen[kind];
+        (float[] trained, Network network) = GradientOf(trainable: true);
+        (float[] frozen, _) = GradientOf(trainable: false);
+        foreach (ParameterView view in network.Layout.Views)
+        {
+            bool isOwn = view.LayerName is not ("before" or "after");
+            Assert.Contains(
+                trained.AsSpan(view.Offset, view.Length).ToArray(), value => value != 0);
+            Assert.Equal(
+                isOwn ? new float[view.Length] : trained[view.Offset..][..view.Length],
+                frozen[view.Offset..][..view.Length]);
+        }
+
+        (float[] Gradient, Network Network) GradientOf(bool trainable)
+        {
+            using var trial = new Trial(
+                input,
+                [
+                    new DenseDefinition(4) { Name = "before" }, layer(trainable),
+                    new DenseDefinition(2) { Name = "after" },
+                ],
+                rows: 6, microBatches: 3);
+            using NetworkExecutor executor = trial.NewExecutor();
+            using var gradients = new GradientSet(trial.Network.Layout, 0, 3, 3);
+            gradients.Gradient(0).Span.Fill(5);
+            executor.ComputeGradients(trial.Batch, trial.Work, gradients, listener: null);
+            return (gradients.Gradient(0).Span.ToArray(), trial.Network);
+        }
+    }
+
+    [Fact]
+    public void What_is_tied_to_a_frozen_table_trains_what_is_before_it()
+    {
+        LayerDefinition[] layers = [.. Tied];
+        layers[0] = ((EmbeddingDefinition)layers[0]) with { Trainable = false };
+        using var tied = NewTrial("tied", microBatches: 3);
+        using var frozen = new Trial(
+            Shape.Of(Positions), layers, Rows, microBatches: 3, vocabulary: Vocabulary);
+        float[] expected = tied.ComputeAll().Gradient, gradient = frozen.ComputeAll().Gradient;
+        int table = frozen.Network.Layout.Views[1].Offset;
+        Assert.All(gradient[..table], value => Assert.Equal(0, value));
+        Assert.Equal(expected[table..], gradient[table..]);
     }
 
     [Fact]
@@ -617,7 +708,11 @@ public sealed class NetworkExecutorTests
         kind == "rows"
             ? NewTrial(EveryLayer, microBatches, threads)
             : new Trial(
-                Shape.Of(Positions), EverySequenceLayer, Rows, microBatches, threads, Vocabulary);
+                Shape.Of(Positions), kind == "tied" ? Tied : EverySequenceLayer, Rows,
+                microBatches, threads, Vocabulary);
+
+    private static DenseDefinition Tie(string embedding) =>
+        new(Vocabulary) { Tie = embedding, Bias = false };
 
     private static Trial NewTrial(LayerDefinition[] layers, int microBatches, int threads = 1) =>
         new(Shape.Of(7, 3), layers, Rows, microBatches, threads);

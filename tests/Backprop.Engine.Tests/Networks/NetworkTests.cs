@@ -239,6 +239,43 @@ public sealed class NetworkTests
         Assert.Contains(message, error.Message);
     }
 
+    public static TheoryData<string, LayerDefinition> Untied => new()
+    {
+        { "'dense2' is tied to 'words', and no layer before it", Tie("words", 9) },
+        { "is tied to 'hidden', which is no embedding", Tie("hidden", 9) },
+        { "and has a bias: leave it out", Tie("embedding1", 9) with { Bias = true } },
+        { "has vectors of 4 numbers for 9 tokens", Tie("embedding1", 8) },
+        {
+            "stands within a block that is recomputed",
+            new BlockDefinition([Tie("embedding1", 9), new TanhDefinition()]) { Recompute = true }
+        },
+    };
+
+    [Theory]
+    [MemberData(nameof(Untied))]
+    public void A_layer_that_cannot_be_tied_says_why(string message, LayerDefinition layer)
+    {
+        var error = Assert.Throws<ArgumentException>(() => Network.Build(
+            Shape.Of(5),
+            [new EmbeddingDefinition(9, 4), new DenseDefinition(4) { Name = "hidden" }, layer]));
+        Assert.Contains(message, error.Message);
+    }
+
+    [Fact]
+    public void A_tensor_that_layers_share_lies_in_the_layout_once()
+    {
+        Network network = Network.Build(
+            Shape.Of(5), [new EmbeddingDefinition(9, 4), Tie("embedding1", 9)]);
+        Assert.Equal(
+            "embedding1.weight", Assert.Single(network.Layout.Views).Name);
+        Assert.Equal([.. network.ParameterOffsets(0)], (int[])[.. network.ParameterOffsets(1)]);
+        var alone = new NetworkNode(network.Nodes[1].Layer, -1);
+        Assert.Throws<ArgumentException>(() => new Network(Shape.Of(5, 4), [alone]));
+    }
+
+    private static DenseDefinition Tie(string embedding, int units) =>
+        new(units) { Tie = embedding, Bias = false };
+
     [Fact]
     public void Layers_that_stand_for_several_name_them_all()
     {

@@ -88,6 +88,51 @@ public sealed class ImportedWeightsTests
         Assert.Contains("no tensor 'body.bias' [3], for 'body.bias'", refused.Message);
     }
 
+    private const string TiedRun = """
+        name = tied
+        data { train { inline { features = [[0, 1], [1, 0]], targets = [[0, 0], [1, 1]] } } }
+        model = [
+          { embedding { vocabulary = 2, width = 1, name = table } }
+          { dense { units = 2, tie = table, name = head } }
+          { flatten {} }
+          { dense { units = 2, name = last } }
+        ]
+        initial-weights { safetensors = tied.safetensors, except = [last] }
+        loss = mean-squared-error
+        optimizer { sgd { learning-rate = 0.1 } }
+        epochs = 1
+        """;
+
+    [Theory]
+    [InlineData("table")]
+    [InlineData("head")]
+    [InlineData("table", "head")]
+    public void A_tied_tensor_is_read_by_whichever_of_its_names_the_file_has(params string[] names)
+    {
+        Tensors tensors = [];
+        foreach (string name in names)
+        {
+            tensors[$"{name}.weight"] = ([2, 1], [3, 4]);
+        }
+
+        using PlannedRun planned = Plan(TiedRun, tensors);
+        Assert.Equal([3, 4], Weights(planned.Plan.Network)[..2]);
+    }
+
+    [Fact]
+    public void Tied_tensors_that_differ_are_told_of()
+    {
+        Tensors differing = new()
+        {
+            ["table.weight"] = ([2, 1], [3, 4]), ["head.weight"] = ([2, 1], [3, 5]),
+        };
+        var refused = Assert.Throws<SpecificationException>(() => Plan(TiedRun, differing));
+        Assert.Contains(
+            "'table.weight' and 'head.weight' of tied.safetensors differ", refused.Message);
+        refused = Assert.Throws<SpecificationException>(() => Plan(TiedRun, []));
+        Assert.Contains("no tensor 'table.weight' [2, 1]", refused.Errors.Single().Message);
+    }
+
     [Fact]
     public void A_file_that_may_not_be_named_is_refused_as_data_are()
     {

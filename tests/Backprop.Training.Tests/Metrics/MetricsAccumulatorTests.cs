@@ -52,6 +52,20 @@ public sealed class MetricsAccumulatorTests
         }
     }
 
+    // The second sequence is one token and padding, which was taken for a token.
+    [Fact]
+    public void Padding_counts_neither_as_right_nor_as_wrong()
+    {
+        var reading = new TargetReading(
+            TargetEncoding.ClassIndex, ["a", "b", "pad"], [], null, [])
+        {
+            Positions = 2, PaddingClass = 2,
+        };
+        var metrics = new MetricsAccumulator(reading, 6, 2);
+        metrics.Add(0, [2, 1, 0, 2, 1, 0, 1, 2, 0, 1, 2, 0], [0, 1, 1, 2], [0, 0]);
+        Assert.Equal(2.0 / 3, metrics.Finish().Classification!.Accuracy);
+    }
+
     [Fact]
     public void A_class_that_nobody_is_of_scores_nothing()
     {

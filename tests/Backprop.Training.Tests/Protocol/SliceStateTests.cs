@@ -447,6 +447,30 @@ public sealed class SliceStateTests
     }
 
     [Fact]
+    public void The_average_is_sent_at_the_version_that_is_evaluated_where_the_run_has_one()
+    {
+        PiecesRequest request = new(Run, new Generation(3), 1, [Slices.Pieces.Length]);
+        SliceState without = Open();
+        Step(without, 1);
+        Assert.Equal(ArrivalVerdict.OtherSlice, without.Judge(request));
+        var slice = new SliceState(
+            Server with { Dimensions = Dimensions with { EvaluatesAverage = true } }, Self,
+            ToServer(), Start);
+        slice.TakeWork();
+        slice.Opened(Start);
+        Assert.Equal(ArrivalVerdict.FutureStep, slice.Judge(request));
+        Step(slice, 1);
+        Assert.Equal(ArrivalVerdict.Entered, slice.Judge(request));
+        Assert.Equal(ArrivalVerdict.StaleStep, slice.Judge(request with { AtLeast = 0 }));
+        Assert.Equal(
+            ArrivalVerdict.OtherSlice,
+            slice.Judge(request with { Pieces = [Slices.Pieces.Length + OwnPieces] }));
+        Assert.Equal(
+            ArrivalVerdict.OtherSlice,
+            slice.Judge(request with { Pieces = [0, Slices.Pieces.Length] }));
+    }
+
+    [Fact]
     public void Restored_in_the_middle_of_an_epoch_it_goes_on_adding_its_loss()
     {
         ServerDirective directive = ToServer(lease: 4) with

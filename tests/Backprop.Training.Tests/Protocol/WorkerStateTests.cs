@@ -178,6 +178,44 @@ public sealed class WorkerStateTests
     }
 
     [Fact]
+    public void It_asks_for_the_average_that_it_is_to_evaluate_until_that_is_whole()
+    {
+        WorkerState worker = Whole(lease: 0, evaluatesAverage: true);
+        var request = new EvaluationRequest(0, new MicroBatchRange(2, 4));
+        Assert.Null(worker.Look(Start));
+        worker.Accept(ToWorker(sequence: 2, lease: 0) with { Evaluation = request }, Start);
+        Assert.Equal(default, worker.TakeTask());
+        WorkerResend asks = worker.Look(Start)!;
+        Assert.False(asks.PushAgain);
+        Assert.All(asks.Requests, one => Assert.Equal(0, one.Request.AtLeast));
+        Assert.Equal(
+            Enumerable.Range(PieceCount, PieceCount),
+            asks.Requests.SelectMany(one => one.Request.Pieces));
+
+        // The last one is lost, and asked for again.
+        for (int piece = 0; piece < PieceCount - 1; piece++)
+        {
+            Receive(worker, PieceCount + piece, 0);
+            Assert.Equal(default, worker.TakeTask());
+        }
+
+        int last = (2 * PieceCount) - 1;
+        Assert.Equal(
+            last, worker.Look(worker.NextLook)!.Requests.Single().Request.Pieces.Single());
+        Assert.Equal(ArrivalVerdict.Duplicate, Enter(worker, PieceCount, 0));
+        Assert.Equal(ArrivalVerdict.StaleStep, Enter(worker, last, 1));
+        Assert.Equal(ArrivalVerdict.OtherSlice, Enter(worker, last + 1, 0));
+        Receive(worker, last, 0);
+        Assert.Equal(
+            new WorkerTask(WorkerActivity.Evaluate, 0, request.Range), worker.TakeTask());
+        Assert.Equal(ArrivalVerdict.StaleStep, Enter(worker, last, 0));
+        Assert.Null(worker.Look(worker.NextLook));
+        worker.Evaluated(new MetricsPart(2, [0.5, 0.25], [], []));
+        Assert.Equal(default, worker.TakeTask());
+        Assert.Null(worker.Look(worker.NextLook));
+    }
+
+    [Fact]
     public void When_nothing_comes_it_pushes_again_and_asks_for_what_it_lacks()
     {
         WorkerState worker = Whole();
@@ -299,10 +337,12 @@ public sealed class WorkerStateTests
         }
     }
 
-    private static WorkerState Open(long lease = 4, MicroBatchRange verifies = default)
+    private static WorkerState Open(
+        long lease = 4, MicroBatchRange verifies = default, bool evaluatesAverage = false)
     {
         var worker = new WorkerState(
-            Run, Dimensions, Self, ToWorker(lease: lease) with { Verifies = verifies }, Start)
+            Run, Dimensions with { EvaluatesAverage = evaluatesAverage }, Self,
+            ToWorker(lease: lease) with { Verifies = verifies }, Start)
         {
             Verification = new VerificationRule(1, 1),
         };
@@ -313,16 +353,20 @@ public sealed class WorkerStateTests
         return worker;
     }
 
-    private static WorkerState Whole(long lease = 4, MicroBatchRange verifies = default)
+    private static WorkerState Whole(
+        long lease = 4, MicroBatchRange verifies = default, bool evaluatesAverage = false)
     {
-        WorkerState worker = Open(lease, verifies);
+        WorkerState worker = Open(lease, verifies, evaluatesAverage);
         ReceiveAll(worker, 0);
         Take(worker, version: 0);
         return worker;
     }
 
-    private static void Receive(WorkerState worker, int piece, long version) => Assert.Equal(
-        ArrivalVerdict.Entered, worker.EnterPiece(Weights(piece, version), LengthOf(piece)));
+    private static void Receive(WorkerState worker, int piece, long version) =>
+        Assert.Equal(ArrivalVerdict.Entered, Enter(worker, piece, version));
+
+    private static ArrivalVerdict Enter(WorkerState worker, int piece, long version) =>
+        worker.EnterPiece(Weights(piece, version), Slices.PieceOf(piece).Length);
 
     private static void ReceiveAll(WorkerState worker, long version)
     {

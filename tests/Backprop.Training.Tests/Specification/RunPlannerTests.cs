@@ -1,6 +1,7 @@
 using Backprop.Data;
 using Backprop.Data.Sources;
 using Backprop.Engine.Losses;
+using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
 
 namespace Backprop.Training.Tests.Specification;
@@ -42,6 +43,8 @@ public sealed class RunPlannerTests
     [InlineData("labels = [0, 0, 0, 1], classes = [no, yes]",
         "labels = [0, 0, 0, 1], classes = [no, yes, maybe]",
         "loss: ", "class 'maybe' has no sample")]
+    [InlineData("class-weights = balanced", "padding-token = 1", "loss: ",
+        "padding-token: there are positions to pass over where samples have a class at each")]
     [InlineData("class-weights = balanced", "class-weights = [1, 2, 3]", "loss: ",
         "there are 3 class-weights for 2 classes (no, yes)")]
     [InlineData("{ dense { units = 2 } }", "{ dense { units = 2, activation = softmax } }",
@@ -84,15 +87,43 @@ public sealed class RunPlannerTests
         "rows of shape 3, where a token for each of its 2 positions must stand")]
     [InlineData("name = text", "name = text, data.mixup = 1", "data.mixup",
         "tokens are numbers of a vocabulary and cannot be mixed")]
+    [InlineData("loss = softmax-cross-entropy",
+        "loss { softmax-cross-entropy { padding-token = 4 } }", "loss: ",
+        "4 is no class of")]
     [InlineData("length = 3", "length = 300", "", "too few for one window of 300")]
     public void What_does_not_suit_a_text_is_refused_at_its_key(
         string right, string wrong, string place, string expected)
     {
+        OnText(text =>
+        {
+            Plan(text).Dispose();
+            string message = Assert.ThrowsAny<Exception>(
+                () => Plan(text.Replace(right, wrong, StringComparison.Ordinal))).Message;
+            Assert.Contains(place, message, StringComparison.Ordinal);
+            Assert.Contains(expected, message, StringComparison.Ordinal);
+        });
+    }
+
+    // Two windows, whose targets are a, U+FFFD, b and c, a, b: without b four, of three classes.
+    [Fact]
+    public void Balanced_class_weights_count_no_padding() => OnText(text =>
+    {
+        using PlannedRun planned = Plan(text.Replace(
+            "loss = softmax-cross-entropy",
+            "loss { softmax-cross-entropy { class-weights = balanced, padding-token = 2 } }"));
+        var loss = Assert.IsType<SoftmaxCrossEntropy>(planned.Plan.Loss);
+        Assert.Equal(2, loss.PaddingClass);
+        Assert.Equal(2, TargetReading.For(planned.Plan).PaddingClass);
+        Assert.Equal([4 / 3f, 2 / 3f, 0, 4 / 3f], loss.ClassWeights.AsEnumerable());
+    }, "\uFFFDa\uFFFDbcab");
+
+    private static void OnText(Action<string> check, string content = "abcabcabc")
+    {
         string path = Path.Combine(Path.GetTempPath(), $"backprop-{Guid.NewGuid():N}.txt");
-        File.WriteAllText(path, "abcabcabc");
+        File.WriteAllText(path, content);
         try
         {
-            string text = $$"""
+            check($$"""
                 name = text
                 data { train { text { path = "{{path}}", length = 3 } } }
                 model = [
@@ -103,12 +134,7 @@ public sealed class RunPlannerTests
                 loss = softmax-cross-entropy
                 optimizer { adam { learning-rate = 0.1 } }
                 batch-size = 2, epochs = 1
-                """;
-            Plan(text).Dispose();
-            string message = Assert.ThrowsAny<Exception>(
-                () => Plan(text.Replace(right, wrong, StringComparison.Ordinal))).Message;
-            Assert.Contains(place, message, StringComparison.Ordinal);
-            Assert.Contains(expected, message, StringComparison.Ordinal);
+                """);
         }
         finally
         {

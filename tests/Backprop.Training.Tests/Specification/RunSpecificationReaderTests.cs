@@ -6,6 +6,7 @@ using Backprop.Engine;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
+using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
 using Backprop.Training.Protocol;
@@ -84,6 +85,55 @@ public sealed class RunSpecificationReaderTests
         optimizer { sgd { learning-rate = 1 } }
         epochs = 3
         """;
+
+    [Theory]
+    [InlineData("convolution-1d { filters = 2, kernel = 3, trainable = false }")]
+    [InlineData("batch-normalization { trainable = false }")]
+    [InlineData("layer-normalization { trainable = false }")]
+    [InlineData("rms-normalization { trainable = false }")]
+    [InlineData("group-normalization { groups = 2, trainable = false }")]
+    [InlineData("attention { heads = 2, trainable = false }")]
+    [InlineData("swiglu { units = 5, bias = true, trainable = false }")]
+    [InlineData("lstm { units = 5, trainable = false }")]
+    [InlineData("gru { units = 5, trainable = false }")]
+    [InlineData("positional-encoding { positions = learned, trainable = false }")]
+    public void A_layer_that_is_not_trained_has_no_parameter_that_is(string layer)
+    {
+        RunSpecification run = RunSpecificationReader.Read(
+            $$"""
+            name = frozen
+            data { train { inline { features = [[0, 1]], labels = [0] } } }
+            model = [ { {{layer}} } ]
+            loss = softmax-cross-entropy
+            optimizer { sgd { learning-rate = 1 } }
+            epochs = 1
+            """, "x.conf");
+        Network network = RunPlanner.BuildNetwork(run, Shape.Of(6, 4));
+        Assert.NotEmpty(network.Layout.Views);
+        Assert.All(network.Layout.Views, view => Assert.False(view.Declaration.Trainable));
+    }
+
+    [Theory]
+    [InlineData("layer-normalization { affine = false, trainable = false }", "no scale to train")]
+    [InlineData(
+        "positional-encoding { positions = sinusoidal, trainable = true }", "are not trained")]
+    [InlineData("dense { units = 2, tie = a, trainable = false }", "the weights are the embed")]
+    [InlineData("dense { units = 2, tie = a, weight-init = zeros }", "the weights are the embed")]
+    [InlineData("dense { units = 2, tie = a, bias = true }", "has no biases")]
+    public void Nothing_is_said_of_weights_that_are_not_there(string layer, string message)
+    {
+        var refused = Assert.Throws<SpecificationException>(() => RunSpecificationReader.Read(
+            $$"""
+            name = frozen
+            data { train { inline { features = [[0, 1]], labels = [0] } } }
+            model = [ { {{layer}} } ]
+            loss = softmax-cross-entropy
+            optimizer { sgd { learning-rate = 1 } }
+            epochs = 1
+            """, "x.conf"));
+        Assert.Contains(message, refused.Message);
+        Assert.StartsWith("model[0]", refused.Errors.Single().Path);
+    }
 
     [Fact]
     public void Layers_on_sequences_and_texts_are_read()
@@ -372,7 +422,7 @@ public sealed class RunSpecificationReaderTests
                 { layers = ["wide*", block1], weight-decay = 0 }
               ]
             } }
-            averaging { stochastic { from-epoch = 2 } }
+            averaging { stochastic { from-epoch = 2, evaluate = average } }
             epochs = 3
             """,
             "options.conf");
@@ -386,7 +436,7 @@ public sealed class RunSpecificationReaderTests
             BranchCombination.Concatenate,
             Assert.IsType<BranchesDefinition>(run.Layers[2].Value).Combination);
         UpdateRules rules = run.Rules;
-        Assert.Equal(new StochasticAveraging(2), rules.Averaging);
+        Assert.Equal(new StochasticAveraging(2) { EvaluatesEpochs = true }, rules.Averaging);
         Assert.Equal(3, rules.StateCount);
         Assert.Equal(
             ["head: 10 ", "wide* block1: 1 0"],

@@ -68,11 +68,15 @@ internal static class ImageLayerSchema
         new(
             "group-normalization", "Brings groups of the channels of each sample to mean 0 and "
             + "variance 1, then scales and shifts each channel.",
-            [NormalizedGroups, LayerSchema.Epsilon, LayerSchema.Affine, LayerSchema.Name],
+            [
+                NormalizedGroups, LayerSchema.Epsilon, LayerSchema.Affine, LayerSchema.Trainable,
+                LayerSchema.Name,
+            ],
             keys => new GroupNormalizationDefinition(keys.GetInt(NormalizedGroups))
             {
                 Epsilon = keys.GetFloat(LayerSchema.Epsilon),
                 Affine = keys.Get(LayerSchema.Affine),
+                Trainable = LayerSchema.TrainableIf(keys, LayerSchema.Affine),
                 Name = keys.Get(LayerSchema.Name),
             },
             NormalizedGroups),

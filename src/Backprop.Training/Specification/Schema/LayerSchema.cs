@@ -52,6 +52,12 @@ internal static class LayerSchema
     internal static readonly Key<bool> Trainable = Key.Optional(
         "trainable", Kinds.Boolean, true, "true", "whether training changes the layer at all");
 
+    private static readonly Key<string?> Tie = Key.Optional<string?>(
+        "tie", Kinds.Text.As(text => (string?)text), null, "weights of its own",
+        "an embedding before it, by its name, whose vectors are the weights: each unit is a token, "
+        + "and its sum the product of the input and the token's vector, without a bias. The two "
+        + "are one tensor, trained by the sum of both gradients");
+
     private static readonly Key<double> Rate = Key.Required(
         "rate", Kinds.FractionBelowOne, "the share of inputs that are dropped");
 
@@ -64,6 +70,11 @@ internal static class LayerSchema
 
     internal static readonly Key<bool> Affine = Key.Optional(
         "affine", Kinds.Boolean, true, "true", "whether a learned scale and bias follow");
+
+    private static readonly Key<bool> NormalizationTrainable = Key.Optional(
+        "trainable", Kinds.Boolean, true, "true",
+        "whether training changes the layer at all; where not, it normalizes by the running "
+        + "statistics that it began with while training too, as torchvision's `FrozenBatchNorm2d`");
 
     private static readonly Key<ImmutableArray<LayerDefinition>> Layers = Key.Required(
         "layers", new ListKind<LayerDefinition>(
@@ -94,7 +105,8 @@ internal static class LayerSchema
             new(
                 "dense", "A fully connected layer; on sequences, of every position by itself.",
                 [
-                    Units, Activation, Bias, WeightInitializer, BiasInitializer, Trainable, Name,
+                    Units, Activation, Bias, WeightInitializer, BiasInitializer, Tie, Trainable,
+                    Name,
                 ],
                 BindDense, Units),
             .. ActivationSections.Select(AsLayer),
@@ -104,17 +116,25 @@ internal static class LayerSchema
                 k => new DropoutDefinition(k.GetFloat(Rate)) { Name = k.Get(Name) }, Rate),
             new(
                 "batch-normalization", "Brings each feature to mean 0 and variance 1 over a "
-                + "micro-batch, then scales and shifts it.", [Epsilon, Momentum, Name],
+                + "micro-batch, then scales and shifts it.",
+                [Epsilon, Momentum, NormalizationTrainable, Name],
                 k => new BatchNormalizationDefinition
                 {
-                    Epsilon = k.GetFloat(Epsilon), Momentum = k.Get(Momentum), Name = k.Get(Name),
+                    Epsilon = k.GetFloat(Epsilon),
+                    Momentum = k.Get(Momentum),
+                    Trainable = k.Get(NormalizationTrainable),
+                    Name = k.Get(Name),
                 }),
             new(
                 "layer-normalization", "Brings each sample, or each position of a sequence, to "
-                + "mean 0 and variance 1, then scales and shifts it.", [Epsilon, Affine, Name],
+                + "mean 0 and variance 1, then scales and shifts it.",
+                [Epsilon, Affine, Trainable, Name],
                 k => new LayerNormalizationDefinition
                 {
-                    Epsilon = k.GetFloat(Epsilon), Affine = k.Get(Affine), Name = k.Get(Name),
+                    Epsilon = k.GetFloat(Epsilon),
+                    Affine = k.Get(Affine),
+                    Trainable = TrainableIf(k, Affine),
+                    Name = k.Get(Name),
                 }),
             new(
                 "flatten", "Reads a sample of any shape as a row of numbers.", [Name],
@@ -160,19 +180,53 @@ internal static class LayerSchema
         return bias;
     }
 
+    /// <summary>Whether a scale is trained, where there is one.</summary>
+    internal static bool TrainableIf(KeyValues keys, Key<bool> affine)
+    {
+        if (keys.Has(Trainable) && !keys.Get(affine))
+        {
+            keys.Refuse(Trainable, "there is no scale to train, as 'affine' is false");
+        }
+
+        return keys.Get(Trainable);
+    }
+
     private static LayerDefinition BindDense(KeyValues keys)
     {
         BiasDefinition bias = CheckedBias(keys, Bias);
+        string? tie = keys.Get(Tie);
+        if (tie is not null)
+        {
+            RefuseWithTie(keys, bias);
+        }
+
         return new DenseDefinition(keys.GetInt(Units))
         {
             Name = keys.Get(Name),
             Activation = keys.Get(Activation),
-            Bias = bias.IsPresent,
+            Tie = tie,
+            Bias = tie is null && bias.IsPresent,
             WeightInitializer = keys.Get(WeightInitializer),
             BiasInitializer = bias.Initializer ?? keys.Get(BiasInitializer),
             WeightTrainable = keys.Get(Trainable),
             BiasTrainable = bias.IsTrainable && keys.Get(Trainable),
         };
+    }
+
+    private static void RefuseWithTie(KeyValues keys, BiasDefinition bias)
+    {
+        if (keys.Has(Bias) && bias.IsPresent)
+        {
+            keys.Refuse(Bias, "a layer that is tied to an embedding has no biases; leave it out");
+        }
+
+        foreach (Key key in (Key[])[WeightInitializer, BiasInitializer, Trainable])
+        {
+            if (keys.Has(key))
+            {
+                keys.Refuse(key, "the weights are the embedding's, as 'tie' says; leave it out");
+            }
+        }
     }
 
     /// <param name="IsPresent">Whether there are biases.</param>

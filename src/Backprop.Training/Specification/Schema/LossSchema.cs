@@ -20,6 +20,14 @@ internal static class LossSchema
         "one weight for each class; `balanced`: samples / (classes · samples of the class), "
         + "counted in the training part");
 
+    private static readonly Key<long?> PaddingToken = Key.Optional<long?>(
+        "padding-token", Kinds.CountOrZero.As(n => (long?)n), null, "none",
+        "where samples have a class at every position: the class of positions that stand for "
+        + "nothing. They count neither in the loss nor in metrics. A sample's loss is the mean "
+        + "over its own positions that count, 0 where there is none, and a batch's the mean over "
+        + "samples, where PyTorch's `ignore_index` has one mean over all positions that count: so "
+        + "what a sample adds to the gradient does not depend on the others");
+
     public static Choice<LossSpecification> Loss { get; } = new(
         "loss",
         Plain(
@@ -42,7 +50,7 @@ internal static class LossSchema
             + "probabilities, as a sigmoid makes them.", new BinaryCrossEntropyOnProbabilities()),
         new Section<LossSpecification>(
             "softmax-cross-entropy", "Cross-entropy of one class of several; outputs are logits: "
-            + "no softmax before it.", [Smoothing, Weights], BindSoftmax));
+            + "no softmax before it.", [Smoothing, Weights, PaddingToken], BindSoftmax));
 
     private static Section<LossSpecification> Plain(string name, string meaning, Loss loss) =>
         new(name, meaning, [], _ => new LossSpecification(loss, false));
@@ -51,7 +59,8 @@ internal static class LossSchema
     {
         ClassWeights weights = keys.Get(Weights);
         return new LossSpecification(
-            new SoftmaxCrossEntropy(keys.GetFloat(Smoothing), weights.Values),
+            new SoftmaxCrossEntropy(
+                keys.GetFloat(Smoothing), weights.Values, (int?)keys.Get(PaddingToken)),
             weights.IsBalanced);
     }
 

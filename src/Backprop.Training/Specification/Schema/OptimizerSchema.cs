@@ -185,17 +185,25 @@ internal static class OptimizerSchema
     private static readonly Key<long> FromEpoch = Key.Required(
         "from-epoch", Kinds.Count, "the first epoch, from 1, whose weights at its end are counted");
 
+    private static readonly Key<bool> Evaluate = Key.Optional(
+        "evaluate", new WordKind<bool>(("weights", false), ("average", true)), false, "weights",
+        "what is evaluated at the end of each epoch, and looked at by patience, target and plateau "
+        + "schedules");
+
     public static Choice<Averaging?> Averaging { get; } = new(
         "averaging",
         new Section<Averaging?>(
             "exponential", "An exponential moving average: after every step it keeps `decay` of "
             + "itself and takes the rest from the new weights; the first step's weights are taken "
-            + "as they are.", [Decay], k => new ExponentialAveraging(k.Get(Decay)), Decay),
+            + "as they are.", [Decay, Evaluate],
+            k => new ExponentialAveraging(k.Get(Decay)) { EvaluatesEpochs = k.Get(Evaluate) },
+            Decay),
         new Section<Averaging?>(
             "stochastic", "The mean of the weights at the ends of epochs (stochastic weight "
             + "averaging); before the first of them, the latest weights. An epoch that is cut "
-            + "short is not counted.", [FromEpoch],
-            k => new StochasticAveraging(k.Get(FromEpoch)), FromEpoch));
+            + "short is not counted.", [FromEpoch, Evaluate],
+            k => new StochasticAveraging(k.Get(FromEpoch)) { EvaluatesEpochs = k.Get(Evaluate) },
+            FromEpoch));
 }
 
 /// <summary>An optimizer as it is asked for.</summary>

@@ -71,9 +71,10 @@ internal static class RunSchema
         "averaging", OptimizerSchema.Averaging, null, "none",
         "an average of the weights over the run, which is then its result: what is evaluated at "
         + "the end, kept of the best epoch, stored as the model and hashed as `weights-sha256`. "
-        + "Training goes on with the weights themselves; every epoch is evaluated with these, and "
-        + "patience and target look at that. The running statistics of batch normalization are "
-        + "averaged as weights are, and not computed anew for the average");
+        + "Training goes on with the weights themselves; every epoch is evaluated with these, but "
+        + "for `evaluate = average`, and patience and target look at that. The running statistics "
+        + "of batch normalization are averaged as weights are, and not computed anew for the "
+        + "average");
 
     private static readonly Key<BackwardRule> Backward = Key.Optional(
         "backward",

@@ -10,6 +10,8 @@ internal static class SequenceSchema
 {
     private static readonly Key<string?> Name = LayerSchema.Name;
 
+    private static readonly Key<bool> Trainable = LayerSchema.Trainable;
+
     private static readonly Key<long> Vocabulary = Key.Required(
         "vocabulary", Kinds.Count, "tokens: as many as the text has");
 
@@ -20,7 +22,7 @@ internal static class SequenceSchema
         "weight-init", InitializerSchema.Initializer.As(i => (Initializer?)i), null,
         "normal, with deviation 0.02", "the first vectors, [vocabulary, width]");
 
-    private static readonly Key<bool> Trainable = Key.Optional(
+    private static readonly Key<bool> VectorsTrainable = Key.Optional(
         "trainable", Kinds.Boolean, true, "true", "whether training changes the vectors");
 
     private static readonly Key<PositionalKind> Positions = Key.Optional(
@@ -48,6 +50,11 @@ internal static class SequenceSchema
         "padding-token", Kinds.CountOrZero.As(n => (long?)n), null, "none",
         "the token that fills sequences up at their end: no position sees those after the last "
         + "other token. The network's input must be tokens, one a position");
+
+    private static readonly Key<long?> PooledPadding = Key.Optional<long?>(
+        "padding-token", Kinds.CountOrZero.As(n => (long?)n), null, "none",
+        "the token that fills sequences up at their end: positions after the last other token take "
+        + "no part. The network's input must be tokens, one a position");
 
     private static readonly Key<bool> AttentionBias = Key.Optional(
         "bias", Kinds.Boolean, true, "true", "whether its dense layers add biases");
@@ -114,16 +121,14 @@ internal static class SequenceSchema
     [
         new(
             "embedding", "Reads token numbers as vectors, one for each token of a vocabulary.",
-            [Vocabulary, Width, WeightInitializer, Trainable, Name], BindEmbedding),
+            [Vocabulary, Width, WeightInitializer, VectorsTrainable, Name], BindEmbedding),
         new(
             "positional-encoding", "Adds to every position of a sequence a vector that says where "
-            + "it stands.", [Positions, Name],
-            k => new PositionalEncodingDefinition(k.Get(Positions)) { Name = k.Get(Name) },
-            Positions),
+            + "it stands.", [Positions, VectorsTrainable, Name], BindPositions, Positions),
         new(
             "attention", "Self-attention of several heads over the positions of a sequence, with "
             + "the dense layers before and after it.",
-            [Heads, KeyValueHeads, Causal, Rotary, PaddingToken, AttentionBias, Name],
+            [Heads, KeyValueHeads, Causal, Rotary, PaddingToken, AttentionBias, Trainable, Name],
             k => new AttentionDefinition(k.GetInt(Heads))
             {
                 KeyValueHeads = (int?)k.Get(KeyValueHeads),
@@ -131,39 +136,46 @@ internal static class SequenceSchema
                 IsRotary = k.Get(Rotary),
                 PaddingToken = (int?)k.Get(PaddingToken),
                 Bias = k.Get(AttentionBias),
+                Trainable = k.Get(Trainable),
                 Name = k.Get(Name),
             }, Heads),
         new(
             "rms-normalization", "Brings each sample, or each position of a sequence, to mean "
-            + "square 1, then scales it.", [Epsilon, Affine, Name],
+            + "square 1, then scales it.", [Epsilon, Affine, Trainable, Name],
             k => new RmsNormalizationDefinition
             {
-                Epsilon = k.GetFloat(Epsilon), Affine = k.Get(Affine), Name = k.Get(Name),
+                Epsilon = k.GetFloat(Epsilon),
+                Affine = k.Get(Affine),
+                Trainable = LayerSchema.TrainableIf(k, Affine),
+                Name = k.Get(Name),
             }),
         new(
             "swiglu", "A gated feed-forward block, silu(x·W)∘(x·V)·U, back to the width of its "
-            + "input.", [Units, GateBias, Name],
+            + "input.", [Units, GateBias, Trainable, Name],
             k => new SwiGluDefinition(k.GetInt(Units))
             {
-                Bias = k.Get(GateBias), Name = k.Get(Name),
+                Bias = k.Get(GateBias), Trainable = k.Get(Trainable), Name = k.Get(Name),
             }, Units),
         new(
             "lstm", "Long short-term memory over the positions of a sequence.",
-            [StateUnits, Return, Name],
+            [StateUnits, Return, Trainable, Name],
             k => new LstmDefinition(k.GetInt(StateUnits))
             {
-                Return = k.Get(Return), Name = k.Get(Name),
+                Return = k.Get(Return), Trainable = k.Get(Trainable), Name = k.Get(Name),
             }, StateUnits),
         new(
             "gru", "A gated recurrent unit over the positions of a sequence.",
-            [StateUnits, Return, Name],
+            [StateUnits, Return, Trainable, Name],
             k => new GruDefinition(k.GetInt(StateUnits))
             {
-                Return = k.Get(Return), Name = k.Get(Name),
+                Return = k.Get(Return), Trainable = k.Get(Trainable), Name = k.Get(Name),
             }, StateUnits),
         new(
-            "position-pooling", "Makes one vector of a sequence.", [Pooled, Name],
-            k => new PositionPoolingDefinition(k.Get(Pooled)) { Name = k.Get(Name) }, Pooled),
+            "position-pooling", "Makes one vector of a sequence.", [Pooled, PooledPadding, Name],
+            k => new PositionPoolingDefinition(k.Get(Pooled))
+            {
+                PaddingToken = (int?)k.Get(PooledPadding), Name = k.Get(Name),
+            }, Pooled),
         new(
             "block", "Layers under one name, once or several times in a row.",
             [Inner, Repeat, Recompute, Name],
@@ -180,12 +192,25 @@ internal static class SequenceSchema
             }),
     ];
 
+    private static LayerDefinition BindPositions(KeyValues keys)
+    {
+        if (keys.Has(VectorsTrainable) && keys.Get(Positions) == PositionalKind.Sinusoidal)
+        {
+            keys.Refuse(VectorsTrainable, "sinusoids are not trained; leave it out");
+        }
+
+        return new PositionalEncodingDefinition(keys.Get(Positions))
+        {
+            Trainable = keys.Get(VectorsTrainable), Name = keys.Get(Name),
+        };
+    }
+
     private static LayerDefinition BindEmbedding(KeyValues keys)
     {
         var embedding = new EmbeddingDefinition(keys.GetInt(Vocabulary), keys.GetInt(Width))
         {
             Name = keys.Get(Name),
-            Trainable = keys.Get(Trainable),
+            Trainable = keys.Get(VectorsTrainable),
         };
         return keys.Get(WeightInitializer) is { } initializer
             ? embedding with { WeightInitializer = initializer }
