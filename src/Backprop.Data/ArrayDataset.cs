@@ -54,7 +54,8 @@ public sealed class ArrayDataset : IDataset
     /// shards and named by their numbers.</summary>
     internal static IDataset Open(
         IReadOnlyList<(Func<NumericArray> Features, Func<NumericArray> Targets)> shards,
-        ArrayTarget target, ImmutableArray<string>? classes)
+        ArrayTarget target, ImmutableArray<string>? classes,
+        ImmutableArray<string>? names = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(shards.Count, nameof(shards));
         var opened = new List<NumericArray>();
@@ -67,7 +68,7 @@ public sealed class ArrayDataset : IDataset
             }
 
             return Of(
-                [.. opened.Chunk(2).Select(pair => (pair[0], pair[1]))], target, classes);
+                [.. opened.Chunk(2).Select(pair => (pair[0], pair[1]))], target, classes, names);
         }
         catch
         {
@@ -103,7 +104,7 @@ public sealed class ArrayDataset : IDataset
 
     private static IDataset Of(
         IReadOnlyList<(NumericArray Features, NumericArray Targets)> shards, ArrayTarget target,
-        ImmutableArray<string>? classes)
+        ImmutableArray<string>? classes, ImmutableArray<string>? names)
     {
         int largest = 0;
         foreach ((NumericArray features, NumericArray targets) in shards)
@@ -121,8 +122,7 @@ public sealed class ArrayDataset : IDataset
 
         TargetSchema schema = target == ArrayTarget.Class
             ? new TargetSchema.Class(classes ?? Numbered(largest + 1))
-            : new TargetSchema.Values(
-                [.. Numbered(shards[0].Targets.ItemShape.Count).Select(n => "target" + n)]);
+            : new TargetSchema.Values(NamesOf(shards[0].Targets, names));
         return ConcatenatedDataset.Of(
             [.. shards.Select(s => new ArrayDataset(s.Features, s.Targets, schema))]);
     }
@@ -144,6 +144,22 @@ public sealed class ArrayDataset : IDataset
 
     private static ImmutableArray<string> Numbered(int count) =>
         [.. Enumerable.Range(0, count).Select(i => i.ToString(CultureInfo.InvariantCulture))];
+
+    private static ImmutableArray<string> NamesOf(
+        NumericArray targets, ImmutableArray<string>? names)
+    {
+        int width = targets.ItemShape.Count;
+        if (names is null)
+        {
+            return [.. Numbered(width).Select(number => "target" + number)];
+        }
+
+        return names.Value.Length == width
+            ? names.Value
+            : throw new InvalidDatasetException(
+                targets.Source, $"a sample has {width} values, and {names.Value.Length} names",
+                "name each of them, or none");
+    }
 
     private static void RequireSameCount(NumericArray features, NumericArray targets)
     {

@@ -36,7 +36,7 @@ public abstract record TargetSchema
 
 /// <summary>
 /// Samples by index. Reading a sample is a pure function of its index, may be asked for in any
-/// order and by several threads at once, and allocates nothing.
+/// order and by several threads at once, and allocates nothing but where a format is decoded.
 /// </summary>
 public interface IDataset : IDisposable
 {

@@ -293,6 +293,8 @@ public sealed class Model : IDisposable
                 new DataSource.Numpy(options with { Classes = options.Classes ?? classes }),
             DataSource.Images { Options: ImageFolderOptions options } =>
                 new DataSource.Images(options with { Classes = options.Classes ?? classes }),
+            DataSource.TarShards { Options: TarShardOptions options } =>
+                new DataSource.TarShards(options with { Classes = options.Classes ?? classes }),
             DataSource.Text { Options: TextOptions options } =>
                 new DataSource.Text(options with { Vocabulary = options.Vocabulary ?? classes }),
             DataSource.Table { Options: TableOptions options } => new DataSource.Table(options with

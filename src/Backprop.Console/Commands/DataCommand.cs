@@ -38,7 +38,7 @@ internal static class DataCommand
         {
             string path = result.GetRequiredValue(input);
             CommandEnvironment wanted = environment.For(result);
-            if (path.EndsWith(SpecificationEnding, StringComparison.OrdinalIgnoreCase))
+            if (IsSpecification(path))
             {
                 using PlannedRun run = SpecificationFile.Plan(SpecificationFile.Read(path));
                 DataPart[] parts = [.. Parts(run)];
@@ -54,19 +54,29 @@ internal static class DataCommand
 
     private static Command Convert(CommandEnvironment environment)
     {
-        Argument<string> input = SharedOptions.FileArgument("INPUT", "A table");
+        Argument<string> input = SharedOptions.FileArgument(
+            "INPUT", "A table, or a specification (.conf)");
         Argument<string> output = SharedOptions.FileArgument(
-            "OUTPUT", "The file to write: .csv, .tsv, .jsonl or .parquet");
+            "OUTPUT", "The file to write (.csv, .tsv, .jsonl, .parquet); of a run's data a folder");
         var reading = new ReadingOptions();
-        var command = new Command("convert", "Write a table in another syntax")
+        var conversion = new DatasetConversionOptions();
+        var command = new Command("convert", "Write a table in another syntax, or a run's data")
         {
             input, output,
         };
+        conversion.AddTo(command);
         reading.AddTo(command);
         command.SetAction(result =>
         {
-            string path = result.GetRequiredValue(output);
-            ReadTable table = reading.Of(result, result.GetRequiredValue(input));
+            string source = result.GetRequiredValue(input), path = result.GetRequiredValue(output);
+            if (IsSpecification(source))
+            {
+                conversion.Convert(environment, result, source, path);
+                return;
+            }
+
+            conversion.RequireNone(result);
+            ReadTable table = reading.Of(result, source);
             RequireOther(table, path);
             Write(path, (stream, syntax) => TableConversion.Convert(
                 table.Profile, table.Syntax, table.MissingTokens, syntax, stream));
@@ -153,6 +163,9 @@ internal static class DataCommand
         });
         return command;
     }
+
+    private static bool IsSpecification(string path) =>
+        path.EndsWith(SpecificationEnding, StringComparison.OrdinalIgnoreCase);
 
     private static void RequireOther(ReadTable table, string path)
     {

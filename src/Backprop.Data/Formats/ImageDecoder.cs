@@ -28,7 +28,7 @@ internal static class ImageDecoder
 
     /// <summary>The size that an image says it has.</summary>
     /// <exception cref="InvalidDatasetException">It is no PNG or JPEG, or too large.</exception>
-    public static ImageSize SizeOf(string path, byte[] bytes)
+    public static ImageSize SizeOf(string path, ArraySegment<byte> bytes)
     {
         if (!bytes.AsSpan().StartsWith(Png) && !bytes.AsSpan().StartsWith(Jpeg))
         {
@@ -57,7 +57,7 @@ internal static class ImageDecoder
     /// Transparency is not looked at.</param>
     /// <param name="destination">[height, width, channels].</param>
     public static void Decode(
-        string path, byte[] bytes, ImageSize size, int channels, Span<byte> destination)
+        string path, ArraySegment<byte> bytes, ImageSize size, int channels, Span<byte> destination)
     {
         ColorComponents wanted =
             channels == 1 ? ColorComponents.Grey : ColorComponents.RedGreenBlue;
@@ -74,7 +74,7 @@ internal static class ImageDecoder
 
     // What a header promises costs nothing until there are bytes for it. Of JPEG's blocks of 8x8
     // pixels each takes a bit at least.
-    private static void RequireContent(string path, byte[] bytes, ImageSize size)
+    private static void RequireContent(string path, ArraySegment<byte> bytes, ImageSize size)
     {
         const int MaxPixelBytes = 8, PixelsOfByte = 8 * 64, RowSlack = 16, Slack = 4096;
         bool isPng = bytes.AsSpan().StartsWith(Png);
@@ -82,7 +82,7 @@ internal static class ImageDecoder
             ? (1L + ((size.Width + 7) / 8)) * size.Height
             : (long)size.Width * size.Height / PixelsOfByte;
         long most = (((long)MaxPixelBytes * size.Width) + RowSlack) * size.Height + Slack;
-        long found = isPng ? InflatedBytes(path, bytes, most) : bytes.Length;
+        long found = isPng ? InflatedBytes(path, bytes, most) : bytes.Count;
         if (found < least || (isPng && found > most))
         {
             throw new InvalidDatasetException(
@@ -92,7 +92,7 @@ internal static class ImageDecoder
     }
 
     // The decoder inflates whatever there is before it counts: a few kilobytes may be gigabytes.
-    private static long InflatedBytes(string path, byte[] bytes, long most)
+    private static long InflatedBytes(string path, ArraySegment<byte> bytes, long most)
     {
         try
         {
@@ -117,7 +117,7 @@ internal static class ImageDecoder
 
     // PNG, third edition, section 5.3: a chunk is its length, its type, its data and a checksum;
     // section 11.2.3: the data of all IDAT chunks are one compressed stream.
-    private static byte[] CompressedPixels(byte[] bytes)
+    private static byte[] CompressedPixels(ArraySegment<byte> bytes)
     {
         const int ChunkOverhead = 12, TypeOffset = 4, DataOffset = 8;
         var pixels = new MemoryStream();
@@ -157,7 +157,8 @@ internal static class ImageDecoder
 
     /// <summary>An image's bytes, for a decoder that takes what is beyond the end for zeros, and
     /// may look there for ever.</summary>
-    private sealed class ImageBytes(byte[] bytes) : MemoryStream(bytes, writable: false)
+    private sealed class ImageBytes(ArraySegment<byte> bytes)
+        : MemoryStream(bytes.Array!, bytes.Offset, bytes.Count, writable: false)
     {
         private const int Patience = 64;
 

@@ -31,6 +31,9 @@ public sealed record NumpyOptions
     /// <summary>The classes' names; null: as many as the labels need, named by their numbers.
     /// </summary>
     public ImmutableArray<string>? Classes { get; init; }
+
+    /// <summary>The names of targets that are values; null: target0, target1, ...</summary>
+    public ImmutableArray<string>? Names { get; init; }
 }
 
 /// <summary>
@@ -55,7 +58,7 @@ public static partial class NumpyFormat
                 (Func<NumericArray>)(() => ReadArray(files.Features)),
                 (Func<NumericArray>)(() => ReadArray(files.Targets)))),
         ],
-        options.Target, options.Classes);
+        options.Target, options.Classes, options.Names);
 
     /// <summary>Opens the features alone, to predict from: the samples have no targets.</summary>
     /// <param name="array">The array. Of a <c>.npz</c> archive that holds a single one, its name
@@ -68,6 +71,17 @@ public static partial class NumpyFormat
         return ArrayDataset.OfFeatures(isUnnamed
             ? ReadFromArchive(array.Path, null)
             : ReadArray(array));
+    }
+
+    /// <summary>Reads the header of an array in memory.</summary>
+    /// <param name="source">Where the bytes are from, for messages.</param>
+    /// <param name="bytes">The file.</param>
+    /// <exception cref="InvalidDatasetException">It is no array that can be read.</exception>
+    internal static NumpyHeader ReadHeader(string source, ArraySegment<byte> bytes)
+    {
+        using var stream = new MemoryStream(
+            bytes.Array!, bytes.Offset, bytes.Count, writable: false);
+        return ReadHeader(stream, source);
     }
 
     private static NumericArray ReadArray(NumpyArray array) => array.Array is { } name
@@ -256,12 +270,20 @@ public static partial class NumpyFormat
     [GeneratedRegex(@"'shape'\s*:\s*\(([0-9, ]*)\)")]
     private static partial Regex ShapePattern();
 
-    private readonly record struct NumpyHeader(
-        ElementType Type, bool BigEndian, ImmutableArray<int> Dimensions, int Bytes)
-    {
-        public long PayloadBytes => ArrayDimensions.Elements(Dimensions) * Elements.Size(Type);
+}
 
-        public NumericArray Over(string source, ByteStore bytes, long start) =>
-            new(source, Type, BigEndian, Dimensions, bytes, start);
-    }
+/// <summary>What stands before the elements of an array.</summary>
+/// <param name="Type">The elements.</param>
+/// <param name="BigEndian">Their byte order.</param>
+/// <param name="Dimensions">One or more.</param>
+/// <param name="Bytes">Of the header itself.</param>
+internal readonly record struct NumpyHeader(
+    ElementType Type, bool BigEndian, ImmutableArray<int> Dimensions, int Bytes)
+{
+    /// <summary>Bytes of the elements.</summary>
+    public long PayloadBytes => ArrayDimensions.Elements(Dimensions) * Elements.Size(Type);
+
+    /// <summary>The array whose elements begin at <paramref name="start"/>.</summary>
+    public NumericArray Over(string source, ByteStore bytes, long start) =>
+        new(source, Type, BigEndian, Dimensions, bytes, start);
 }

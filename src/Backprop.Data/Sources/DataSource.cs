@@ -27,6 +27,11 @@ public abstract record DataSource
     /// <param name="Options">The folder and how it is read.</param>
     public sealed record Images(ImageFolderOptions Options) : DataSource;
 
+    /// <summary>Samples in tar archives.</summary>
+    /// <param name="Options">The archives and how they are read; in a file's name <c>*</c> and
+    /// <c>?</c> may stand for others.</param>
+    public sealed record TarShards(TarShardOptions Options) : DataSource;
+
     /// <summary>NumPy's array files.</summary>
     /// <param name="Options">The files and how they are read.</param>
     public sealed record Numpy(NumpyOptions Options) : DataSource;

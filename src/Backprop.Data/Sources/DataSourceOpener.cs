@@ -26,6 +26,8 @@ public sealed class DataSourceOpener(
                 numpy.Options with { Classes = numpy.Options.Classes ?? classes }),
             DataSource.Images images => ImageFolderFormat.Open(
                 images.Options with { Classes = images.Options.Classes ?? classes }),
+            DataSource.TarShards tar => TarShardFormat.Open(
+                tar.Options with { Classes = tar.Options.Classes ?? classes }),
             DataSource.Text text => TextFormat.Open(
                 text.Options with { Vocabulary = text.Options.Vocabulary ?? classes }),
             DataSource.Table table => TableFormat.Open(ForColumnsOf(train, table.Options)),
@@ -83,9 +85,14 @@ public sealed class DataSourceOpener(
                 : options.BytePairs,
         }),
         DataSource.Table { Options: var options } => new DataSource.Table(
-            options with { Paths = [.. options.Paths.Select(PathOf)] }),
+            options with { Paths = [.. options.Paths.SelectMany(PathsOf)] }),
+        DataSource.TarShards { Options: var options } => new DataSource.TarShards(
+            options with { Paths = [.. options.Paths.SelectMany(PathsOf)] }),
         _ => source,
     };
+
+    private IEnumerable<string> PathsOf(string file) =>
+        RemoteFile.IsUrl(file) ? [PathOf(file)] : FilePattern.Matching(PathOf(file));
 
     private string PathOf(string file)
     {

@@ -36,6 +36,13 @@ internal static class ArrayDimensions
         return [.. dimensions.ToArray().Select(dimension => (int)dimension)];
     }
 
+    /// <summary>The shape of an item, where an array is a single one.</summary>
+    public static Shape RequireItem(string path, ImmutableArray<int> dimensions)
+    {
+        Require(path, [1, .. dimensions.Select(length => (long)length)]);
+        return Shape.Of(dimensions.AsSpan());
+    }
+
     /// <summary>Elements of an array of these dimensions, which <see cref="Require"/> has passed.
     /// </summary>
     public static long Elements(ImmutableArray<int> dimensions) =>

@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+
 namespace Backprop.Data.Storage;
 
 /// <summary>Opens files and takes bytes from them without trusting what they say of themselves.
@@ -15,33 +17,30 @@ internal static class DataFile
     /// is empty.</exception>
     public static FileStream Open(string path)
     {
-        FileStream stream;
-        try
-        {
-            stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-        }
-        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new InvalidDatasetException(
-                path, "there is no such file",
-                Path.IsPathRooted(path)
-                    ? "name a file that is there"
-                    : $"name a file; relative paths start from {Directory.GetCurrentDirectory()}",
-                cause: e);
-        }
-        catch (UnauthorizedAccessException e)
-        {
-            throw new InvalidDatasetException(
-                path, "it may not be read", "name a file that this user may read", cause: e);
-        }
-
+        FileStream stream = Opened(
+            path, () => new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read));
         if (stream.Length > 0)
         {
             return stream;
         }
 
         stream.Dispose();
-        throw new InvalidDatasetException(path, "the file is empty", "name a file with data");
+        throw Empty(path);
+    }
+
+    /// <summary>Opens a file for reading anywhere in it, by several threads at once.</summary>
+    /// <exception cref="InvalidDatasetException">As <see cref="Open"/>.</exception>
+    public static SafeFileHandle OpenRandom(string path)
+    {
+        SafeFileHandle file = Opened(path, () => File.OpenHandle(
+            path, FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.RandomAccess));
+        if (RandomAccess.GetLength(file) > 0)
+        {
+            return file;
+        }
+
+        file.Dispose();
+        throw Empty(path);
     }
 
     /// <summary>Opens a text, plain or gzip-compressed; the stream is read once, from its
@@ -142,6 +141,31 @@ internal static class DataFile
             throw Trailing(path, headerBytes + payloadBytes);
         }
     }
+
+    private static T Opened<T>(string path, Func<T> open)
+    {
+        try
+        {
+            return open();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new InvalidDatasetException(
+                path, "there is no such file",
+                Path.IsPathRooted(path)
+                    ? "name a file that is there"
+                    : $"name a file; relative paths start from {Directory.GetCurrentDirectory()}",
+                cause: e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw new InvalidDatasetException(
+                path, "it may not be read", "name a file that this user may read", cause: e);
+        }
+    }
+
+    private static InvalidDatasetException Empty(string path) =>
+        new(path, "the file is empty", "name a file with data");
 
     private static int Guarded(Stream stream, string path, Span<byte> destination)
     {

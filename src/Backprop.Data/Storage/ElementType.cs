@@ -90,6 +90,34 @@ internal static class Elements
             _ => BinaryPrimitives.ReadDoubleBigEndian(source),
         };
 
+    /// <summary>Writes floats as elements that hold each of them exactly, little-endian.</summary>
+    /// <param name="source">Whole numbers where elements are integers.</param>
+    /// <param name="type">Bytes, 32-bit integers or single precision.</param>
+    /// <param name="destination">As many elements.</param>
+    public static void FromSingle(
+        ReadOnlySpan<float> source, ElementType type, Span<byte> destination)
+    {
+        int size = Size(type);
+        for (int i = 0; i < source.Length; i++)
+        {
+            Span<byte> element = destination[(i * size)..];
+            switch (type)
+            {
+                case ElementType.UInt8:
+                    element[0] = checked((byte)source[i]);
+                    break;
+                case ElementType.Int32:
+                    BinaryPrimitives.WriteInt32LittleEndian(element, checked((int)source[i]));
+                    break;
+                case ElementType.Float32:
+                    BinaryPrimitives.WriteSingleLittleEndian(element, source[i]);
+                    break;
+                default:
+                    throw new ArgumentOutOfRangeException(nameof(type), type, "not written here");
+            }
+        }
+    }
+
     // Images are bytes, and a batch of them is most of what loading costs.
     private static void WidenBytes(ReadOnlySpan<byte> source, Span<float> destination)
     {

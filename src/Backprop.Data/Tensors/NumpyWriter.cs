@@ -1,10 +1,11 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
+using Backprop.Data.Storage;
 
 namespace Backprop.Data.Tensors;
 
-/// <summary>Writes archives of NumPy's arrays, which <c>numpy.load</c> reads: see
+/// <summary>Writes NumPy's arrays, and archives of them, which <c>numpy.load</c> reads: see
 /// <see cref="Formats.NumpyFormat"/>.</summary>
 public static class NumpyWriter
 {
@@ -27,16 +28,29 @@ public static class NumpyWriter
                 tensor.Name + ".npy", CompressionLevel.NoCompression);
             entry.LastWriteTime = s_begin;
             using Stream stream = entry.Open();
-            stream.Write(Header(tensor));
+            stream.Write(Header(
+                ElementType.Float32, [.. tensor.Shape.Select(length => (long)length)]));
             tensor.WriteValues(stream);
         }
     }
 
-    private static byte[] Header(WrittenTensor tensor)
+    /// <summary>What stands before the elements of an array, little-endian and row-major, in a
+    /// <c>.npy</c> file of version 1.</summary>
+    /// <param name="type">The elements: <see cref="ElementType.UInt8"/>,
+    /// <see cref="ElementType.Int32"/> or <see cref="ElementType.Float32"/>.</param>
+    /// <param name="shape">One dimension or more.</param>
+    internal static byte[] Header(ElementType type, ReadOnlySpan<long> shape)
     {
-        string trailing = tensor.Shape.Length == 1 ? "," : "";
-        string dictionary = "{'descr': '<f4', 'fortran_order': False, 'shape': ("
-            + $"{string.Join(", ", tensor.Shape)}{trailing}), }}";
+        string element = type switch
+        {
+            ElementType.UInt8 => "|u1",
+            ElementType.Int32 => "<i4",
+            ElementType.Float32 => "<f4",
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not written here"),
+        };
+        string trailing = shape.Length == 1 ? "," : "";
+        string dictionary = $"{{'descr': '{element}', 'fortran_order': False, 'shape': ("
+            + $"{string.Join(", ", shape.ToArray())}{trailing}), }}";
         ReadOnlySpan<byte> magic = [0x93, .. "NUMPY"u8, 1, 0];
         int before = magic.Length + sizeof(ushort);
         int length = (before + dictionary.Length + Alignment) / Alignment * Alignment - before;

@@ -14,10 +14,9 @@ internal static class SampleFile
     public static IDataset Open(Model model, string path)
     {
         DataSource trained = model.Specification.Data.Train.Value;
-        if (trained is DataSource.Images { Options: ImageFolderOptions images }
-            && (File.Exists(path) || Directory.Exists(path)))
+        if (ImagesOf(trained, path) is { } images && (File.Exists(path) || Directory.Exists(path)))
         {
-            return ImageFolderFormat.OpenFeatures(images with { Path = path });
+            return ImageFolderFormat.OpenFeatures(images);
         }
 
         if (!File.Exists(path))
@@ -42,6 +41,19 @@ internal static class SampleFile
             }),
         };
     }
+
+    /// <summary>How images are read that are like those of the training part; null: it has none.
+    /// </summary>
+    private static ImageFolderOptions? ImagesOf(DataSource trained, string path) => trained switch
+    {
+        DataSource.Images { Options: ImageFolderOptions images } => images with { Path = path },
+        DataSource.TarShards { Options: TarShardOptions shards }
+            when !shards.Features.Any(TarShardOptions.IsArray) => new ImageFolderOptions
+            {
+                Path = path, IsGrey = shards.IsGrey, Size = shards.Size,
+            },
+        _ => null,
+    };
 
     /// <summary>The training table's columns, with the categories that were found there.</summary>
     private static TableOptions ForPrediction(Model model, TableOptions trained, string path)

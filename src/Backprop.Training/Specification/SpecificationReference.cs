@@ -38,6 +38,8 @@ public static class SpecificationReference
         - Files of data can be got by HTTP: `images = "https://host/images.gz#sha256=ab12..."`, in
           quotes, with the SHA-256 of the file as `sha256sum` prints it. A file is got once, kept in
           a cache below the user's `.backprop` directory, and verified whenever it is opened.
+        - Where several files are named, `"train-{0000..0009}.tar"`, in quotes, stands for ten of
+          them, with as many digits as the first number has.
         - `null` takes a value away that an included file has set: the default holds again.
         - HOCON's comments, dotted keys, substitutions (`${key}`, `${?key}`), `+=` and merging of
           repeated keys all work. Environment variables are not looked at: a run does not depend on

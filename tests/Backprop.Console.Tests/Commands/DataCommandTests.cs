@@ -1,4 +1,7 @@
+using System.Formats.Tar;
+using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 
 namespace Backprop.Console.Tests.Commands;
 
@@ -88,6 +91,85 @@ public sealed class DataCommandTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("digits", "numpy")]
+    [InlineData("digits", "tar-shards")]
+    [InlineData("concrete", "numpy")]
+    public void Converted_data_of_a_run_train_the_same_weights(string name, string format)
+    {
+        string text = ShortRun(name);
+        string specification = _scratch.Write("original.conf", text);
+        JsonElement train = Json(
+            "data", "convert", specification, _scratch["train"], "--to", format);
+        var other = new StringBuilder(text)
+            .AppendLine("\ndata.train = null")
+            .AppendLine($"data.train {{ {train.GetProperty("specification").GetString()} }}");
+        if (name == "digits")
+        {
+            JsonElement test = Json(
+                "data", "convert", specification, _scratch["test"], "--to", format,
+                "--part", "test", "--shard-samples", "100");
+            Assert.Equal(360, test.GetProperty("samples").GetInt32());
+            Assert.Equal(
+                format == "numpy" ? 2 : 4, test.GetProperty("files").EnumerateArray().Count());
+            other.AppendLine("data.test = null").AppendLine(
+                $"data.test {{ {test.GetProperty("specification").GetString()} }}");
+        }
+
+        string converted = _scratch.Write("converted.conf", other.ToString());
+        Assert.Equal(PartDigests(specification), PartDigests(converted));
+        Assert.Equal(Weights(text), Weights(other.ToString()));
+    }
+
+    [Fact]
+    public void Archives_of_images_train_the_weights_of_their_folder()
+    {
+        string images = Path.Combine(
+            CommandRun.Root, "tests", "Backprop.Data.Tests", "Fixtures", "images");
+        string[] files = Directory.GetFiles(images, "*", SearchOption.AllDirectories);
+        System.Array.Sort(files, StringComparer.Ordinal);
+        WriteTar("train-08.tar", files[..2]);
+        WriteTar("train-09.tar", files[2..5]);
+        WriteTar("train-10.tar", files[5..]);
+
+        string weights = Weights(Pictures($"images {{ path = \"{images}\" }}"));
+        foreach (string name in new[] { "train-{08..10}.tar", "train-*.tar" })
+        {
+            Assert.Equal(weights, Weights(
+                Pictures($"tar-shards {{ files = \"{_scratch[name]}\" }}")));
+        }
+    }
+
+    [Fact]
+    public void What_of_a_run_cannot_be_converted_is_refused()
+    {
+        string run = _scratch.Write("run.conf", ShortRun("concrete"));
+        string folder = _scratch["folder"];
+        CommandRun.Fails(
+            ExitCode.Mistake, "its targets are values, where a member of an archive holds a class",
+            "data", "convert", run, folder, "--to", "tar-shards");
+        CommandRun.Fails(
+            ExitCode.Mistake, "the run has no validation data of its own",
+            "data", "convert", run, folder, "--part", "validation");
+        CommandRun.Fails(
+            ExitCode.Mistake, "are for a specification (.conf)",
+            "data", "convert", Iris, folder, "--to", "numpy");
+        CommandRun.Fails(
+            ExitCode.Mistake, "--shard-samples must be at least 1",
+            "data", "convert", run, folder, "--shard-samples", "0");
+        CommandRun.Fails(
+            ExitCode.Mistake, "there is no directory",
+            "data", "convert", run, Path.Combine(folder, "deep", "er"));
+        string gaps = _scratch.Write("gaps.csv", "a,b,c\n1,2,x\nNA,3,y\n");
+        string other = _scratch.Write("gaps.conf", ShortRun("concrete")
+            + "\ndata.train = null\n"
+            + $"data.train {{ csv {{ files = \"{gaps}\", missing = mean"
+            + ", target { class { column = c } } } }");
+        CommandRun.Fails(
+            ExitCode.Mistake, "sample 1: feature 0 is missing", "data", "convert", other, folder);
+        Assert.Empty(Directory.GetFiles(folder));
+    }
+
     // The other run holds the same samples out by itself.
     [Fact]
     public void A_split_is_that_of_a_run_of_the_same_seed()
@@ -134,6 +216,42 @@ public sealed class DataCommandTests : IDisposable
 
     private static string Short(string file) =>
         Specifications.Iris("softmax-cross-entropy", file).Replace("epochs = 60", "epochs = 3");
+
+    private static string Pictures(string source) => $$"""
+        name = pictures, seed = 5
+        data { train { {{source}} }, normalize = unit, augment = [{ flip { probability = 0.5 } }] }
+        model = [{ flatten {} }, { dense { units = 2 } }]
+        loss = softmax-cross-entropy
+        optimizer { sgd { learning-rate = 0.1 } }
+        batch-size = 4, micro-batches = 2, epochs = 3
+        """;
+
+    private void WriteTar(string name, string[] images)
+    {
+        using FileStream file = File.Create(_scratch[name]);
+        using var writer = new TarWriter(file, TarEntryFormat.Pax);
+        foreach (string image in images)
+        {
+            string label = Path.GetFileName(Path.GetDirectoryName(image)!);
+            string key = $"./{label}-{Path.GetFileName(image)}";
+            writer.WriteEntry(image, key);
+            writer.WriteEntry(new PaxTarEntry(
+                TarEntryType.RegularFile, Path.ChangeExtension(key, ".cls"))
+            {
+                DataStream = new MemoryStream(Encoding.UTF8.GetBytes(label)),
+            });
+        }
+    }
+
+    private static string ShortRun(string name) => Regex.Replace(
+        File.ReadAllText(Path.Combine(CommandRun.Root, "hocon", "runs", name + ".conf")),
+        "epochs = [0-9]+", "epochs = 2");
+
+    private static string[] PartDigests(string specification) =>
+    [
+        .. Json("data", "inspect", specification).GetProperty("parts").EnumerateArray()
+            .Select(part => part.GetProperty("sha256").GetString()!),
+    ];
 
     private static JsonElement Json(params string[] arguments)
     {

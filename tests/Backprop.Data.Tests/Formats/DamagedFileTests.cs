@@ -1,3 +1,4 @@
+using System.Formats.Tar;
 using System.IO.Compression;
 using System.Text;
 using Backprop.Data.Formats;
@@ -79,6 +80,19 @@ public sealed class DamagedFileTests : IDisposable
     public void DamagedImagesAreReadOrRefused(string file) => Fuzz(
         File.ReadAllBytes(TableSyntaxTests.Fixture(Path.Combine("images", file))),
         path => ImageFolderFormat.OpenFeatures(new ImageFolderOptions { Path = path }));
+
+    [Theory]
+    [InlineData(TarEntryFormat.Ustar)]
+    [InlineData(TarEntryFormat.Pax)]
+    [InlineData(TarEntryFormat.Gnu)]
+    public void DamagedTarShardsAreReadOrRefused(TarEntryFormat format)
+    {
+        string tar = TarShardTests.Tar(
+            _folder, format,
+            Enumerable.Range(0, 3).SelectMany(i => TarShardTests.Sample($"{i}", ThreeRows, "1")));
+        Fuzz(File.ReadAllBytes(tar), path => TarShardFormat.Open(
+            new TarShardOptions { Paths = [path], Features = [".npy"] }));
+    }
 
     private IDataset OpenIdx(string path) => IdxFormat.Open(new IdxOptions
     {

@@ -341,6 +341,40 @@ public sealed class RunSpecificationReaderTests
     }
 
     [Fact]
+    public void Archives_of_samples_are_read_with_their_defaults()
+    {
+        TarShardOptions images = Archives("files = \"t-{08..10}.tar\"");
+        Assert.Equal(["t-08.tar", "t-09.tar", "t-10.tar"], [.. images.Paths]);
+        Assert.Equal([".png", ".jpg", ".jpeg"], [.. images.Features]);
+        Assert.Equal((".cls", false, null), (images.Class, images.IsGrey, images.Size));
+
+        TarShardOptions arrays = Archives(
+            "files = [a.tar, \"b-{1..2}.tar\"], features = .X.npy, class = .label");
+        Assert.Equal(["a.tar", "b-1.tar", "b-2.tar"], [.. arrays.Paths]);
+        Assert.Equal([".x.npy"], [.. arrays.Features]);
+        Assert.Equal(".label", arrays.Class);
+    }
+
+    [Theory]
+    [InlineData("features = [.png, .npy]", "images and arrays cannot be features of one set")]
+    [InlineData("features = .txt", "data.train.tar-shards.features: expected an ending")]
+    [InlineData("features = .npy, class = .npy", "is the ending of features already")]
+    [InlineData("features = .npy, channels = grey", "channels: is said of images")]
+    [InlineData("class = cls", "data.train.tar-shards.class: expected an ending")]
+    [InlineData("files = [\"{2..1}\"]", "data.train.tar-shards.files[0]: '{2..1}' stands for no")]
+    public void Archives_of_samples_are_refused_by_key(string keys, string expected)
+    {
+        var refused = Assert.Throws<SpecificationException>(
+            () => Archives($"files = a.tar, {keys}"));
+        Assert.Contains(expected, refused.Message, StringComparison.Ordinal);
+    }
+
+    private static TarShardOptions Archives(string keys) => Assert.IsType<DataSource.TarShards>(
+        RunSpecificationReader.Read(
+            Least.Replace("generated { xor {} }", $"tar-shards {{ {keys} }}"), "x.conf")
+            .Data.Train.Value).Options;
+
+    [Fact]
     public void Layers_over_images_are_read_with_their_defaults()
     {
         RunSpecification run = RunSpecificationReader.Read(

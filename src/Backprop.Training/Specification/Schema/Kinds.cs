@@ -41,6 +41,12 @@ internal static class Kinds
     /// <summary>A path, or a URL with its file's digest.</summary>
     public static ValueKind<string> File { get; } = new FileKind();
 
+    /// <summary>One file or several, some of them by a range of numbers.</summary>
+    public static ValueKind<ImmutableArray<string>> Files { get; } =
+        new ListKind<ImmutableArray<string>>(
+            new FileRangeKind(), "a file, or an array of files", acceptsOne: true)
+            .As(lists => lists.SelectMany(list => list).ToImmutableArray());
+
     /// <summary>The path of a folder.</summary>
     public static ValueKind<string> Folder { get; } = new FolderKind();
 
@@ -83,6 +89,24 @@ internal sealed class FileKind : ValueKind<string>
         return !RemoteFile.IsUrl(value)
             || RemoteFile.TryParse(value, out _, out string? mistake)
             || at.Fail($"'{value}' is no URL of a file: {mistake}");
+    }
+}
+
+/// <summary>Where a file is, or files that are numbered: <c>train-{0000..0009}.tar</c>.</summary>
+internal sealed class FileRangeKind : ValueKind<ImmutableArray<string>>
+{
+    public override string Description => Kinds.File.Description;
+
+    public override bool TryRead(ValueCursor at, out ImmutableArray<string> value)
+    {
+        value = [];
+        if (!Kinds.File.TryRead(at, out string name))
+        {
+            return false;
+        }
+
+        return FilePattern.TryExpand(name, out value, out string? mistake)
+            || at.Fail($"'{name}' stands for no list of files: {mistake}");
     }
 }
 

@@ -4,6 +4,7 @@ using Backprop.Data;
 using Backprop.Data.Formats;
 using Backprop.Data.Sources;
 using Backprop.Engine;
+using Backprop.Training.Specification.Hocon;
 using Backprop.Training.Specification.Reading;
 
 namespace Backprop.Training.Specification.Schema;
@@ -11,12 +12,8 @@ namespace Backprop.Training.Specification.Schema;
 /// <summary>Data sources.</summary>
 internal static class SourceSchema
 {
-    private static readonly Key<ImmutableArray<string>?> Classes =
-        Key.Optional<ImmutableArray<string>?>(
-            "classes",
-            new ListKind<string>(Kinds.Text, "an array of names", minimum: 2)
-                .As(names => (ImmutableArray<string>?)names),
-            null, "numbered, as many as the labels need", "the classes' names, by label");
+    private static readonly Key<ImmutableArray<string>?> Classes = ClassesKey(
+        "numbered, as many as the labels need", "the classes' names, by label");
 
     private static readonly Key<ArrayTarget> Target = Key.Optional(
         "target",
@@ -24,10 +21,10 @@ internal static class SourceSchema
         ArrayTarget.Class, "class", "what the labels are");
 
     private static readonly Key<ImmutableArray<string>> Images = Key.Required(
-        "images", Paths, "the features: two or more dimensions, samples first");
+        "images", Kinds.Files, "the features: two or more dimensions, samples first");
 
     private static readonly Key<ImmutableArray<string>> Labels = Key.Required(
-        "labels", Paths, "the targets, in as many files");
+        "labels", Kinds.Files, "the targets, in as many files");
 
     private static readonly Key<NumberTable> Features = Key.Required(
         "features", Kinds.Table, "one row for each sample");
@@ -51,10 +48,10 @@ internal static class SourceSchema
             BindInline);
 
     private static readonly Key<ImmutableArray<string>> FeatureFiles = Key.Required(
-        "features", Paths, "`.npy` files, or `.npz` archives: samples first");
+        "features", Kinds.Files, "`.npy` files, or `.npz` archives: samples first");
 
     private static readonly Key<ImmutableArray<string>> TargetFiles = Key.Required(
-        "targets", Paths, "the targets, in as many files; they may be the same archives");
+        "targets", Kinds.Files, "the targets, in as many files; they may be the same archives");
 
     private static readonly Key<string?> FeatureArray = Key.Optional<string?>(
         "features-array", Kinds.Text.As(text => (string?)text), null, "none",
@@ -64,10 +61,20 @@ internal static class SourceSchema
         "targets-array", Kinds.Text.As(text => (string?)text), null, "none",
         "the targets' name in an archive");
 
+    private static readonly Key<ImmutableArray<string>?> ValueNames =
+        Key.Optional<ImmutableArray<string>?>(
+            "names",
+            new ListKind<string>(Kinds.Text, "an array of names", acceptsOne: true)
+                .As(names => (ImmutableArray<string>?)names),
+            null, "target0, target1, ...", "the names of targets that are values");
+
     private static readonly Section<DataSource> Numpy =
         new(
             "numpy", "Arrays that NumPy saved.",
-            [FeatureFiles, TargetFiles, FeatureArray, TargetArray, Target, Classes], BindNumpy);
+            [
+                FeatureFiles, TargetFiles, FeatureArray, TargetArray, Target, Classes, ValueNames,
+            ],
+            BindNumpy);
 
     private static readonly Key<string> Folder = Key.Required(
         "path", Kinds.Folder, "the folder that has a folder for each class");
@@ -91,6 +98,35 @@ internal static class SourceSchema
                 Size = k.Get(ImageSizeKey),
                 Classes = k.Get(Classes),
             }));
+
+    private static readonly Key<ImmutableArray<string>> Archives = Key.Required(
+        "files", Kinds.Files, "the archives, read as one set in the order given; `*` and `?` in a "
+        + "file's name stand for whatever others have there, in the order of their names");
+
+    private static readonly Key<ImmutableArray<string>> FeatureEndings = Key.Optional(
+        "features", new ListKind<string>(
+            new EndingKind(isFeatures: true), "an ending, or an array of endings",
+            acceptsOne: true),
+        TarShardOptions.ImageEndings, "[.png, .jpg, .jpeg]",
+        "what the members' names end in that hold features, after the first dot: images, or arrays "
+        + "that NumPy saved, as `.npy` or `.image.npy`");
+
+    private static readonly Key<string> ClassEnding = Key.Optional(
+        "class", new EndingKind(isFeatures: false), ".cls", ".cls",
+        "what the members' names end in that hold a class as text: its number, or, where any is no "
+        + "number below 65536, its name");
+
+    private static readonly Key<ImmutableArray<string>?> MemberClasses = ClassesKey(
+        "numbered, or the names that occur, sorted", "the classes' names, by number");
+
+    private static readonly Section<DataSource> TarShards =
+        new(
+            "tar-shards", "Tar archives of samples, named as WebDataset names them: the members "
+            + "of a sample follow each other and have one name up to the first dot of the file's "
+            + "name. They are decoded whenever they are read, so that the set may be larger than "
+            + "memory. Other members are not looked at.",
+            [Archives, FeatureEndings, ClassEnding, IsGrey, ImageSizeKey, MemberClasses],
+            BindTarShards);
 
     private static readonly Key<string> TextPath = Key.Required(
         "path", Kinds.File, "the file, in UTF-8");
@@ -149,18 +185,25 @@ internal static class SourceSchema
     /// <summary>What can be trained on.</summary>
     public static Choice<DataSource> Training { get; } = new(
         "data source",
-        [Idx, ImageFolder, .. TableSchema.Tables, Numpy, Text, GeneratedSchema.Source, Inline]);
+        [
+            Idx, ImageFolder, TarShards, .. TableSchema.Tables, Numpy, Text,
+            GeneratedSchema.Source, Inline,
+        ]);
 
     /// <summary>What can be validated or tested on.</summary>
     public static Choice<DataSource> Following { get; } = new(
         "validation or test source",
         [
-            Idx, ImageFolder, .. TableSchema.FollowingTables, Numpy, Text,
+            Idx, ImageFolder, TarShards, .. TableSchema.FollowingTables, Numpy, Text,
             GeneratedSchema.Source, Inline,
         ]);
 
-    private static ListKind<string> Paths =>
-        new(Kinds.File, "a file, or an array of files", acceptsOne: true);
+    private static Key<ImmutableArray<string>?> ClassesKey(string defaultText, string meaning) =>
+        Key.Optional<ImmutableArray<string>?>(
+            "classes",
+            new ListKind<string>(Kinds.Text, "an array of names", minimum: 2)
+                .As(names => (ImmutableArray<string>?)names),
+            null, defaultText, meaning);
 
     private static DataSource BindIdx(KeyValues keys)
     {
@@ -239,6 +282,11 @@ internal static class SourceSchema
         }
 
         RefuseClassesOfValues(keys);
+        if (keys.Has(ValueNames) && keys.Get(Target) == ArrayTarget.Class)
+        {
+            keys.Refuse(ValueNames, "are of values: 'target' is class");
+        }
+
         return new DataSource.Numpy(new NumpyOptions
         {
             Shards =
@@ -249,6 +297,41 @@ internal static class SourceSchema
             ],
             Target = keys.Get(Target),
             Classes = keys.Get(Classes),
+            Names = keys.Get(ValueNames),
+        });
+    }
+
+    private static DataSource BindTarShards(KeyValues keys)
+    {
+        ImmutableArray<string> features = keys.Get(FeatureEndings);
+        string label = keys.Get(ClassEnding);
+        int arrays = features.Count(TarShardOptions.IsArray);
+        if (arrays > 0 && arrays < features.Length)
+        {
+            keys.Refuse(FeatureEndings, "images and arrays cannot be features of one set");
+        }
+
+        if (features.Contains(label))
+        {
+            keys.Refuse(ClassEnding, $"'{label}' is the ending of features already");
+        }
+
+        foreach (Key key in arrays > 0 ? (Key[])[IsGrey, ImageSizeKey] : [])
+        {
+            if (keys.Has(key))
+            {
+                keys.Refuse(key, "is said of images, but the features are arrays");
+            }
+        }
+
+        return new DataSource.TarShards(new TarShardOptions
+        {
+            Paths = keys.Get(Archives),
+            Features = features,
+            Class = label,
+            IsGrey = keys.Get(IsGrey),
+            Size = keys.Get(ImageSizeKey),
+            Classes = keys.Get(MemberClasses),
         });
     }
 
@@ -304,6 +387,26 @@ internal static class SourceSchema
             .Select(i => prefix + i.ToString(CultureInfo.InvariantCulture))];
 
     private sealed record TokenChoice(TextTokens Kind, BytePairSource? BytePairs = null);
+
+    /// <summary>What the names of an archive's members end in.</summary>
+    private sealed class EndingKind(bool isFeatures) : ScalarKind<string>
+    {
+        public override string Description => isFeatures
+            ? "an ending: `.npy`, `.png`, `.jpg` or `.jpeg`, or more after a dot before it"
+            : "an ending, `.cls`";
+
+        protected override bool TryParse(HoconScalar scalar, ValueCursor at, out string value)
+        {
+            string text = scalar.Text.ToLowerInvariant();
+            bool isEnding = text is ['.', not '.', ..]
+                && !text.Any(c => c == '/' || char.IsControl(c) || char.IsWhiteSpace(c));
+            bool isDecoded = TarShardOptions.IsArray(text)
+                || TarShardOptions.ImageEndings.Any(
+                    ending => text.EndsWith(ending, StringComparison.Ordinal));
+            value = text;
+            return (isEnding && (isDecoded || !isFeatures)) || Refuse(scalar, at);
+        }
+    }
 
     /// <summary>Rows and columns.</summary>
     private sealed class ImageSizeKind : ValueKind<ImageSize?>

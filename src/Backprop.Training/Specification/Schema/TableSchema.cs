@@ -13,9 +13,8 @@ internal static class TableSchema
         Kinds.Text, "an array of names", acceptsOne: true);
 
     private static readonly Key<ImmutableArray<string>> Files = Key.Required(
-        "files", new ListKind<string>(
-            Kinds.File, "a file, or an array of files", acceptsOne: true),
-        "the files, read as one table");
+        "files", Kinds.Files, "the files, read as one table; `*` and `?` in a file's name stand "
+        + "for whatever others have there");
 
     private static readonly Key<string> ClassColumn = Key.Required(
         "column", Kinds.Text, "the column of class names");
