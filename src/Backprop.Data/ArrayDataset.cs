@@ -24,9 +24,9 @@ public sealed class ArrayDataset : IDataset
     public const int MaxInferredClasses = 65_536;
 
     private readonly NumericArray _features;
-    private readonly NumericArray _targets;
+    private readonly NumericArray? _targets;
 
-    private ArrayDataset(NumericArray features, NumericArray targets, TargetSchema target)
+    private ArrayDataset(NumericArray features, NumericArray? targets, TargetSchema target)
     {
         _features = features;
         _targets = targets;
@@ -77,28 +77,18 @@ public sealed class ArrayDataset : IDataset
         }
     }
 
-    /// <summary>Features alone, to predict from, copied out of an array that is then closed.
-    /// </summary>
+    /// <summary>Features alone, to predict from.</summary>
     internal static IDataset OfFeatures(NumericArray array)
     {
-        using (array)
+        try
         {
-            Shape shape = array.ItemShape.Dimensions.IsEmpty ? Shape.Of(1) : array.ItemShape;
-            if ((long)array.Count * shape.Count > Array.MaxLength)
-            {
-                throw new InvalidDatasetException(
-                    array.Source, $"{array.Count:N0} samples of {shape} are too many at once",
-                    "give them in several files");
-            }
-
-            var features = new float[array.Count * shape.Count];
-            for (int sample = 0; sample < array.Count; sample++)
-            {
-                array.Read(sample, features.AsSpan(sample * shape.Count, shape.Count));
-            }
-
-            return new InMemoryDataset(
-                array.Source, shape, new TargetSchema.Values([]), features, []);
+            array.RequireFinite();
+            return new ArrayDataset(array, null, new TargetSchema.Values([]));
+        }
+        catch
+        {
+            array.Dispose();
+            throw;
         }
     }
 
@@ -133,13 +123,13 @@ public sealed class ArrayDataset : IDataset
 
     /// <inheritdoc/>
     public void ReadTarget(long sample, Span<float> destination) =>
-        _targets.Read(sample, destination);
+        _targets?.Read(sample, destination);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _features.Dispose();
-        _targets.Dispose();
+        _targets?.Dispose();
     }
 
     private static ImmutableArray<string> Numbered(int count) =>

@@ -282,6 +282,7 @@ public sealed class SingleProcessTrainer : IDisposable
             Test = isOver ? EvaluateFinal(_plan.Test) : null,
             Elapsed = _run.Elapsed,
             SamplesPerSecond = seconds > 0 ? _run.RunRows / seconds : 0,
+            WaitedForData = _step.WaitedForData,
             WeightsSha256 = WeightsDigest.OfWeights(layout, _run.FinalWeights),
             StateSha256 = WeightsDigest.OfState(layout, _run.Weights, _run.OptimizerState),
             Notes = _plan.Averaging is { } averaging

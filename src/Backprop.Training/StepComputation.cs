@@ -50,6 +50,9 @@ internal sealed class StepComputation : IDisposable
     /// <summary>Sum of the rows' losses.</summary>
     public double LossSum => _gradients.LossSum(0);
 
+    /// <summary>How long steps have stood for their rows.</summary>
+    public TimeSpan WaitedForData => _batches.Waited;
+
     private bool SplitsErrors => _plan.Backward == BackwardRule.ErrorSplitting;
 
     /// <summary>Computes a step; allocates nothing.</summary>

@@ -79,6 +79,10 @@ public sealed record TrainingResult
     /// <summary>Training samples per second over <see cref="Elapsed"/>.</summary>
     public required double SamplesPerSecond { get; init; }
 
+    /// <summary>How long steps stood for their rows to be read and prepared, since training began
+    /// or was resumed; null: that is not known of a run on a cluster.</summary>
+    public TimeSpan? WaitedForData { get; init; }
+
     /// <summary>SHA-256 of the final weights, in lower-case hex: see <see cref="WeightsDigest"/>.
     /// </summary>
     public required string WeightsSha256 { get; init; }

@@ -26,8 +26,8 @@ internal sealed class DatasetConversionOptions
 
     private readonly Option<string?> _part = new("--part")
     {
-        Description = "Which of a run's data: train, validation or test [default: train]",
-        HelpName = "PART",
+        Description = "Which of a run's data: training, validation or test [default: training]",
+        HelpName = "NAME",
     };
 
     private readonly Option<int?> _shardSamples = new("--shard-samples")
@@ -39,7 +39,7 @@ internal sealed class DatasetConversionOptions
     public DatasetConversionOptions()
     {
         _to.AcceptOnlyFromAmong(Numpy, TarShards);
-        _part.AcceptOnlyFromAmong("train", "validation", "test");
+        _part.AcceptOnlyFromAmong("training", "validation", "test");
         _shardSamples.Validators.Add(result =>
         {
             if (result.GetValue(_shardSamples) is < 1)

@@ -33,6 +33,17 @@ internal static class OutcomeText
             : Line("written", $"{directory.ModelFile}, {directory.SummaryFile}");
     }
 
+    // What a step waits for data is worth a look from some percent on: faster storage, or another
+    // form of the data, would help.
+    private static string Waited(TrainingResult result)
+    {
+        const double LeastShare = 0.02;
+        double share = result.Elapsed > TimeSpan.Zero
+            ? (result.WaitedForData ?? TimeSpan.Zero) / result.Elapsed
+            : 0;
+        return share >= LeastShare ? $", {NumberText.Percent(share)} waiting for data" : "";
+    }
+
     /// <summary>What it came to, without where it lies.</summary>
     public static IEnumerable<string> Report(
         string name, EnsembleResult ensemble, long? resumedAt)
@@ -42,7 +53,7 @@ internal static class OutcomeText
         yield return $"{name}: {last.Stop.Reason}{resumed}";
         yield return Line(
             "trained", $"{NumberText.Count(last.Steps)} steps in {NumberText.Time(last.Elapsed)}, "
-            + $"{NumberText.Rate(last.SamplesPerSecond)} samples/s");
+            + $"{NumberText.Rate(last.SamplesPerSecond)} samples/s{Waited(last)}");
         if (!last.History.IsEmpty)
         {
             yield return Line(

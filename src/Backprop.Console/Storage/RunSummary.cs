@@ -56,6 +56,10 @@ internal sealed record RunSummary
     /// <summary>Training samples per second.</summary>
     public required double SamplesPerSecond { get; init; }
 
+    /// <summary>Seconds that steps stood for their rows; null: not known.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? DataWaitSeconds { get; init; }
+
     /// <summary>Threads that computed.</summary>
     public required int Threads { get; init; }
 
@@ -93,6 +97,7 @@ internal sealed record RunSummary
             result.Test),
         Seconds = result.Elapsed.TotalSeconds,
         SamplesPerSecond = result.SamplesPerSecond,
+        DataWaitSeconds = result.WaitedForData?.TotalSeconds,
         Threads = threads,
         SimdWidth = (int)SimdWidths.Best * 32,
         WeightsSha256 = result.WeightsSha256,

@@ -52,6 +52,10 @@ public sealed class BatchPrefetcher : IDisposable
     /// <summary>The batch that was taken last.</summary>
     public Batch Taken => _taken;
 
+    /// <summary>How long takers have stood for their batches since the beginning: what slow storage
+    /// costs, beside what it costs while others compute.</summary>
+    public TimeSpan Waited { get; private set; }
+
     /// <summary>How many batches were there when they were taken, since the beginning.</summary>
     internal long Prefetched { get; private set; }
 
@@ -61,6 +65,7 @@ public sealed class BatchPrefetcher : IDisposable
     public Batch Take(long step, int firstRow, int endRow)
     {
         var rows = new Rows(step, firstRow, endRow);
+        long asked = Stopwatch.GetTimestamp();
         if (!TakeAhead(rows))
         {
             long start = Stopwatch.GetTimestamp();
@@ -68,6 +73,7 @@ public sealed class BatchPrefetcher : IDisposable
             _took = Stopwatch.GetElapsedTime(start);
         }
 
+        Waited += Stopwatch.GetElapsedTime(asked);
         return _taken;
     }
 

@@ -133,11 +133,17 @@ public sealed class DataCommandTests : IDisposable
         WriteTar("train-10.tar", files[5..]);
 
         string weights = Weights(Pictures($"images {{ path = \"{images}\" }}"));
+        string predictions = Predictions();
         foreach (string name in new[] { "train-{08..10}.tar", "train-*.tar" })
         {
             Assert.Equal(weights, Weights(
                 Pictures($"tar-shards {{ files = \"{_scratch[name]}\" }}")));
+            Assert.Equal(predictions, Predictions());
         }
+
+        string Predictions() => CommandRun.Succeeds(
+            "predict", Path.Combine(_scratch["run"], "model.bpm"), Path.Combine(images, "flat"),
+            "--json").Output;
     }
 
     [Fact]

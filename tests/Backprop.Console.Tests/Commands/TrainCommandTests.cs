@@ -42,6 +42,9 @@ public sealed class TrainCommandTests : IDisposable
             summary.GetProperty("metrics").GetProperty("validation").ValueKind);
         Assert.True(summary.GetProperty("seconds").GetDouble() > 0);
         Assert.True(summary.GetProperty("samples-per-second").GetDouble() > 0);
+        Assert.InRange(
+            summary.GetProperty("data-wait-seconds").GetDouble(), double.Epsilon,
+            summary.GetProperty("seconds").GetDouble());
         Assert.Equal(JsonValueKind.Array, summary.GetProperty("notes").ValueKind);
         Assert.Equal(8, summary.GetProperty("best-epoch").GetInt64() + 1);
         Assert.Equal(losses[^1], summary.GetProperty("best-metric").GetDouble());

@@ -45,6 +45,9 @@ public sealed class BatchPrefetcherTests
         }
 
         Assert.Equal(3, batches.Prefetched);
+
+        // The first one was waited for, row by row.
+        Assert.True(batches.Waited >= LongEnough);
     }
 
     [Fact]

@@ -73,6 +73,26 @@ public sealed class NumpyFormatTests : IDisposable
     }
 
     [Fact]
+    public void FeaturesAloneAreReadFromTheFileAndNotCopied()
+    {
+        const int Samples = 1 << 18, Width = 1 << 10;
+        string path = _folder.Write(
+            "large.npy", NumpyBytes.Npy("|u1", $"({Samples}, {Width})", []));
+        using (var file = new FileStream(path, FileMode.Open))
+        {
+            file.SetLength(file.Length + ((long)Samples * Width));
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        using IDataset features = NumpyFormat.OpenFeatures(new NumpyArray(path));
+        Assert.Equal(Samples, features.Count);
+        Assert.Equal(0, features.Target.Width);
+        Assert.Equal(new float[Width], features.Features(Samples - 1));
+        Assert.Empty(features.Targets(0));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    [Fact]
     public void OneDimensionMayBeInFortransOrder()
     {
         byte[] features = NumpyBytes.Npy("|u1", "(2,)", [5, 6], order: "True");
