@@ -107,8 +107,8 @@ public sealed class Model : IDisposable
     /// <param name="source">Its name, for messages.</param>
     /// <param name="stream">Its bytes, to the end; seekable.</param>
     /// <param name="plugins">The plug-ins that it may have layers of; null: none.</param>
-    /// <exception cref="ModelException">It is no model, damaged, of another version, or of a plug-in
-    /// that is not here.</exception>
+    /// <exception cref="ModelException">It is no model, damaged, of another version, or of a
+    /// plug-in that is not here.</exception>
     /// <exception cref="IOException">From the stream.</exception>
     public static Model Read(string source, Stream stream, LayerPlugins? plugins = null) =>
         Of(source, () => TrainedModel.ReadFrom(stream), plugins);

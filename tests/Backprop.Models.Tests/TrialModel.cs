@@ -16,7 +16,8 @@ internal static class TrialModel
 {
     /// <summary>A run's specification with these layers; its data are never opened.</summary>
     public static RunSpecification Specification(
-        string layers, string loss = "mean-squared-error", LayerPlugins? plugins = null) => RunSpecificationReader.Read(
+        string layers, string loss = "mean-squared-error", LayerPlugins? plugins = null) =>
+        RunSpecificationReader.Read(
         $$"""
         name = trial
         data { train { inline { features = [[0]], targets = [[0]] } } }

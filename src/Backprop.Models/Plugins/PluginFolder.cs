@@ -21,8 +21,8 @@ public static class PluginFolder
     /// <param name="folder">Where they lie.</param>
     /// <param name="allowed">Which; the folder is not looked at where there are none.</param>
     /// <exception cref="LayerPluginException">One is not there, has another digest, is no assembly
-    /// of layers, is built for another version of the contract, calls what differs between machines,
-    /// or has a kind of layer that another has.</exception>
+    /// of layers, is built for another version of the contract, calls what differs between
+    /// machines, or has a kind of layer that another has.</exception>
     /// <exception cref="IOException">One cannot be read.</exception>
     public static LayerPlugins Load(string folder, ImmutableArray<AllowedPlugin> allowed) =>
         allowed.IsEmpty

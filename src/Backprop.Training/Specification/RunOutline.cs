@@ -60,8 +60,9 @@ public sealed record RunOutline(
     /// </summary>
     public ImmutableArray<PluginIdentity> Plugins { get; init; } = [];
 
-    /// <summary>What identifies each part, the first weights where they are no function of the seed,
-    /// and the plug-ins of layers, a line each: part of what a checkpoint belongs to.</summary>
+    /// <summary>What identifies each part, the first weights where they are no function of the
+    /// seed, and the plug-ins of layers, a line each: part of what a checkpoint belongs to.
+    /// </summary>
     public ImmutableArray<string> Digests =>
     [
         .. Parts.Select(part => $"{part.Name}: {part.Outline.Identity}"),

@@ -53,7 +53,8 @@ public sealed class PluginCommandTests : IDisposable
         string evaluated = CommandRun.Succeeds(
             "evaluate", $"{single}/model.bpm", "--config", node).Output;
         CommandRun.Succeeds(
-            "export", $"{cluster}/model.bpm", "--config", node, "--output", _scratch["m.safetensors"]);
+            "export", $"{cluster}/model.bpm", "--config", node, "--output",
+            _scratch["m.safetensors"]);
         Assert.Equal(
             evaluated,
             CommandRun.Succeeds(

@@ -110,10 +110,10 @@ public sealed class PluginFolderTests : IDisposable
     [Theory]
     [InlineData("Acme.dll")]
     [InlineData("Acme.dll#sha256=ab12")]
-    [InlineData("../Acme.dll#sha256=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
-    [InlineData("#sha256=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
-    public void What_is_allowed_is_a_name_with_a_digest(string text) =>
-        Assert.False(AllowedPlugin.TryParse(text, out _));
+    [InlineData("../Acme.dll#sha256=DIGEST")]
+    [InlineData("#sha256=DIGEST")]
+    public void What_is_allowed_is_a_name_with_a_digest(string text) => Assert.False(
+        AllowedPlugin.TryParse(text.Replace("DIGEST", new string('a', 64)), out _));
 
     [Fact]
     public void A_model_needs_the_plug_in_that_it_was_trained_with()
@@ -181,7 +181,8 @@ public sealed class PluginFolderTests : IDisposable
     /// <summary>An assembly that says it is a plug-in, with a class that is no factory.</summary>
     private AllowedPlugin Emit(string name, int contract, Action<TypeBuilder>? define = null)
     {
-        var assembly = new PersistedAssemblyBuilder(new AssemblyName(name), typeof(object).Assembly);
+        var assembly = new PersistedAssemblyBuilder(
+            new AssemblyName(name), typeof(object).Assembly);
         assembly.SetCustomAttribute(new CustomAttributeBuilder(
             typeof(LayerPluginAttribute).GetConstructor([typeof(int)])!, [contract]));
         TypeBuilder layer = assembly.DefineDynamicModule(name).DefineType(
