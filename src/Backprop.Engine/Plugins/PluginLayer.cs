@@ -22,10 +22,12 @@ public sealed record PluginLayerDefinition(
     public override Layer Build(string name, Shape input)
     {
         string what = $"layer '{name}' ({Kind} of {Plugin.File})";
-        ILayer layer;
         try
         {
-            layer = Factory.Create(input, Options);
+            ILayer layer = Factory.Create(input, Options);
+            return Mistake(layer) is { } mistake
+                ? throw new ArgumentException(mistake)
+                : new PluginLayer(name, Kind, input, layer, Plugin);
         }
         catch (ArgumentException refusal)
         {
@@ -33,21 +35,21 @@ public sealed record PluginLayerDefinition(
         }
         catch (Exception failure)
         {
-            throw new LayerPluginException(
+            // Whatever its code does wrong concerns this run, not the node.
+            throw new ArgumentException(
                 $"{what} cannot be made: {failure.GetType().Name}: {failure.Message}", failure);
         }
-
-        return layer is null || layer.OutputShape is null || layer.Parameters.IsDefault
-            || layer.ScratchLength < 0
-            ? throw new ArgumentException(
-                $"{what} has no output shape or parameters, or a negative length of scratch")
-            : Mistake(layer.Parameters) is { } mistake
-                ? throw new ArgumentException($"{what} {mistake}")
-                : new PluginLayer(name, Kind, input, layer, Plugin);
     }
 
-    private static string? Mistake(ImmutableArray<ParameterDeclaration> parameters)
+    private static string? Mistake(ILayer layer)
     {
+        if (layer is null || layer.OutputShape is null || layer.Parameters.IsDefault
+            || layer.ScratchLength < 0)
+        {
+            return "has no output shape or parameters, or a negative length of scratch";
+        }
+
+        ImmutableArray<ParameterDeclaration> parameters = layer.Parameters;
         foreach (ParameterDeclaration parameter in parameters)
         {
             if (parameter.Name is not { Length: > 0 } name || !name.All(

@@ -135,6 +135,12 @@ public sealed class PluginLayerTests
         var refused = Assert.Throws<ArgumentException>(() => Network.Build(
             Shape.Of(4), [Definition(new StatisticFactory())]));
         Assert.Contains("has the running statistic 'mean'", refused.Message);
+        refused = Assert.Throws<ArgumentException>(() => Network.Build(
+            Shape.Of(4), [Definition(new RadialBasisFactory())]));
+        Assert.Equal(
+            "layer 'own' (acme-radial-basis of Test.dll): the layer has no option 'units' of this "
+            + "type",
+            refused.Message);
     }
 
     // Wide enough that the pool shares the work, unless it is told otherwise.
