@@ -51,7 +51,8 @@ internal static class ExplainCommand
         command.SetAction(result => Run(
             result.GetRequiredValue(specification),
             SharedOptions.Plugins(result, configuration, environment),
-            result.GetValue(weight) ?? [], result.GetValue(svg), result.GetValue(sample), result.GetValue(steps),
+            result.GetValue(weight) ?? [], result.GetValue(svg), result.GetValue(sample),
+            result.GetValue(steps),
             environment.For(result)));
         return command;
     }
