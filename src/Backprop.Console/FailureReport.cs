@@ -2,6 +2,7 @@ using Backprop.Data;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Security;
+using Backprop.Engine.Plugins;
 using Backprop.Models;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Digests;
@@ -30,7 +31,8 @@ internal static class FailureReport
             mistakes.Length == 1
                 ? mistakes[0]
                 : List("the node's configuration has " + mistakes.Length + " mistakes:", mistakes)),
-        MistakeException or ModelException or InvalidDatasetException or CertificateException =>
+        MistakeException or ModelException or LayerPluginException or InvalidDatasetException
+            or CertificateException =>
             (ExitCode.Mistake, failure.Message),
         CheckpointException or StateDatabaseException or DigestException =>
             (ExitCode.Failure, failure.Message),

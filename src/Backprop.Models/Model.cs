@@ -8,6 +8,7 @@ using Backprop.Data.Tensors;
 using Backprop.Engine;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
+using Backprop.Models.Plugins;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
@@ -76,12 +77,14 @@ public sealed class Model : IDisposable
     /// <summary>Loads a model.</summary>
     /// <param name="path">A <c>model.bpm</c>, as training writes it; or a file of safetensors that
     /// <c>backprop export</c> has written.</param>
-    /// <exception cref="ModelException">There is none, or it is damaged, or of another version; the
-    /// message says which.</exception>
+    /// <param name="plugins">The plug-ins that it may have layers of: see
+    /// <see cref="Plugins.PluginFolder"/>; null: none.</param>
+    /// <exception cref="ModelException">There is none, or it is damaged, or of another version, or
+    /// of a plug-in that is not here; the message says which.</exception>
     /// <exception cref="InvalidDatasetException">A file of safetensors is not what it should be.
     /// </exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static Model Load(string path)
+    public static Model Load(string path, LayerPlugins? plugins = null)
     {
         if (!File.Exists(path))
         {
@@ -93,20 +96,22 @@ public sealed class Model : IDisposable
         if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
         {
             using SafetensorsFile file = SafetensorsFile.Open(path);
-            return Of(path, () => ModelTensors.Read(file));
+            return Of(path, () => ModelTensors.Read(file, plugins), plugins);
         }
 
         using FileStream stream = File.OpenRead(path);
-        return Read(path, stream);
+        return Read(path, stream, plugins);
     }
 
     /// <summary>Reads a <c>model.bpm</c>.</summary>
     /// <param name="source">Its name, for messages.</param>
     /// <param name="stream">Its bytes, to the end; seekable.</param>
-    /// <exception cref="ModelException">It is no model, damaged, or of another version.</exception>
+    /// <param name="plugins">The plug-ins that it may have layers of; null: none.</param>
+    /// <exception cref="ModelException">It is no model, damaged, of another version, or of a
+    /// plug-in that is not here.</exception>
     /// <exception cref="IOException">From the stream.</exception>
-    public static Model Read(string source, Stream stream) =>
-        Of(source, () => TrainedModel.ReadFrom(stream));
+    public static Model Read(string source, Stream stream, LayerPlugins? plugins = null) =>
+        Of(source, () => TrainedModel.ReadFrom(stream), plugins);
 
     /// <summary>What the network makes of a sample.</summary>
     /// <param name="features">As many numbers as its <see cref="InputShape"/> has, channels of
@@ -234,15 +239,17 @@ public sealed class Model : IDisposable
             : column),
     ];
 
-    private static Model Of(string source, Func<TrainedModel> read)
+    private static Model Of(string source, Func<TrainedModel> read, LayerPlugins? plugins)
     {
         TrainedModel? trained = null;
         try
         {
             trained = read();
+            ModelPlugins.Require(trained.Header, plugins);
             return new Model(
                 source, trained,
-                RunSpecificationReader.Read(trained.Header.Specification, source));
+                RunSpecificationReader.Read(
+                    trained.Header.Specification, source, plugins: plugins));
         }
         catch (Exception failure) when (failure is CheckpointException or SpecificationException)
         {

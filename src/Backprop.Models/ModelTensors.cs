@@ -4,6 +4,7 @@ using Backprop.Data.Tensors;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
 using Backprop.Training;
+using Backprop.Models.Plugins;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Interchange;
 using Backprop.Training.Specification;
@@ -52,8 +53,8 @@ internal static class ModelTensors
     /// <summary>The model that a file was written of. Its tensors may have been changed since:
     /// digests are taken anew.</summary>
     /// <exception cref="CheckpointException">The file has no header of a model, or tensors of
-    /// another network.</exception>
-    public static TrainedModel Read(ITensorFile file)
+    /// another network; or plug-ins of its layers are not here.</exception>
+    public static TrainedModel Read(ITensorFile file, LayerPlugins? plugins)
     {
         if (!file.Metadata.TryGetValue(HeaderKey, out string? json))
         {
@@ -70,7 +71,8 @@ internal static class ModelTensors
             throw new CheckpointException($"the model has {members} members");
         }
 
-        Network network = NetworkOf(header, file.Source);
+        ModelPlugins.Require(header, plugins);
+        Network network = NetworkOf(header, file.Source, plugins);
         ImmutableArray<StridedTensor>[] tensors =
         [
             .. Enumerable.Range(0, members).Select(member => RequireAll(
@@ -149,12 +151,12 @@ internal static class ModelTensors
                     : "and the file none"));
     }
 
-    private static Network NetworkOf(ModelHeader header, string source)
+    private static Network NetworkOf(ModelHeader header, string source, LayerPlugins? plugins)
     {
         try
         {
             return RunPlanner.BuildNetwork(
-                RunSpecificationReader.Read(header.Specification, source),
+                RunSpecificationReader.Read(header.Specification, source, plugins: plugins),
                 Shape.Of(header.FeatureShape.AsSpan()));
         }
         catch (ArgumentOutOfRangeException e)

@@ -2,6 +2,7 @@ using Backprop.Data.Preparation;
 using Backprop.Engine;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Plugins;
 using Backprop.Engine.Threading;
 using Backprop.Training;
 using Backprop.Training.Checkpoints;
@@ -15,7 +16,8 @@ internal static class TrialModel
 {
     /// <summary>A run's specification with these layers; its data are never opened.</summary>
     public static RunSpecification Specification(
-        string layers, string loss = "mean-squared-error") => RunSpecificationReader.Read(
+        string layers, string loss = "mean-squared-error", LayerPlugins? plugins = null) =>
+        RunSpecificationReader.Read(
         $$"""
         name = trial
         data { train { inline { features = [[0]], targets = [[0]] } } }
@@ -26,7 +28,7 @@ internal static class TrialModel
         optimizer { sgd { learning-rate = 0.1 } }
         epochs = 1
         """,
-        "trial.conf");
+        "trial.conf", plugins: plugins);
 
     /// <summary>A model of these layers, every parameter random and every variance positive.
     /// </summary>
@@ -36,7 +38,7 @@ internal static class TrialModel
     /// <summary>A model of a specification.</summary>
     public static Model Of(
         RunSpecification run, Shape input, DataPreparation preparation, int seed = 1,
-        int members = 1, string[]? classes = null)
+        int members = 1, string[]? classes = null, LayerPlugins? plugins = null)
     {
         Network network = RunPlanner.BuildNetwork(run, input);
         var random = new Random(seed);
@@ -50,12 +52,13 @@ internal static class TrialModel
         {
             HasClasses = classes is not null,
             FeatureShape = input.Dimensions,
+            Plugins = PluginIdentity.Of(network),
         };
         using var model = new TrainedModel(header, [.. weights]);
         using var stream = new MemoryStream();
         model.WriteTo(stream);
         stream.Position = 0;
-        return Model.Read("trial.bpm", stream);
+        return Model.Read("trial.bpm", stream, plugins);
     }
 
     /// <summary>What a network's executor makes of rows, [rows, outputs].</summary>

@@ -78,8 +78,8 @@ public sealed class ArchitectureTests
             "ARCHITECTURE.md",
             "Backprop.Distributed.sln", "CHANGELOG.md", "CONTRIBUTING.md",
             "Directory.Build.props", "Directory.Packages.props", "LICENSE", "README.md",
-            "benchmarks", "data", "deploy", "docker-compose.yml", "docs", "global.json", "hocon",
-            "src", "tests", "tools",
+            "benchmarks", "data", "deploy", "docker-compose.yml", "docs", "examples", "global.json",
+            "hocon", "src", "tests", "tools",
         ];
         IEnumerable<string> entries =
             Repository.Files.Select(file => file.Split('/')[0]).Distinct();

@@ -76,6 +76,16 @@ public sealed partial class DocumentationTests
         Assert.NotEmpty(Blocks("README.md", "hocon"));
     }
 
+    [Fact]
+    public void The_layer_that_is_shown_is_the_examples()
+    {
+        const string attribute = "[assembly: LayerPlugin]\n\n";
+        string shown = Assert.Single(Blocks("docs/plugins.md", "csharp")).Text;
+        Assert.StartsWith(attribute, shown);
+        Assert.EndsWith(
+            shown[attribute.Length..], Repository.Read("examples/Acme.Layers/Swish.cs"));
+    }
+
     private static IEnumerable<string> CommandsIn(string block) =>
         from line in block.Replace("\\\n", " ").Split('\n')
         let start = line.IndexOf(Program, StringComparison.Ordinal)

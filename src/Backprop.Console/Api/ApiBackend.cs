@@ -2,6 +2,7 @@ using Backprop.Console.Api.Feeds;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Training.Specification;
 
 namespace Backprop.Console.Api;
 
@@ -11,13 +12,18 @@ internal sealed class ApiBackend : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>Answers of this coordinator.</summary>
-    public ApiBackend(ICoordinatorClient coordinator, TimeProvider time)
+    /// <param name="coordinator">Answers the requests.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="plugins">The plug-ins that runs may have layers of; null: none.</param>
+    public ApiBackend(
+        ICoordinatorClient coordinator, TimeProvider time, LayerPlugins? plugins = null)
     {
         Coordinator = coordinator;
         Known = new KnownAnswers(coordinator, time);
         Runs = new RunFeeds(coordinator, time, _stopping.Token);
         Cluster = new ClusterFeed(Known, time, _stopping.Token);
-        Models = new ModelShelf();
+        Plugins = plugins ?? LayerPlugins.None;
+        Models = new ModelShelf(Plugins);
     }
 
     /// <summary>Answers the requests.</summary>
@@ -48,6 +54,9 @@ internal sealed class ApiBackend : IAsyncDisposable
     /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
     /// </summary>
     public Func<string, string?>? FileRefusal { get; init; }
+
+    /// <summary>The plug-ins that runs may have layers of.</summary>
+    public LayerPlugins Plugins { get; }
 
     /// <summary>How this node is.</summary>
     public required NodeHealth Health { get; init; }

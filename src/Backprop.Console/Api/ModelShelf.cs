@@ -1,11 +1,13 @@
 using Backprop.Distributed.Nodes;
 using Backprop.Models;
 using Backprop.Training.Checkpoints;
+using Backprop.Training.Specification;
 
 namespace Backprop.Console.Api;
 
 /// <summary>A few trained models in memory. One thing at a time is done with them.</summary>
-internal sealed class ModelShelf : IDisposable
+/// <param name="plugins">The plug-ins that they may have layers of.</param>
+internal sealed class ModelShelf(LayerPlugins plugins) : IDisposable
 {
     private const int MaxModels = 4;
     private const long MaxBytes = 1L << 30;
@@ -65,7 +67,7 @@ internal sealed class ModelShelf : IDisposable
         _turn.Dispose();
     }
 
-    private static async Task<Model> LoadAsync(
+    private async Task<Model> LoadAsync(
         StoredFile stored, string name,
         Func<StoredFile, CancellationToken, IAsyncEnumerable<ReadOnlyMemory<byte>>> read,
         CancellationToken cancellation)
@@ -78,7 +80,7 @@ internal sealed class ModelShelf : IDisposable
         }
 
         content.Position = 0;
-        return Model.Read(name, content);
+        return Model.Read(name, content, plugins);
     }
 
     private Model? Find(string sha256)

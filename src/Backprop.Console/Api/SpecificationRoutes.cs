@@ -59,7 +59,7 @@ internal static class SpecificationRoutes
     public static RunSpecification Check(
         string specification, string source, ApiBackend backend) =>
         specification.Length is > 0 and <= RegistryState.MaxSpecificationLength
-            ? ClusterRules.Read(specification, source, backend.FileRefusal)
+            ? ClusterRules.Read(specification, source, backend.FileRefusal, backend.Plugins)
             : throw new SpecificationException([
                 new SpecificationError(
                     new SourcePosition(source, 1, 1), "",

@@ -22,6 +22,7 @@ internal static class CrossValidateCommand
     {
         Argument<string> specification = SharedOptions.Specification();
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         var folds = new Option<int>("--folds")
         {
             Description = "Parts that the training samples are cut into [default: 5]",
@@ -45,12 +46,13 @@ internal static class CrossValidateCommand
         var command = new Command(
             "cross-validate", "Train without each part of the samples in turn, and judge by it")
         {
-            specification, folds, stratified, threads,
+            specification, folds, stratified, threads, configuration,
         };
         command.SetAction(result =>
         {
-            RunSpecification run =
-                SpecificationFile.Read(result.GetRequiredValue(specification));
+            RunSpecification run = SpecificationFile.Read(
+                result.GetRequiredValue(specification),
+                SharedOptions.Plugins(result, configuration, environment));
             if (run.Data.Train.Value is DataSource.Text)
             {
                 throw new MistakeException(

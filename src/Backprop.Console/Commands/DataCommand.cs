@@ -29,9 +29,10 @@ internal static class DataCommand
         Argument<string> input = SharedOptions.FileArgument(
             "INPUT", "A table (.csv, .tsv, .jsonl, .parquet), or a specification (.conf)");
         var reading = new ReadingOptions();
+        Option<string?> configuration = SharedOptions.Configuration();
         var command = new Command("inspect", "Show rows, columns, ranges, classes and a digest")
         {
-            input,
+            input, configuration,
         };
         reading.AddTo(command);
         command.SetAction(result =>
@@ -40,7 +41,8 @@ internal static class DataCommand
             CommandEnvironment wanted = environment.For(result);
             if (IsSpecification(path))
             {
-                using PlannedRun run = SpecificationFile.Plan(SpecificationFile.Read(path));
+                using PlannedRun run = SpecificationFile.Plan(SpecificationFile.Read(
+                    path, SharedOptions.Plugins(result, configuration, environment)));
                 DataPart[] parts = [.. Parts(run)];
                 wanted.Answer(new { parts }, parts.SelectMany(part => Lines(part, wanted.Width)));
                 return;

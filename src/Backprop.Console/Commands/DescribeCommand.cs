@@ -5,6 +5,7 @@ using Backprop.Data;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
+using Backprop.Engine.Plugins;
 using Backprop.Training;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -19,16 +20,18 @@ internal static class DescribeCommand
     public static Command Create(CommandEnvironment environment)
     {
         Argument<string> specification = SharedOptions.Specification();
+        Option<string?> configuration = SharedOptions.Configuration();
         var command = new Command(
             "describe", "Show layers, shapes, parameters, data and memory")
         {
-            specification,
+            specification, configuration,
         };
         command.SetAction(result =>
         {
             string path = result.GetRequiredValue(specification);
             using PlannedRun run = SpecificationFile.Plan(
-                SpecificationFile.Read(path));
+                SpecificationFile.Read(
+                    path, SharedOptions.Plugins(result, configuration, environment)));
             CommandEnvironment wanted = environment.For(result);
             wanted.Answer(RunDescription.Of(run), Describe(run, wanted.Width));
         });
@@ -52,6 +55,13 @@ internal static class DescribeCommand
             yield return Line("begins with", start.Except.IsEmpty
                 ? start.Safetensors
                 : $"{start.Safetensors}, except {string.Join(", ", start.Except)}");
+        }
+
+        foreach (PluginLayer layer in plan.Network.Nodes.Select(node => node.Layer)
+            .OfType<PluginLayer>().DistinctBy(layer => layer.Kind))
+        {
+            yield return Line(
+                "plug-in", $"{layer.Kind} of {layer.Plugin.File}, sha256 {layer.Plugin.Sha256}");
         }
 
         yield return Line("training", Samples(plan.Train));

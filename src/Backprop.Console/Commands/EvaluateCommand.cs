@@ -22,6 +22,7 @@ internal static class EvaluateCommand
     {
         Argument<string> model = SharedOptions.Model();
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         var data = new Option<string?>("--data")
         {
             Description = "A specification whose data to evaluate on [default: the model's own]",
@@ -36,17 +37,19 @@ internal static class EvaluateCommand
         var command = new Command(
             "evaluate", "Judge a trained network: loss, scores, confusion")
         {
-            model, data, part, threads,
+            model, data, part, threads, configuration,
         };
         command.SetAction(result =>
         {
             string path = result.GetRequiredValue(model);
+            LayerPlugins plugins = SharedOptions.Plugins(result, configuration, environment);
             string? specification = result.GetValue(data);
             string? chosen = result.GetValue(part);
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             (string source, EvaluationMetrics metrics) =
                 new ComputeThread<(string, EvaluationMetrics)>(
-                    "evaluating", () => Evaluate(path, specification, chosen, count)).Result();
+                    "evaluating",
+                    () => Evaluate(path, plugins, specification, chosen, count)).Result();
             CommandEnvironment wanted = environment.For(result);
             wanted.Answer(new { source, metrics },
             [
@@ -58,12 +61,13 @@ internal static class EvaluateCommand
     }
 
     private static (string Source, EvaluationMetrics Metrics) Evaluate(
-        string modelPath, string? specificationPath, string? part, int threads)
+        string modelPath, LayerPlugins plugins, string? specificationPath, string? part,
+        int threads)
     {
-        using var model = Model.Load(modelPath);
+        using var model = Model.Load(modelPath, plugins);
         DataSpecification data = specificationPath is null
             ? model.Specification.Data
-            : SpecificationFile.Read(specificationPath).Data;
+            : SpecificationFile.Read(specificationPath, plugins).Data;
         using PlannedRun run = SpecificationFile.Plan(model.With(data), model.Preparation);
         TrainingPlan plan = run.Plan;
         RequireSameClasses(model, plan.Train);

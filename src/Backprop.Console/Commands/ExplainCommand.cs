@@ -18,6 +18,7 @@ internal static class ExplainCommand
     public static Command Create(CommandEnvironment environment)
     {
         Argument<string> specification = SharedOptions.Specification();
+        Option<string?> configuration = SharedOptions.Configuration();
         var weight = new Option<string[]>("--weight")
         {
             Description = "Write out the chain rule of this weight, for example "
@@ -45,17 +46,19 @@ internal static class ExplainCommand
         var command = new Command(
             "explain", "Print one training step in full, number by number")
         {
-            specification, weight, svg, sample, steps,
+            specification, weight, svg, sample, steps, configuration,
         };
         command.SetAction(result => Run(
-            result.GetRequiredValue(specification), result.GetValue(weight) ?? [],
-            result.GetValue(svg), result.GetValue(sample), result.GetValue(steps),
+            result.GetRequiredValue(specification),
+            SharedOptions.Plugins(result, configuration, environment),
+            result.GetValue(weight) ?? [], result.GetValue(svg), result.GetValue(sample),
+            result.GetValue(steps),
             environment.For(result)));
         return command;
     }
 
     private static int Run(
-        string path, string[] weights, string? svg, long sample, long steps,
+        string path, LayerPlugins plugins, string[] weights, string? svg, long sample, long steps,
         CommandEnvironment environment)
     {
         if (steps is < 1 or > MostSteps)
@@ -64,8 +67,7 @@ internal static class ExplainCommand
                 $"--steps: {steps} is not from 1 to {NumberText.Count(MostSteps)}");
         }
 
-        RunSpecification specification =
-            SpecificationFile.Read(path);
+        RunSpecification specification = SpecificationFile.Read(path, plugins);
         ExplainedStep step = new ComputeThread<ExplainedStep>(
             "explaining", () => Explain(specification, sample, steps)).Result();
         WeightReference[] references = weights.Length == 0

@@ -19,6 +19,7 @@ internal static class ExportCommand
     public static Command Create(CommandEnvironment environment)
     {
         Argument<string> model = SharedOptions.Model();
+        Option<string?> configuration = SharedOptions.Configuration();
         var format = new Option<string>("--format")
         {
             Description = "safetensors and npz: weights by PyTorch's names and layouts; onnx: the "
@@ -34,7 +35,7 @@ internal static class ExportCommand
         };
         var command = new Command("export", "Write a trained network for other programs")
         {
-            model, format, output,
+            model, format, output, configuration,
         };
         command.SetAction(result =>
         {
@@ -46,7 +47,8 @@ internal static class ExportCommand
                     $"'{file}' is the model itself: name another file with --output");
             }
 
-            using var loaded = Model.Load(path);
+            using var loaded = Model.Load(
+                path, SharedOptions.Plugins(result, configuration, environment));
             DurableFile.Write(
                 file, stream => ModelExport.Write(loaded, s_formats[name], stream));
             environment.For(result).Answer(

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Backprop.Console.Writing;
 using Backprop.Models;
+using Backprop.Training.Specification;
 
 namespace Backprop.Console.Commands;
 
@@ -15,6 +16,7 @@ internal static class GenerateCommand
     {
         Argument<string> model = SharedOptions.Model();
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         var prompt = new Option<string>("--prompt")
         {
             Description = "What the text begins with [default: a line's end]",
@@ -57,26 +59,28 @@ internal static class GenerateCommand
         };
         var command = new Command("generate", "Have a trained network go on with a text")
         {
-            model, prompt, length, temperature, seed, threads,
+            model, prompt, length, temperature, seed, threads, configuration,
         };
         command.SetAction(result =>
         {
             string path = result.GetRequiredValue(model);
+            LayerPlugins plugins = SharedOptions.Plugins(result, configuration, environment);
             var options = new GenerationOptions(
                 result.GetRequiredValue(prompt), result.GetValue(length),
                 result.GetValue(temperature), result.GetValue(seed));
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             string text = new ComputeThread<string>(
-                "generating", () => Generate(path, options, count)).Result();
+                "generating", () => Generate(path, plugins, options, count)).Result();
             environment.For(result).Answer(
                 new { prompt = options.Prompt, text }, [options.Prompt + text]);
         });
         return command;
     }
 
-    private static string Generate(string modelPath, GenerationOptions options, int threads)
+    private static string Generate(
+        string modelPath, LayerPlugins plugins, GenerationOptions options, int threads)
     {
-        using var model = Model.Load(modelPath);
+        using var model = Model.Load(modelPath, plugins);
         return TextGenerator.Generate(model, options, threads);
     }
 }

@@ -25,6 +25,7 @@ internal static class GradcheckCommand
     {
         Argument<string> specification = SharedOptions.Specification();
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         var tolerance = new Option<double>("--tolerance")
         {
             Description = "The largest relative difference that is accepted",
@@ -46,7 +47,7 @@ internal static class GradcheckCommand
         var command = new Command(
             "gradcheck", "Hold backpropagation against numeric derivatives")
         {
-            specification, tolerance, elements, rows, threads,
+            specification, tolerance, elements, rows, threads, configuration,
         };
         command.SetAction(result =>
         {
@@ -60,8 +61,8 @@ internal static class GradcheckCommand
 
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             string path = result.GetRequiredValue(specification);
-            RunSpecification read =
-                SpecificationFile.Read(path);
+            RunSpecification read = SpecificationFile.Read(
+                path, SharedOptions.Plugins(result, configuration, environment));
             ImmutableArray<TensorGradientCheck> checks =
                 new ComputeThread<ImmutableArray<TensorGradientCheck>>(
                     "gradcheck", () => Check(read, perTensor, most, count)).Result();

@@ -19,6 +19,7 @@ internal static class LrFindCommand
     {
         Argument<string> specification = SharedOptions.Specification();
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         var from = new Option<float>("--from")
         {
             Description = "The least learning rate",
@@ -40,12 +41,13 @@ internal static class LrFindCommand
         var command = new Command(
             "lr-find", "Suggest a learning rate: train some steps with ever larger ones")
         {
-            specification, from, to, steps, threads,
+            specification, from, to, steps, threads, configuration,
         };
         command.SetAction(result =>
         {
-            RunSpecification read =
-                SpecificationFile.Read(result.GetRequiredValue(specification));
+            RunSpecification read = SpecificationFile.Read(
+                result.GetRequiredValue(specification),
+                SharedOptions.Plugins(result, configuration, environment));
             var sweep = new RateSweep(
                 result.GetValue(from), result.GetValue(to), result.GetValue(steps));
             if (sweep.Refusal() is { } refusal)

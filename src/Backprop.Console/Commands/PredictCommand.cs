@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Backprop.Console.Rendering;
 using Backprop.Models;
+using Backprop.Training.Specification;
 
 namespace Backprop.Console.Commands;
 
@@ -13,21 +14,23 @@ internal static class PredictCommand
     {
         Argument<string> model = SharedOptions.Model();
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         Argument<string> input = SharedOptions.FileArgument(
             "INPUT", "Samples without targets: a table like the one it was trained on, an IDX "
             + "file of images, or NumPy's .npy or .npz");
         var command = new Command("predict", "Say what a trained network makes of samples")
         {
-            model, input, threads,
+            model, input, threads, configuration,
         };
         command.SetAction(result =>
         {
             string modelPath = result.GetRequiredValue(model);
+            LayerPlugins plugins = SharedOptions.Plugins(result, configuration, environment);
             string inputPath = result.GetRequiredValue(input);
             int count = result.GetValue(threads) ?? Environment.ProcessorCount;
             ImmutableArray<Prediction> predictions =
                 new ComputeThread<ImmutableArray<Prediction>>(
-                    "predicting", () => Predict(modelPath, inputPath, count)).Result();
+                    "predicting", () => Predict(modelPath, plugins, inputPath, count)).Result();
             foreach (Prediction prediction in predictions)
             {
                 environment.Output.WriteLine(
@@ -38,9 +41,9 @@ internal static class PredictCommand
     }
 
     private static ImmutableArray<Prediction> Predict(
-        string modelPath, string inputPath, int threads)
+        string modelPath, LayerPlugins plugins, string inputPath, int threads)
     {
-        using var model = Model.Load(modelPath);
+        using var model = Model.Load(modelPath, plugins);
         return model.PredictFile(inputPath, threads);
     }
 

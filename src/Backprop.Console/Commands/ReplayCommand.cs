@@ -6,6 +6,7 @@ using Backprop.Console.Client;
 using Backprop.Console.Rendering;
 using Backprop.Console.Storage;
 using Backprop.Console.Training;
+using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Persistence;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
@@ -45,11 +46,12 @@ internal static class ReplayCommand
             HelpName = "K",
         };
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         Option<string?> server = ClientOptions.Server();
         var command = new Command(
             "replay", "Compute steps again, and hold them against the digests on record")
         {
-            run, step, to, member, threads, server,
+            run, step, to, member, threads, server, configuration,
         };
         command.Validators.Add(result =>
         {
@@ -66,18 +68,22 @@ internal static class ReplayCommand
             var steps = new ReplayedRange(
                 result.GetValue(step), result.GetValue(to) ?? result.GetValue(step),
                 result.GetValue(member));
-            int count = SharedOptions.ReadNode(null, result.GetValue(threads), environment)
-                .EffectiveThreads;
+            NodeConfiguration node = SharedOptions.ReadNode(
+                result.GetValue(configuration), result.GetValue(threads), environment);
+            int count = node.EffectiveThreads;
+            LayerPlugins plugins = node.Plugins.Load();
             return Directory.Exists(name)
-                ? Replay(OfDirectory(name, steps), count, environment.For(result))
+                ? Replay(OfDirectory(name, plugins, steps), count, environment.For(result))
                 : ClientOptions.Ask(
                     result, server, environment, async (api, wanted, interrupted) => Replay(
-                        await OfClusterAsync(api, name, steps, interrupted), count, wanted));
+                        await OfClusterAsync(api, name, plugins, steps, interrupted), count,
+                        wanted));
         });
         return command;
     }
 
-    private static ReplayRequest OfDirectory(string path, ReplayedRange steps)
+    private static ReplayRequest OfDirectory(
+        string path, LayerPlugins plugins, ReplayedRange steps)
     {
         string file = Path.Combine(path, RunDirectory.SpecificationName);
         if (!File.Exists(file))
@@ -86,7 +92,7 @@ internal static class ReplayCommand
                 $"'{path}' is no directory of a run: there is no '{file}' in it");
         }
 
-        RunSpecification specification = SpecificationFile.Read(file);
+        RunSpecification specification = SpecificationFile.Read(file, plugins);
         int members = specification.Ensemble?.Seeds ?? 1;
         if (steps.Member >= members)
         {
@@ -108,7 +114,8 @@ internal static class ReplayCommand
     }
 
     private static async Task<ReplayRequest> OfClusterAsync(
-        ApiClient api, string name, ReplayedRange steps, CancellationToken cancellation)
+        ApiClient api, string name, LayerPlugins plugins, ReplayedRange steps,
+        CancellationToken cancellation)
     {
         RunId run = await api.FindAsync(name, cancellation);
         ReplaySource source = await api.ReplayAsync(run, steps.First, cancellation);
@@ -117,7 +124,7 @@ internal static class ReplayCommand
         {
             Name = run.Value,
             Specification = RunSpecificationReader.Read(
-                source.Specification, $"the specification of run {run}"),
+                source.Specification, $"the specification of run {run}", plugins: plugins),
             Data = source.Data,
             Member = steps.Member,
             First = steps.First,

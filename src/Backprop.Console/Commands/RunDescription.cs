@@ -3,6 +3,7 @@ using Backprop.Console.Rendering;
 using Backprop.Data;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Optimizers;
+using Backprop.Engine.Plugins;
 using Backprop.Training;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
@@ -80,6 +81,9 @@ internal sealed record RunDescription
     /// <summary>SHA-256 of those weights; null: there are none.</summary>
     public required string? InitialWeightsSha256 { get; init; }
 
+    /// <summary>The plug-ins that its layers are of, by their kinds.</summary>
+    public required ImmutableArray<PluginIdentity> Plugins { get; init; }
+
     /// <summary>Memory to train, beside the data.</summary>
     public required long MemoryBytes { get; init; }
 
@@ -112,6 +116,7 @@ internal sealed record RunDescription
             Gradients = run.Specification.Transport.Gradients,
             InitialWeights = run.Specification.InitialWeights?.Value.Safetensors,
             InitialWeightsSha256 = run.Outline.InitialWeightsSha256,
+            Plugins = run.Outline.Plugins,
             MemoryBytes = run.MemoryBytes,
         };
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Backprop.Distributed.Configuration;
+using Backprop.Training.Specification;
 
 namespace Backprop.Console.Commands;
 
@@ -9,6 +10,7 @@ internal static class SharedOptions
     private const int MostThreads = 1024;
 
     private const string JsonName = "--json";
+    private const string PluginVariables = NodeConfigurationReader.EnvironmentPrefix + "PLUGINS__";
 
     /// <summary>That results are wanted as JSON; every command has it.</summary>
     public static Option<bool> Json() => new(JsonName)
@@ -75,6 +77,17 @@ internal static class SharedOptions
         Description = "The node's configuration; hocon/reference.conf documents its keys",
         HelpName = "FILE",
     };
+
+    /// <summary>The plug-ins that the node's configuration allows, for commands that want nothing
+    /// else of it.</summary>
+    public static LayerPlugins Plugins(
+        ParseResult result, Option<string?> configuration, CommandEnvironment environment)
+    {
+        string? file = result.GetValue(configuration);
+        bool isSet = file is not null || environment.Variables.Keys.Any(
+            name => name.StartsWith(PluginVariables, StringComparison.Ordinal));
+        return isSet ? ReadNode(file, null, environment).Plugins.Load() : LayerPlugins.None;
+    }
 
     /// <summary>Reads the node's configuration: defaults, file, environment, then the option of
     /// threads.</summary>

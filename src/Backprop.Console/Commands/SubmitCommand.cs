@@ -14,6 +14,7 @@ internal static class SubmitCommand
     {
         Argument<string> specification = SharedOptions.Specification();
         Option<string?> server = ClientOptions.Server();
+        Option<string?> configuration = SharedOptions.Configuration();
         var priority = new Option<int>("--priority")
         {
             Description = "Runs of a higher priority go first [default: 0]",
@@ -22,13 +23,14 @@ internal static class SubmitCommand
         var watch = new Option<bool>("--watch") { Description = "Follow the run until its end" };
         var command = new Command("submit", "Hand a run to a cluster")
         {
-            specification, priority, watch, server,
+            specification, priority, watch, server, configuration,
         };
         command.SetAction(result => ClientOptions.Ask(
             result, server, environment, async (api, wanted, interrupted) =>
             {
                 string file = result.GetRequiredValue(specification);
-                RunSpecification run = SpecificationFile.Read(file);
+                RunSpecification run = SpecificationFile.Read(
+                    file, SharedOptions.Plugins(result, configuration, environment));
                 if (ClusterRules.Refusal(run) is { } mistake)
                 {
                     throw new SpecificationException([mistake]);

@@ -34,17 +34,19 @@ internal static class SweepCommand
             HelpName = "DIR",
         };
         Option<int?> threads = SharedOptions.Threads();
+        Option<string?> configuration = SharedOptions.Configuration();
         var command = new Command(
             "sweep", "Train a run with many values of some keys, and tell which are the best")
         {
-            specification, output, server, priority, threads,
+            specification, output, server, priority, threads, configuration,
         };
         command.SetAction(result =>
         {
             string file = result.GetRequiredValue(specification);
             SweepSpecification sweep = SweepSpecificationReader.Read(
                 SpecificationFile.ReadText(file), file, new IncludedSpecifications());
-            SweepPlan plan = PlanOf(sweep, file);
+            SweepPlan plan = PlanOf(
+                sweep, file, SharedOptions.Plugins(result, configuration, environment));
             SweepDirectory directory = SweepDirectory.Open(
                 result.GetValue(output) ?? Path.Combine("runs", sweep.Name));
             if (result.GetValue(server) is null)
@@ -64,12 +66,13 @@ internal static class SweepCommand
         return command;
     }
 
-    private static SweepPlan PlanOf(SweepSpecification sweep, string file)
+    private static SweepPlan PlanOf(
+        SweepSpecification sweep, string file, LayerPlugins plugins)
     {
         string folder = Path.GetDirectoryName(file) ?? "";
         string run = Path.Combine(folder, sweep.Run.Value);
         return SweepPlan.Of(
-            sweep, SpecificationFile.ReadText(run), run, new IncludedSpecifications());
+            sweep, SpecificationFile.ReadText(run), run, new IncludedSpecifications(), plugins);
     }
 
     private static int Run(

@@ -87,7 +87,8 @@ internal static class TrainCommand
         TrainArguments arguments, NodeConfiguration node, string resumeCommand,
         CommandEnvironment environment)
     {
-        RunSpecification specification = SpecificationFile.Read(arguments.Specification);
+        LayerPlugins plugins = node.Plugins.Load();
+        RunSpecification specification = SpecificationFile.Read(arguments.Specification, plugins);
         if (arguments.Summary is string summary)
         {
             DurableFile.RequireDirectory(summary);
@@ -98,7 +99,7 @@ internal static class TrainCommand
         using Interruption interruption = environment.ListenForInterruption();
         ITrainingSession session = arguments.Cluster is { } size
             ? new EmbeddedSession(
-                specification, arguments, size, node, directory, environment.Time)
+                specification, arguments, size, node, plugins, directory, environment.Time)
             : new TrainingSession(specification, arguments, node, directory, environment.Time);
         var thread = new ComputeThread<TrainingOutcome>(
             "training", () => session.Run(interruption.Token));

@@ -24,6 +24,7 @@ internal static class NodeExamination
         found.AddRange(await DatabaseCheck.ExamineAsync(node, cancellation));
         found.Add(await ClockCheck.ExamineAsync(cancellation));
         found.AddRange(DirectoryCheck.Examine(node));
+        found.Add(PluginCheck.Examine(node));
         return found.ToImmutable();
     }
 }

@@ -11,6 +11,7 @@ using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Security;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -266,7 +267,8 @@ internal sealed class NodeHost : IAsyncDisposable
         }
 
         _backend = new ApiBackend(
-            _coordinator, _host.Services.GetRequiredService<TimeProvider>())
+            _coordinator, _host.Services.GetRequiredService<TimeProvider>(),
+            _host.Services.GetRequiredService<LayerPlugins>())
         {
             ReadFile = _host.Services.GetRequiredService<StoredFiles>().ReadAsync,
             Checkpoints = _host.Services.GetRequiredService<CheckpointPieces>(),

@@ -22,6 +22,7 @@ using Backprop.Distributed.Serving;
 using Backprop.Distributed.Working;
 using Backprop.Engine.Simd;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -106,6 +107,7 @@ internal static class NodeServices
         services.AddSingleton(node);
         services.AddSingleton(node.State.Patience);
         services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(node.Plugins.Load());
         services.AddSingleton(new DataRoots(node.Data.Directory, node.Data.Roots));
         services.AddSingleton<NodeReports>();
         services.AddSingleton<NodeDirectory>();
@@ -274,6 +276,7 @@ internal static class NodeServices
                 node.Data.Directory,
                 new FileCache(node.Data.Cache, new HttpDownload(new HttpLimits())), roots),
             FileRefusal = roots.RefusalOf,
+            Plugins = provider.GetRequiredService<LayerPlugins>(),
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
             Copies = node.Copies,
             TraceEvery = node.Otlp.TraceEvery,
@@ -337,6 +340,7 @@ internal static class NodeServices
                 Digests = provider.GetRequiredService<StoredDigests>(),
                 Curves = provider.GetRequiredService<StoredCurves>(),
                 FileRefusal = provider.GetRequiredService<DataRoots>().RefusalOf,
+                Plugins = provider.GetRequiredService<LayerPlugins>(),
             }));
         }
     }

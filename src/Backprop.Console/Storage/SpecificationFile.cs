@@ -39,8 +39,11 @@ internal static class SpecificationFile
     }
 
     /// <summary>Reads a specification and what it includes.</summary>
-    public static RunSpecification Read(string path) => RunSpecificationReader.Read(
-        ReadText(path), path, new IncludedSpecifications());
+    /// <param name="path">The file.</param>
+    /// <param name="plugins">The plug-ins whose layers it may name; null: none.</param>
+    public static RunSpecification Read(string path, LayerPlugins? plugins = null) =>
+        RunSpecificationReader.Read(
+            ReadText(path), path, new IncludedSpecifications(), plugins: plugins);
 
     /// <summary>Opens the data of a specification, and plans the run.</summary>
     /// <param name="specification">The run.</param>

@@ -31,6 +31,7 @@ internal sealed class EmbeddedSession : ITrainingSession
     private readonly TrainArguments _arguments;
     private readonly EmbeddedSize _size;
     private readonly NodeConfiguration _node;
+    private readonly LayerPlugins _plugins;
     private readonly RunDirectory _directory;
     private readonly TimeProvider _time;
     private readonly Lock _gate = new();
@@ -40,12 +41,13 @@ internal sealed class EmbeddedSession : ITrainingSession
 
     public EmbeddedSession(
         RunSpecification specification, TrainArguments arguments, EmbeddedSize size,
-        NodeConfiguration node, RunDirectory directory, TimeProvider time)
+        NodeConfiguration node, LayerPlugins plugins, RunDirectory directory, TimeProvider time)
     {
         _specification = specification;
         _arguments = arguments;
         _size = size;
         _node = node;
+        _plugins = plugins;
         _directory = directory;
         _time = time;
     }
@@ -100,6 +102,7 @@ internal sealed class EmbeddedSession : ITrainingSession
             Threads = _node.EffectiveThreads,
             Persistence = PersistenceConfiguration.ToAkka(persistence),
             Data = SpecificationFile.Opener(),
+            Plugins = _plugins,
             MemoryLimitBytes = SpecificationFile.MemoryLimitBytes,
             OnHung = reason => Volatile.Write(ref hung, reason),
             Time = _time,
@@ -205,7 +208,7 @@ internal sealed class EmbeddedSession : ITrainingSession
                 + " with --output");
         }
 
-        RunSpecification begun = SpecificationFile.Read(_directory.SpecificationFile);
+        RunSpecification begun = SpecificationFile.Read(_directory.SpecificationFile, _plugins);
         if (begun.CanonicalText != _specification.CanonicalText)
         {
             string[] before = begun.CanonicalText.Split('\n');

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Models.Plugins;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Configuration;
 
@@ -100,6 +102,18 @@ public sealed record DataConfiguration(string Directory, string Cache)
     /// <summary>Directories that files of runs which are handed in must lie in; empty: only
     /// <see cref="Directory"/>.</summary>
     public ImmutableArray<string> Roots { get; init; } = [];
+}
+
+/// <summary>Code that a node may load.</summary>
+/// <param name="Folder">Where plug-ins lie.</param>
+/// <param name="Allow">Which of them are loaded; the folder is not looked at where there are none.
+/// </param>
+public sealed record PluginConfiguration(string Folder, ImmutableArray<AllowedPlugin> Allow)
+{
+    /// <summary>Loads them.</summary>
+    /// <exception cref="Engine.Plugins.LayerPluginException">One cannot be used.</exception>
+    /// <exception cref="IOException">One cannot be read.</exception>
+    public LayerPlugins Load() => PluginFolder.Load(Folder, Allow);
 }
 
 /// <summary>Whether requests need a token.</summary>

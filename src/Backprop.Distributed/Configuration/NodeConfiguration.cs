@@ -37,6 +37,9 @@ public sealed record NodeConfiguration
     /// <summary>Where data are found (<c>backprop.data</c>).</summary>
     public required DataConfiguration Data { get; init; }
 
+    /// <summary>Code that it may load (<c>backprop.plugins</c>).</summary>
+    public required PluginConfiguration Plugins { get; init; }
+
     /// <summary>Where users' requests are taken (<c>backprop.api</c>).</summary>
     public required ApiConfiguration Api { get; init; }
 

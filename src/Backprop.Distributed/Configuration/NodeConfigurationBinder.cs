@@ -7,6 +7,7 @@ using Backprop.Distributed.Cluster;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
+using Backprop.Models.Plugins;
 using Backprop.Training.Protocol;
 using Npgsql;
 
@@ -28,6 +29,7 @@ internal static class NodeConfigurationBinder
     private const int MaxAttempts = 100;
     private const int MaxLinks = 1 << 16;
     private const int MaxRoots = 64;
+    private const int MaxPlugins = 64;
     private const int MaxApiNames = 64;
 
     private static readonly TimeSpan s_instant = TimeSpan.FromMilliseconds(10);
@@ -60,6 +62,7 @@ internal static class NodeConfigurationBinder
             {
                 Roots = settings.Directories("data.roots", MaxRoots),
             },
+            Plugins = Plugins(settings),
             Api = Api(settings),
             Tls = Tls(settings),
             IsInsecure = settings.Boolean("insecure"),
@@ -71,6 +74,30 @@ internal static class NodeConfigurationBinder
         };
         CheckAgreement(configuration, settings);
         return configuration;
+    }
+
+    private static PluginConfiguration Plugins(SettingReader settings)
+    {
+        const string key = "plugins.allow";
+        var allowed = ImmutableArray.CreateBuilder<AllowedPlugin>();
+        foreach (string text in settings.List(key, MaxPlugins))
+        {
+            if (!AllowedPlugin.TryParse(text, out AllowedPlugin? plugin))
+            {
+                settings.Mistake(key, $"'{text}' is not {AllowedPlugin.Form}");
+            }
+            else if (allowed.Any(other => other.File == plugin.File))
+            {
+                settings.Mistake(key, $"has {plugin.File} twice");
+            }
+            else
+            {
+                allowed.Add(plugin);
+            }
+        }
+
+        return new PluginConfiguration(
+            settings.Directory("plugins.folder"), allowed.ToImmutable());
     }
 
     private static ClusterConfiguration Cluster(SettingReader settings)

@@ -181,7 +181,8 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     private void Submit(CoordinatorRequest.Submit submit)
     {
         IActorRef user = Sender;
-        RegistryDecision decision = State.Submit(submit, Now, _context.FileRefusal);
+        RegistryDecision decision = State.Submit(
+            submit, Now, _context.FileRefusal, _context.Plugins);
         Decide(decision.Events, () =>
         {
             user.Tell(decision.Answer!);
@@ -461,10 +462,10 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
 
     // --- Runs that are coordinated.
 
-    private static CoordinationPlan PlanOf(RegisteredRun run, RunOutline outline)
+    private CoordinationPlan PlanOf(RegisteredRun run, RunOutline outline)
     {
         RunSpecification specification = RunSpecificationReader.Read(
-            run.Registered.Specification, run.Registered.Source);
+            run.Registered.Specification, run.Registered.Source, plugins: _context.Plugins);
         return CoordinationPlan.Of(
             run.Id, specification, outline, ClusterRules.OptionsOf(specification));
     }

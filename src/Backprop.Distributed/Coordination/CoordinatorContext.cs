@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Backprop.Distributed.Persistence;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Coordination;
 
@@ -20,6 +21,9 @@ public sealed class CoordinatorContext
     /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
     /// </summary>
     public Func<string, string?>? FileRefusal { get; init; }
+
+    /// <summary>The plug-ins that runs may have layers of.</summary>
+    public LayerPlugins Plugins { get; init; } = LayerPlugins.None;
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;

@@ -88,9 +88,10 @@ public sealed record RegistryState
     /// <param name="request">What is handed in.</param>
     /// <param name="now">The time.</param>
     /// <param name="fileRefusal">Why it may not name a file of data; null: it may name any.</param>
+    /// <param name="plugins">The plug-ins whose layers it may name; null: none.</param>
     public RegistryDecision Submit(
         CoordinatorRequest.Submit request, DateTimeOffset now,
-        Func<string, string?>? fileRefusal = null)
+        Func<string, string?>? fileRefusal = null, LayerPlugins? plugins = null)
     {
         RegisteredRun? known = Runs.Values.FirstOrDefault(
             run => run.Registered.Submission == request.Submission);
@@ -120,7 +121,7 @@ public sealed record RegistryState
         try
         {
             specification = ClusterRules.Read(
-                request.Specification, request.Source, fileRefusal);
+                request.Specification, request.Source, fileRefusal, plugins);
         }
         catch (SpecificationException mistakes)
         {

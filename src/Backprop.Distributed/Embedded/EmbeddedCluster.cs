@@ -10,6 +10,7 @@ using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Serialization;
 using Backprop.Distributed.Serving;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Embedded;
 
@@ -30,6 +31,9 @@ public sealed record EmbeddedOptions
 
     /// <summary>Opens data sources.</summary>
     public required IDataSourceOpener Data { get; init; }
+
+    /// <summary>The plug-ins that runs may have layers of.</summary>
+    public LayerPlugins Plugins { get; init; } = LayerPlugins.None;
 
     /// <summary>What training may allocate beside the data, in bytes.</summary>
     public required long MemoryLimitBytes { get; init; }
@@ -109,6 +113,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                 Checkpoints = Checkpoints,
                 Digests = Digests,
                 Curves = Curves,
+                Plugins = options.Plugins,
                 Time = options.Time,
             }),
             "coordinator");
@@ -203,6 +208,7 @@ public sealed class EmbeddedCluster : IAsyncDisposable
                 Checkpoints = checkpoints,
                 Models = files,
                 Data = options.Data,
+                Plugins = options.Plugins,
                 Time = options.Time,
                 Copies = options.Copies,
                 MemoryLimitBytes =

@@ -18,10 +18,13 @@ internal sealed record KnownRun(RunSetup Setup, RunSpecification Specification, 
     public RunDimensions Dimensions => Plan.Dimensions;
 
     /// <summary>What a setup comes to.</summary>
-    /// <exception cref="SpecificationException">The specification has mistakes, or a layer does not
-    /// suit its input.</exception>
-    /// <exception cref="ArgumentException">The outline is none of any data.</exception>
-    public static KnownRun Of(RunSetup setup)
+    /// <param name="setup">What was told.</param>
+    /// <param name="plugins">The plug-ins that are loaded here.</param>
+    /// <exception cref="SpecificationException">The specification has mistakes, names a layer of a
+    /// plug-in that is not here, or a layer does not suit its input.</exception>
+    /// <exception cref="ArgumentException">The outline is none of any data, or a plug-in is another
+    /// than the run's.</exception>
+    public static KnownRun Of(RunSetup setup, LayerPlugins plugins)
     {
         if (setup.Outline.Refusal() is { } reason)
         {
@@ -29,8 +32,13 @@ internal sealed record KnownRun(RunSetup Setup, RunSpecification Specification, 
         }
 
         RunSpecification run = RunSpecificationReader.Read(
-            setup.Specification, $"the specification of run {setup.Run}");
+            setup.Specification, $"the specification of run {setup.Run}", plugins: plugins);
         Network network = RunPlanner.BuildNetwork(run, setup.Outline.Train.FeatureShape);
+        if (LayerPlugins.DifferenceOf(network, setup.Outline.Plugins) is { } difference)
+        {
+            throw new ArgumentException($"the plug-ins differ from the run's: {difference}");
+        }
+
         return new KnownRun(setup, run, new ServerPlan(
             setup.Run, RunDimensions.Of(run, setup.Outline, network.Layout), network,
             run.Rules, run.Schedule));

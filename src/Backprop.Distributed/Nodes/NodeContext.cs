@@ -3,6 +3,7 @@ using Backprop.Distributed.Links;
 using Backprop.Distributed.Metering;
 using Backprop.Distributed.Persistence;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Nodes;
 
@@ -31,6 +32,9 @@ public sealed class NodeContext
     /// <summary>Why a run that is handed in may not name a file of data; null: it may name any.
     /// </summary>
     public Func<string, string?>? FileRefusal { get; init; }
+
+    /// <summary>The plug-ins that runs may have layers of.</summary>
+    public LayerPlugins Plugins { get; init; } = LayerPlugins.None;
 
     /// <summary>The clock.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.Serialization;
 using Backprop.Data;
 using Backprop.Engine;
+using Backprop.Engine.Plugins;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
 using Google.Protobuf.Collections;
@@ -13,6 +14,7 @@ internal static class OutlineMessages
 {
     private const int MaxRank = 16;
     private const int MaxNames = 65_536;
+    private const int MaxPlugins = 1024;
 
     public static Wire.RunOutline ToWire(RunOutline outline)
     {
@@ -27,6 +29,11 @@ internal static class OutlineMessages
             message.InitialWeightsSha256 = ResultMessages.ToWire(sha256);
         }
 
+        message.Plugins.Add(outline.Plugins.Select(plugin => new Wire.LayerPlugin
+        {
+            Kind = plugin.Kind,
+            Sha256 = ResultMessages.ToWire(plugin.Sha256),
+        }));
         message.TargetScales.Add(outline.TargetScales.Select(
             scale => new Wire.TargetScale
             {
@@ -54,6 +61,11 @@ internal static class OutlineMessages
             InitialWeightsSha256 = message.HasInitialWeightsSha256
                 ? ResultMessages.FromWire(message.InitialWeightsSha256)
                 : null,
+            Plugins = WireChecks.List(
+                message.Plugins, MaxPlugins, "plug-ins",
+                plugin => new PluginIdentity(
+                    WireChecks.Text(plugin.Kind, "a layer's kind"),
+                    ResultMessages.FromWire(plugin.Sha256))),
         };
         return outline.Refusal() is { } reason
             ? throw new SerializationException($"an outline of no data: {reason}")

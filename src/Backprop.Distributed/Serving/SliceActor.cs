@@ -137,7 +137,7 @@ internal sealed class SliceActor : UntypedActor, IWithTimers
 
         try
         {
-            _run = KnownRun.Of(setup);
+            _run = KnownRun.Of(setup, _context.Plugins);
             _copies = new CopyKeeping(_context, _run, _wake);
         }
         catch (Exception mistake) when (mistake is SpecificationException or ArgumentException)

@@ -22,7 +22,8 @@ internal sealed class Inquiries(NodeContext context)
         try
         {
             RunSpecification run = RunSpecificationReader.Read(
-                request.Specification, "the specification", fileRefusal: context.FileRefusal);
+                request.Specification, "the specification", fileRefusal: context.FileRefusal,
+                plugins: context.Plugins);
             if (ClusterRules.Refusal(run) is { } refusal)
             {
                 throw new SpecificationException([refusal]);
@@ -66,7 +67,7 @@ internal sealed class Inquiries(NodeContext context)
                 $"checkpoint {manifest.Version} of run {request.Setup.Run} has no best weights");
         }
 
-        KnownRun known = KnownRun.Of(request.Setup);
+        KnownRun known = KnownRun.Of(request.Setup, context.Plugins);
         using PlannedRun planned = RunPlanner.Plan(
             known.Specification, context.Data, context.MemoryLimitBytes);
         TrainingPlan plan = planned.Plan;

@@ -123,7 +123,7 @@ internal sealed class ReplicaActor : UntypedActor, IWithTimers
 
         try
         {
-            _run = KnownRun.Of(setup);
+            _run = KnownRun.Of(setup, _context.Plugins);
         }
         catch (Exception mistake) when (mistake is SpecificationException or ArgumentException)
         {

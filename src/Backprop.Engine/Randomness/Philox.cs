@@ -45,6 +45,9 @@ public enum RandomPurpose : uint
 
     /// <summary>The values that a sweep tries; item: the trial, element: the key.</summary>
     Sweep = 12,
+
+    /// <summary>Layers of plug-ins; stream: the layer, time: the step, item: the sample.</summary>
+    Plugin = 13,
 }
 
 /// <summary>Four random words: one block of Philox.</summary>

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Backprop.Engine.Layers;
+using Backprop.Engine.Plugins;
 
 namespace Backprop.Models.Onnx;
 
@@ -62,7 +63,11 @@ internal static class OnnxLayers
     /// <exception cref="ModelException">There are no nodes for such a layer; the message names it.
     /// </exception>
     public static string Write(LayerContext layer) =>
-        s_layers.TryGetValue(layer.Layer.Kind, out Func<LayerContext, string>? write)
+        layer.Layer is PluginLayer own
+            ? throw new ModelException(
+                $"layer '{own.Name}' is of the kind {own.Kind} of plug-in {own.Plugin.File}, which "
+                + "ONNX has no operators for: write the model as safetensors")
+            : s_layers.TryGetValue(layer.Layer.Kind, out Func<LayerContext, string>? write)
             ? write(layer)
             : throw new ModelException(
                 $"layer '{layer.Layer.Name}' is of the kind {layer.Layer.Kind}, which cannot be "

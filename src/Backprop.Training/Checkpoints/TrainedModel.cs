@@ -3,6 +3,7 @@ using System.Text.Json;
 using Backprop.Data;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Plugins;
 
 namespace Backprop.Training.Checkpoints;
 
@@ -31,6 +32,9 @@ public sealed record ModelHeader(
     /// </summary>
     public ImmutableArray<int> FeatureShape { get; init; } = [];
 
+    /// <summary>The plug-ins that its layers are of.</summary>
+    public ImmutableArray<PluginIdentity> Plugins { get; init; } = [];
+
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     /// <exception cref="CheckpointException">It is no such text.</exception>
     public static ModelHeader FromJson(string json)
@@ -54,7 +58,7 @@ public sealed record ModelHeader(
     // What is left out of a text is default, not empty.
     private bool IsWhole => Specification is not null && Preparation is not null
         && !TargetNames.IsDefault && !Parameters.IsDefault && !WeightsSha256.IsDefault
-        && !FeatureNames.IsDefault && !FeatureShape.IsDefault;
+        && !FeatureNames.IsDefault && !FeatureShape.IsDefault && !Plugins.IsDefault;
 }
 
 /// <summary>A trained network, or an ensemble of them whose outputs are averaged: weights and all
@@ -111,6 +115,7 @@ public sealed class TrainedModel : IDisposable
             HasClasses = plan.Train.Target is TargetSchema.Class,
             FeatureNames = plan.Train.FeatureNames,
             FeatureShape = plan.Train.FeatureShape.Dimensions,
+            Plugins = PluginIdentity.Of(plan.Network),
         };
         return new TrainedModel(header, copies.MoveToImmutable());
     }

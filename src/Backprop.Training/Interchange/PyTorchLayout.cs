@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Collections.Immutable;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Plugins;
 
 namespace Backprop.Training.Interchange;
 
@@ -68,7 +69,9 @@ public static class PyTorchLayout
     public static IEnumerable<StridedTensor> Of(NetworkNode node) => Of(node, ImageOrder.None);
 
     private static IEnumerable<StridedTensor> Of(NetworkNode node, ImageOrder order) =>
-        s_layers.TryGetValue(node.Layer.Kind, out LayerTensors? of)
+        node.Layer is PluginLayer
+            ? AsTheyAre(node, order)
+            : s_layers.TryGetValue(node.Layer.Kind, out LayerTensors? of)
             ? of(node, order)
             : throw new NotSupportedException(
                 $"layer '{node.Layer.Name}' is of the kind {node.Layer.Kind}, whose parameters"

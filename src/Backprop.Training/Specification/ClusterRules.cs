@@ -11,11 +11,13 @@ public static class ClusterRules
     /// <param name="text">The specification, which stands alone.</param>
     /// <param name="file">Its name, for messages.</param>
     /// <param name="fileRefusal">Why it may not name a file of data; null: it may name any.</param>
+    /// <param name="plugins">The plug-ins whose layers it may name; null: none.</param>
     /// <exception cref="SpecificationException">It cannot be used, or not by a cluster.</exception>
     public static RunSpecification Read(
-        string text, string file, Func<string, string?>? fileRefusal)
+        string text, string file, Func<string, string?>? fileRefusal, LayerPlugins? plugins = null)
     {
-        RunSpecification run = RunSpecificationReader.Read(text, file, fileRefusal: fileRefusal);
+        RunSpecification run = RunSpecificationReader.Read(
+            text, file, fileRefusal: fileRefusal, plugins: plugins);
         return Refusal(run) is { } mistake ? throw new SpecificationException([mistake]) : run;
     }
 

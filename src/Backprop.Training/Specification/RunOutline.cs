@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Engine;
+using Backprop.Engine.Plugins;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Training.Specification;
@@ -55,14 +56,20 @@ public sealed record RunOutline(
     /// with its layers' initializers. See <see cref="Interchange.ImportedWeights"/>.</summary>
     public string? InitialWeightsSha256 { get; init; }
 
-    /// <summary>What identifies each part, and the first weights where they are no function of the
-    /// seed, a line each: part of what a checkpoint belongs to.</summary>
+    /// <summary>The plug-ins that its layers are of, by their kinds; empty: there are none.
+    /// </summary>
+    public ImmutableArray<PluginIdentity> Plugins { get; init; } = [];
+
+    /// <summary>What identifies each part, the first weights where they are no function of the
+    /// seed, and the plug-ins of layers, a line each: part of what a checkpoint belongs to.
+    /// </summary>
     public ImmutableArray<string> Digests =>
     [
         .. Parts.Select(part => $"{part.Name}: {part.Outline.Identity}"),
         .. InitialWeightsSha256 is { } sha256
             ? (string[])[$"initial-weights: sha256 {sha256}"]
             : [],
+        .. Plugins.Select(plugin => plugin.ToString()),
     ];
 
     private IEnumerable<(string Name, DatasetOutline Outline)> Parts =>
@@ -88,6 +95,11 @@ public sealed record RunOutline(
         if (InitialWeightsSha256 is { } sha256 && !DatasetOutline.IsDigest(sha256))
         {
             return $"the first weights have the digest '{sha256}'";
+        }
+
+        if (Plugins.FirstOrDefault(plugin => !DatasetOutline.IsDigest(plugin.Sha256)) is { } wrong)
+        {
+            return $"the plug-in of '{wrong.Kind}' has the digest '{wrong.Sha256}'";
         }
 
         int scales = Train.Target is TargetSchema.Values ? Train.Target.Width : 0;

@@ -9,6 +9,7 @@ using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
+using Backprop.Engine.Plugins;
 using Backprop.Training.Interchange;
 using Backprop.Training.Metrics;
 
@@ -53,6 +54,7 @@ public static class RunPlanner
                 TargetReading.For(plan).Scales)
             {
                 InitialWeightsSha256 = start?.Sha256,
+                Plugins = PluginIdentity.Of(plan.Network),
             };
             plan = plan with
             {

@@ -18,21 +18,26 @@ public static class RunSpecificationReader
     /// <param name="includes">Where included texts come from; null: includes are refused.</param>
     /// <param name="fileRefusal">Why a file of data may not be named, or null, if it may;
     /// null: any may.</param>
+    /// <param name="plugins">The plug-ins whose layers it may name; null: none.</param>
     /// <exception cref="SpecificationException">It has mistakes: all of them, each with its place,
     /// its key and what would be right.</exception>
     public static RunSpecification Read(
         string text, string file, IIncludeSource? includes = null,
-        Func<string, string?>? fileRefusal = null)
+        Func<string, string?>? fileRefusal = null, LayerPlugins? plugins = null)
     {
-        return Read(HoconReader.Read(text, file, includes), fileRefusal);
+        return Read(HoconReader.Read(text, file, includes), fileRefusal, plugins);
     }
 
     /// <summary>Checks a specification that is read already.</summary>
     internal static RunSpecification Read(
-        HoconObject root, Func<string, string?>? fileRefusal = null)
+        HoconObject root, Func<string, string?>? fileRefusal = null, LayerPlugins? plugins = null)
     {
         var errors = new List<SpecificationError>();
-        var cursor = new ValueCursor(root, "", errors) { FileRefusal = fileRefusal };
+        var cursor = new ValueCursor(root, "", errors)
+        {
+            FileRefusal = fileRefusal,
+            Plugins = plugins ?? LayerPlugins.None,
+        };
         if (!RunSchema.Run.TryRead(cursor, out RunSpecification run))
         {
             throw new SpecificationException(errors);

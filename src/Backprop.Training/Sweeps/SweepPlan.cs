@@ -39,11 +39,15 @@ public sealed class SweepPlan
 
     private readonly SweepSpecification _sweep;
     private readonly HoconObject _run;
+    private readonly LayerPlugins? _plugins;
 
-    private SweepPlan(SweepSpecification sweep, HoconObject run, RunSpecification specification)
+    private SweepPlan(
+        SweepSpecification sweep, HoconObject run, RunSpecification specification,
+        LayerPlugins? plugins)
     {
         _sweep = sweep;
         _run = run;
+        _plugins = plugins;
         Metric = specification.Stop.Value.Metric;
         Epochs = specification.Epochs;
         Trials = TrialsOf(sweep);
@@ -67,13 +71,15 @@ public sealed class SweepPlan
     /// <param name="text">The run's specification.</param>
     /// <param name="file">Its name, for messages and for relative includes.</param>
     /// <param name="includes">Where included texts come from; null: includes are refused.</param>
+    /// <param name="plugins">The plug-ins that the run may have layers of; null: none.</param>
     /// <exception cref="SpecificationException">The run is not valid, cannot be swept, or has no
     /// such keys.</exception>
     public static SweepPlan Of(
-        SweepSpecification sweep, string text, string file, IIncludeSource? includes = null)
+        SweepSpecification sweep, string text, string file, IIncludeSource? includes = null,
+        LayerPlugins? plugins = null)
     {
         HoconObject root = HoconReader.Read(text, file, includes);
-        RunSpecification run = RunSpecificationReader.Read(root);
+        RunSpecification run = RunSpecificationReader.Read(root, plugins: plugins);
         if (run.Ensemble is not null)
         {
             throw new SpecificationException([sweep.Run.Place.Error(
@@ -88,7 +94,7 @@ public sealed class SweepPlan
                 "halving itself says how many epochs a trial is trained for")]);
         }
 
-        var plan = new SweepPlan(sweep, root, run);
+        var plan = new SweepPlan(sweep, root, run, plugins);
         foreach (SweptParameter parameter in sweep.Parameters)
         {
             KeyOverride.Apply(root, parameter.Key, "0");
@@ -117,7 +123,7 @@ public sealed class SweepPlan
                 epochs.ToString(CultureInfo.InvariantCulture));
         }
 
-        return RunSpecificationReader.Read(run);
+        return RunSpecificationReader.Read(run, plugins: _plugins);
     }
 
     /// <summary>Outcomes, the best first: with several rounds those of the last one, of these the

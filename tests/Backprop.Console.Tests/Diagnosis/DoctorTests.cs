@@ -40,6 +40,19 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
+    public void A_plug_in_that_is_not_there_is_a_problem()
+    {
+        string file = _state.Write(
+            "node.conf",
+            $"backprop.plugins {{ allow = [\"Absent.dll#sha256={new string('a', 64)}\"] }}");
+        JsonElement finding = Find("plug-ins", "--config", file);
+        Assert.Equal("problem", finding.GetProperty("verdict").GetString());
+        Assert.Contains(
+            "Absent.dll' is not there, though it is allowed",
+            finding.GetProperty("text").GetString());
+    }
+
+    [Fact]
     public void A_port_that_is_taken_is_said_with_who_has_it()
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);

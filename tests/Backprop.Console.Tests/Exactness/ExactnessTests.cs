@@ -15,6 +15,7 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
 
     private const string Everything = "everything.conf";
     private const string Sequences = "sequences.conf";
+    private const string Plugins = "plugins.conf";
 
     private readonly Reference _reference;
 
@@ -69,13 +70,25 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
             _reference.SequencesStateHash, summary.GetProperty("state-sha256").GetString());
     }
 
+    [Theory]
+    [MemberData(nameof(SequenceSettings))]
+    public void A_run_with_layers_of_a_plug_in_has_one_hash(
+        string variable, int threads, int simdBits)
+    {
+        JsonElement summary = Train(Plugins, variable, threads);
+        Assert.Equal(simdBits, summary.GetProperty("simd-width").GetInt32());
+        Assert.Equal(12, summary.GetProperty("steps").GetInt64());
+        Assert.Equal(
+            _reference.PluginsStateHash, summary.GetProperty("state-sha256").GetString());
+    }
+
     private static JsonElement Train(string specification, string variable, int threads)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-exactness-");
         try
         {
             string summary = Path.Combine(folder.FullName, "summary.json");
-            var environment = new Dictionary<string, string>();
+            var environment = new Dictionary<string, string>(ExamplePlugin.Variables);
             if (variable.Split('=') is [string name, string value])
             {
                 environment[name] = value;
@@ -107,6 +120,8 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
             StateHash = summary.GetProperty("state-sha256").GetString()!;
             SequencesStateHash = Train(Sequences, "", threads: 1)
                 .GetProperty("state-sha256").GetString()!;
+            PluginsStateHash = Train(Plugins, "", threads: 1)
+                .GetProperty("state-sha256").GetString()!;
             WeightsHash = summary.GetProperty("weights-sha256").GetString()!;
         }
 
@@ -115,5 +130,7 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
         public string WeightsHash { get; }
 
         public string SequencesStateHash { get; }
+
+        public string PluginsStateHash { get; }
     }
 }

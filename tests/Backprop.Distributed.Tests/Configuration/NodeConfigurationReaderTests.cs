@@ -1,4 +1,5 @@
 using Backprop.Distributed.Configuration;
+using Backprop.Models.Plugins;
 
 namespace Backprop.Distributed.Tests.Configuration;
 
@@ -41,6 +42,28 @@ public class NodeConfigurationReaderTests
 
         Assert.Equal(cluster, node.Cluster.Name);
         Assert.Equal(coordinators, node.Cluster.Coordinators);
+    }
+
+    [Fact]
+    public void Plug_ins_are_allowed_by_name_and_digest()
+    {
+        string sha256 = new('a', 64);
+        var file = new ConfigurationText(
+            "node.conf", $"backprop.plugins {{ allow = [\"A.dll#sha256={sha256}\"] }}");
+        PluginConfiguration read = NodeConfigurationReader.Read(file, s_noEnvironment).Plugins;
+        Assert.Equal("plugins", read.Folder);
+        Assert.Equal(new AllowedPlugin("A.dll", sha256), Assert.Single(read.Allow));
+
+        var environment = new Dictionary<string, string>
+        {
+            ["BACKPROP__PLUGINS__ALLOW"] =
+                $"B.dll#sha256={sha256},C.dll,B.dll#sha256={sha256}",
+        };
+        var wrong = Assert.Throws<NodeConfigurationException>(
+            () => NodeConfigurationReader.Read(file, environment));
+        Assert.Equal(2, wrong.Mistakes.Length);
+        Assert.StartsWith("backprop.plugins.allow: 'C.dll' is not the name", wrong.Mistakes[0]);
+        Assert.Equal("backprop.plugins.allow: has B.dll twice", wrong.Mistakes[1]);
     }
 
     [Fact]

@@ -1,3 +1,6 @@
+using Acme.Layers;
+using Backprop.Engine.Plugins;
+using Backprop.Training.Specification;
 using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Data.Generated;
@@ -64,6 +67,54 @@ public sealed class NodeFailureTests
         Assert.Contains($"where the run has {setup.Outline.InitialWeightsSha256}", failure.Message);
         Directory.Delete(directory, recursive: true);
     }
+
+    [Theory]
+    [InlineData('b', "here is 'plugin acme-swish: sha256 bbbb")]
+    [InlineData(' ', "layer 'acme-swish' is of a plug-in, and none is loaded here")]
+    public async Task A_server_whose_plug_in_differs_fails_with_its_reason(
+        char build, string expected)
+    {
+        await using var cluster = new TestCluster(
+            overTcp: false, setup: SwishSetup(), plugins: Build('a'));
+        cluster.Add(
+            cluster.Make("server-1", NodeRoles.ParameterServer, plugins: Build(build)),
+            cluster.Make("worker-1", NodeRoles.Worker, plugins: Build('a')));
+
+        var failure = await Assert.ThrowsAsync<InvalidOperationException>(cluster.EndAsync);
+
+        Assert.Contains("server-1", failure.Message);
+        Assert.Contains(expected, failure.Message);
+        Assert.Equal(
+            build != ' ',
+            failure.Message.Contains("where the run has 'plugin acme-swish: sha256 aaaa"));
+    }
+
+    [Theory]
+    [InlineData('b', "here is 'plugin acme-swish: sha256 bbbb")]
+    [InlineData(' ', "layer 'acme-swish' is of a plug-in, and none is loaded here")]
+    public async Task A_worker_whose_plug_in_differs_says_so_and_the_run_waits_for_another(
+        char build, string expected)
+    {
+        await using var cluster = new TestCluster(
+            overTcp: false, setup: SwishSetup(), plugins: Build('a'));
+        cluster.Add(
+            cluster.Make("server-1", NodeRoles.ParameterServer, plugins: Build('a')),
+            cluster.Make("worker-1", NodeRoles.Worker, plugins: Build(build)));
+        Assert.Contains(expected, await cluster.AwaitFailureAsync());
+
+        cluster.Add(cluster.Make("worker-2", NodeRoles.Worker, plugins: Build('a')));
+        await cluster.EndAsync();
+    }
+
+    private static RunSetup SwishSetup() => TestRun.SetupOf(
+        TestRun.Specification.Replace("activation = tanh } }", "} }\n{ plugin = acme-swish }"),
+        Build('a'));
+
+    // Of which the digest begins with a digit; ' ': none.
+    private static LayerPlugins Build(char digit) => digit == ' '
+        ? LayerPlugins.None
+        : LayerPlugins.Of(new LayerPlugin(
+            "Acme.Layers.dll", new string(digit, 64), [new SwishFactory()]));
 
     [Fact]
     public async Task One_runs_failure_leaves_another_run_of_the_same_nodes_alone()

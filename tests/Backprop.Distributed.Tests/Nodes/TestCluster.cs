@@ -10,6 +10,7 @@ using Backprop.Engine;
 using Backprop.Training;
 using Backprop.Training.Protocol;
 using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Tests.Nodes;
 
@@ -31,13 +32,15 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly CheckpointPieces _checkpoints;
 
     public TestCluster(
-        bool overTcp, Func<RunCoordination, bool>? holds = null, RunSetup? setup = null)
+        bool overTcp, Func<RunCoordination, bool>? holds = null, RunSetup? setup = null,
+        LayerPlugins? plugins = null)
     {
         _overTcp = overTcp;
         _checkpoints = new CheckpointPieces(
             _system, StoragePatience.Default, TimeProvider.System);
         Coordinator = _system.ActorOf(
-            Props.Create(() => new TestCoordinator(setup ?? TestRun.Setup, _end, holds)));
+            Props.Create(() => new TestCoordinator(
+                setup ?? TestRun.Setup, _end, holds, plugins)));
     }
 
     public IActorRef Coordinator { get; }
@@ -68,12 +71,12 @@ internal sealed class TestCluster : IAsyncDisposable
         string name, NodeRoles roles, IDataSourceOpener? data = null,
         long memoryLimitBytes = long.MaxValue, bool isMute = false,
         NodePatience? patience = null, Func<ITensorTransport, ITensorTransport>? tamper = null,
-        CopyOptions? copies = null) => new(
+        CopyOptions? copies = null, LayerPlugins? plugins = null) => new(
         _system, name, roles,
         identity => (tamper ?? (links => links))(_overTcp
             ? new TcpTransport(identity, new LinkOptions())
             : new InMemoryTransport(identity, new LinkOptions(), _network)),
-        _checkpoints, data, memoryLimitBytes, isMute, patience, copies);
+        _checkpoints, data, memoryLimitBytes, isMute, patience, copies, plugins);
 
     /// <summary>Nodes join: they learn of each other before the coordinator learns of them.
     /// </summary>

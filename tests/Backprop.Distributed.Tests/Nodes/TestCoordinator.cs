@@ -22,12 +22,13 @@ internal sealed class TestCoordinator : ReceiveActor, IWithTimers
 
     public TestCoordinator(
         RunSetup setup, TaskCompletionSource<CheckpointManifest> end,
-        Func<RunCoordination, bool>? holds)
+        Func<RunCoordination, bool>? holds,
+        LayerPlugins? plugins = null)
     {
         _setup = setup;
         _holds = holds;
         _end = end;
-        RunSpecification specification = TestRun.Read(setup.Specification);
+        RunSpecification specification = TestRun.Read(setup.Specification, plugins);
         Decision submitted = RunCoordination.Submit(
             CoordinationPlan.Of(
                 setup.Run, specification, setup.Outline,

@@ -6,6 +6,7 @@ using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Serving;
 using Backprop.Distributed.Working;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification;
 
 namespace Backprop.Distributed.Tests.Nodes;
 
@@ -18,7 +19,7 @@ internal sealed class TestNode
         ActorSystem system, string name, NodeRoles roles,
         Func<LinkIdentity, ITensorTransport> links, CheckpointPieces checkpoints,
         IDataSourceOpener? data, long memoryLimitBytes, bool isMute,
-        NodePatience? patience, CopyOptions? copies = null)
+        NodePatience? patience, CopyOptions? copies = null, LayerPlugins? plugins = null)
     {
         _system = system;
         Id = new NodeId(name);
@@ -36,6 +37,7 @@ internal sealed class TestNode
             MemoryLimitBytes = memoryLimitBytes,
             LeastWorkAhead = 1,
             Copies = copies ?? new CopyOptions(),
+            Plugins = plugins ?? LayerPlugins.None,
             Patience = patience ?? new NodePatience
             {
                 Progress = TimeSpan.Zero,

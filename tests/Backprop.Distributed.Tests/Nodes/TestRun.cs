@@ -71,14 +71,15 @@ internal static class TestRun
     };
 
     /// <summary>What a worker with the data would make of a specification.</summary>
-    public static RunSetup SetupOf(string specification)
+    public static RunSetup SetupOf(string specification, LayerPlugins? plugins = null)
     {
         using PlannedRun planned = RunPlanner.Plan(
-            Read(specification), new DataSourceOpener(), long.MaxValue);
+            Read(specification, plugins), new DataSourceOpener(), long.MaxValue);
         return new RunSetup(Id, specification, planned.Outline);
     }
 
-    public static RunSpecification Read(string text) => RunSpecificationReader.Read(text, "test");
+    public static RunSpecification Read(string text, LayerPlugins? plugins = null) =>
+        RunSpecificationReader.Read(text, "test", plugins: plugins);
 
     /// <summary>What a single process makes of a specification.</summary>
     public static TrainingResult Train(string specification)

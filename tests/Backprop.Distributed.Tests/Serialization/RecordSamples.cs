@@ -7,6 +7,7 @@ using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Timelines;
 using Backprop.Engine;
+using Backprop.Engine.Plugins;
 using Backprop.Engine.Schedules;
 using Backprop.Training;
 using Backprop.Training.Curves;
@@ -150,6 +151,7 @@ internal static class RecordSamples
         QueueChanged changed => changed.Happened.GetType().Name,
         OutlineAnswer { Outline: null } => "OutlineRefused",
         OutlineAnswer { Outline.InitialWeightsSha256: not null } => "OutlineWithWeights",
+        OutlineAnswer { Outline.Plugins.IsEmpty: false } => "OutlineWithPlugin",
         OutlineAnswer { Outline.TargetScales: [{ IsLogarithmic: true }] } => "OutlineOfLogarithms",
         OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
         OutlineAnswer { Outline.Train.Target.Width: > 1 } => "OutlineOfSequences",
@@ -221,6 +223,9 @@ internal static class RecordSamples
         new OutlineAnswer(s_run, s_worker, RegressionOutline, null),
         new OutlineAnswer(
             s_run, s_worker, RegressionOutline with { InitialWeightsSha256 = s_sha }, null),
+        new OutlineAnswer(
+            s_run, s_worker,
+            RegressionOutline with { Plugins = [new PluginIdentity("acme-swish", s_sha)] }, null),
         new OutlineAnswer(s_run, s_worker, LogarithmOutline, null),
         new OutlineAnswer(s_run, s_worker, SequencesOutline, null),
         new OutlineAnswer(s_run, s_worker, null, "no such file"),

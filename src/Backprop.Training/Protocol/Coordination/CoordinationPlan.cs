@@ -65,6 +65,11 @@ public sealed record CoordinationPlan(
         }
 
         Network network = RunPlanner.BuildNetwork(run, outline.Train.FeatureShape);
+        if (LayerPlugins.DifferenceOf(network, outline.Plugins) is { } difference)
+        {
+            throw new ArgumentException($"the coordinator has other plug-ins: {difference}");
+        }
+
         return new CoordinationPlan(
             id, run.Name, RunDimensions.Of(run, outline, network.Layout), run.Stop.Value,
             run.Epochs, run.Schedule, run.Optimizer.LearningRate,

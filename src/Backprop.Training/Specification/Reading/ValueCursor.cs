@@ -12,6 +12,9 @@ internal sealed record ValueCursor(HoconValue Value, string Path, List<Specifica
     /// <summary>Why a file of data may not be named; null: any may.</summary>
     public Func<string, string?>? FileRefusal { get; init; }
 
+    /// <summary>The plug-ins whose layers may be named.</summary>
+    public LayerPlugins Plugins { get; init; } = LayerPlugins.None;
+
     /// <summary>Remembers a mistake in this value.</summary>
     /// <returns>False, for the reader to return.</returns>
     public bool Fail(string message) => FailAt(Value.Position, Path, message);
