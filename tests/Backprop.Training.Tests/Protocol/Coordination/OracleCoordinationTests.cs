@@ -71,7 +71,7 @@ public sealed class OracleCoordinationTests
     }
 
     private static TrainingResult Timeless(TrainingResult result) =>
-        result with { Elapsed = TimeSpan.Zero, SamplesPerSecond = 0 };
+        result with { Elapsed = TimeSpan.Zero, SamplesPerSecond = 0, WaitedForData = null };
 
     private sealed class WeightsByVersion : ICheckpointStore
     {
