@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Backprop.Training.Metrics;
 
 namespace Backprop.Training;
@@ -81,6 +82,7 @@ public sealed record TrainingResult
 
     /// <summary>How long steps stood for their rows to be read and prepared, since training began
     /// or was resumed; null: that is not known of a run on a cluster.</summary>
+    [JsonIgnore] // The API tells of runs on clusters.
     public TimeSpan? WaitedForData { get; init; }
 
     /// <summary>SHA-256 of the final weights, in lower-case hex: see <see cref="WeightsDigest"/>.

@@ -22,6 +22,8 @@ public sealed class HostileClientTests(GuardedCluster cluster) : IClassFixture<G
     private const int UsualCases = 2_000;
     private const int Seed = 20261129;
 
+    private static readonly TimeSpan s_untilAnswered = TimeSpan.FromSeconds(30);
+
     // Why a cluster would never train it is in it, so that no case begins to.
     private const string Specification = """
         name = fuzzed, seed = 3, ensemble { seeds = 2 }
@@ -164,7 +166,18 @@ public sealed class HostileClientTests(GuardedCluster cluster) : IClassFixture<G
     private async Task IsAliveAsync()
     {
         using HttpClient http = cluster.Client(await cluster.TokenAsync(AccessRole.Viewer));
-        using HttpResponseMessage answer = await http.GetAsync("api/v1/cluster");
-        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        using var limit = new CancellationTokenSource(s_untilAnswered);
+        while (true)
+        {
+            using HttpResponseMessage answer = await http.GetAsync("api/v1/cluster", limit.Token);
+            if (answer.StatusCode != HttpStatusCode.TooManyRequests)
+            {
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+                return;
+            }
+
+            // What other tests have asked from this address counts too.
+            await Task.Delay(TimeSpan.FromMilliseconds(100), limit.Token);
+        }
     }
 }
