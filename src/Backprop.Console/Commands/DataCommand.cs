@@ -62,9 +62,10 @@ internal static class DataCommand
             "OUTPUT", "The file to write (.csv, .tsv, .jsonl, .parquet); of a run's data a folder");
         var reading = new ReadingOptions();
         var conversion = new DatasetConversionOptions();
+        Option<string?> configuration = SharedOptions.Configuration();
         var command = new Command("convert", "Write a table in another syntax, or a run's data")
         {
-            input, output,
+            input, output, configuration,
         };
         conversion.AddTo(command);
         reading.AddTo(command);
@@ -73,7 +74,9 @@ internal static class DataCommand
             string source = result.GetRequiredValue(input), path = result.GetRequiredValue(output);
             if (IsSpecification(source))
             {
-                conversion.Convert(environment, result, source, path);
+                RunSpecification run = SpecificationFile.Read(
+                    source, SharedOptions.Plugins(result, configuration, environment));
+                conversion.Convert(environment, result, run, path);
                 return;
             }
 

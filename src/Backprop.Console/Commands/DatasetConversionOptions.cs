@@ -71,10 +71,9 @@ internal sealed class DatasetConversionOptions
     /// <summary>Writes samples of a run to a folder, as they are before they are parted and
     /// prepared, reads them back, and says how a specification names them.</summary>
     public void Convert(
-        CommandEnvironment environment, ParseResult result, string specification, string folder)
+        CommandEnvironment environment, ParseResult result, RunSpecification run, string folder)
     {
         IDataSourceOpener opener = SpecificationFile.Opener();
-        RunSpecification run = SpecificationFile.Read(specification);
         using IDataset train = opener.Open(run.Data.Train.Value, null);
         DataSource? following = result.GetValue(_part) switch
         {

@@ -10,7 +10,8 @@ internal static class DataFile
     private const int MaxDeflateExpansion = 1040;
     private const int FirstBufferBytes = 1 << 16;
 
-    private static ReadOnlySpan<byte> GzipMagic => [0x1F, 0x8B];
+    /// <summary>What gzip-compressed files begin with.</summary>
+    public static ReadOnlySpan<byte> GzipMagic => [0x1F, 0x8B];
 
     /// <summary>Opens a file for reading.</summary>
     /// <exception cref="InvalidDatasetException">There is no such file, it may not be read, or it

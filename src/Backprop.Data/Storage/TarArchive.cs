@@ -51,8 +51,6 @@ internal sealed class TarArchive : IDisposable
     /// <summary>The file, for messages.</summary>
     public string Path { get; }
 
-    private static ReadOnlySpan<byte> GzipMagic => [0x1F, 0x8B];
-
     /// <summary>Opens an archive; nothing of it is looked at yet.</summary>
     /// <exception cref="InvalidDatasetException">There is no such file, it may not be read, or it
     /// is empty.</exception>
@@ -188,7 +186,7 @@ internal sealed class TarArchive : IDisposable
             return;
         }
 
-        throw (position, block.StartsWith(GzipMagic)) switch
+        throw (position, block.StartsWith(DataFile.GzipMagic)) switch
         {
             (0, true) => new InvalidDatasetException(
                 Path, "it is compressed, so that samples cannot be read at random",

@@ -209,7 +209,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
                 break;
             case not null when CurveKeeper.IsMine(message):
                 Report(_curves.End(message));
-                Proceed();
+                Settle();
                 break;
             default:
                 Unhandled(message);

@@ -17,7 +17,8 @@ internal sealed class SliceMemory
     private readonly ParameterUpdate _update;
     private readonly PieceSums[] _sums;
 
-    // Of each block, the pieces whose gradient is not whole yet.
+    // Of each block, how many pieces lie in it, and how many of them are not whole yet.
+    private readonly int[] _pieces;
     private readonly int[] _piecesLeft;
     private readonly AlignedBuffer _state;
     private readonly int _stateCount;
@@ -46,7 +47,8 @@ internal sealed class SliceMemory
         _update = new ParameterUpdate(
             plan.Layout, plan.FirstBlock(slice), plan.FirstBlock(slice + 1), rules, pool);
         _sums = new PieceSums[_update.PieceCount];
-        _piecesLeft = new int[_update.EndBlock - _update.FirstBlock];
+        _pieces = PiecesOfBlocks();
+        _piecesLeft = new int[_pieces.Length];
         BeginGradient();
         _state = new AlignedBuffer(_update.StateLength);
         Weights = new WeightsRing(_update.Length);
@@ -241,17 +243,24 @@ internal sealed class SliceMemory
 
     private void BeginGradient()
     {
-        _blocksLeft = _piecesLeft.Length;
-        Array.Clear(_piecesLeft);
+        _blocksLeft = _pieces.Length;
+        _pieces.CopyTo(_piecesLeft, 0);
+    }
+
+    private int[] PiecesOfBlocks()
+    {
+        var pieces = new int[_update.EndBlock - _update.FirstBlock];
         for (int index = _plan.FirstPiece(_slice); index < _plan.FirstPiece(_slice + 1); index++)
         {
             Piece piece = _plan.Pieces[index];
             int last = (piece.End - 1) / _plan.Layout.BlockLength;
             for (int block = piece.Offset / _plan.Layout.BlockLength; block <= last; block++)
             {
-                _piecesLeft[block - _update.FirstBlock]++;
+                pieces[block - _update.FirstBlock]++;
             }
         }
+
+        return pieces;
     }
 
     private void FinishBlocks(int first, int end)

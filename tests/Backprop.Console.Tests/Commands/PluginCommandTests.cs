@@ -28,6 +28,15 @@ public sealed class PluginCommandTests : IDisposable
         Assert.Contains("basis.centres", check.Output);
     }
 
+    [Fact]
+    public void The_data_of_a_run_with_its_layers_are_converted()
+    {
+        CommandRun converted = With(
+            ExamplePlugin.Variables, "data", "convert", s_run, _scratch["arrays"]);
+        Assert.Equal((0, ""), (converted.ExitCode, converted.Error));
+        Assert.True(File.Exists(Path.Combine(_scratch["arrays"], "features.npy")));
+    }
+
     // By a file of the configuration, as nodes have it.
     [Fact]
     public void A_cluster_comes_to_the_bits_of_the_single_process()
