@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Backprop.Chaos.Processes;
 using Backprop.Faults.Lines;
 using Backprop.Faults.Torch;
 
@@ -33,9 +34,16 @@ internal static class Program
         Option<double> minutes = Number("--minutes", "How long goodput is measured", 10.0);
         Option<int> seed = Number("--seed", "Of the kills of goodput", 1);
         Option<bool> alone = new("--alone") { Description = "Without torchrun" };
+        Option<FileInfo> program = new("--program")
+        {
+            Description = "The file backprop.dll that nodes run; what is published starts faster",
+            HelpName = "FILE",
+            DefaultValueFactory = _ => new FileInfo(BackpropProgram.Built),
+        };
+        program.AcceptExistingOnly();
         var command = new RootCommand("What faults cost a run, here and under torchrun")
         {
-            only, repeats, minutes, seed, alone,
+            only, repeats, minutes, seed, alone, program,
         };
         command.SetAction(result =>
         {
@@ -45,7 +53,8 @@ internal static class Program
                 new Measurement(
                     new Report(System.Console.Out), result.GetValue(repeats),
                     result.GetValue(minutes), result.GetValue(seed),
-                    !result.GetValue(alone) && PythonProgram.Version is not null));
+                    !result.GetValue(alone) && PythonProgram.Version is not null,
+                    result.GetValue(program)!.FullName));
         });
         return command.Parse(args).InvokeAsync();
     }

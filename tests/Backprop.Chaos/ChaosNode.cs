@@ -17,7 +17,7 @@ internal sealed class ChaosNode : IDisposable
     private readonly ImmutableDictionary<string, string> _variables;
     private readonly LoopbackProxy[] _proxies;
     private NodeProcess? _process;
-    private string _program = BackpropProgram.Built;
+    private string _program;
 
     /// <summary>One that is not started yet.</summary>
     /// <param name="number">Its number.</param>
@@ -33,6 +33,7 @@ internal sealed class ChaosNode : IDisposable
         Number = number;
         Part = part;
         _directory = directory;
+        _program = options.Program;
         _variables = options.Variables(number).SetItem("HOME", directory);
         if (width.Length > 0)
         {

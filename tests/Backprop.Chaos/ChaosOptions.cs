@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Chaos.Processes;
 
 namespace Backprop.Chaos;
 
@@ -25,6 +26,10 @@ internal sealed record ChaosOptions
     /// <summary>How long bytes between nodes are under way, through the proxies. Default: no time.
     /// </summary>
     public TimeSpan Delay { get; init; }
+
+    /// <summary>The file <c>backprop.dll</c> that nodes run. Default: what was built beside this.
+    /// </summary>
+    public string Program { get; init; } = BackpropProgram.Built;
 
     /// <summary>Variables of each node's environment, by its number.</summary>
     public Func<int, ImmutableDictionary<string, string>> Variables { get; init; } =

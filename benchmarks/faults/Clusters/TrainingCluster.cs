@@ -28,7 +28,8 @@ internal sealed class TrainingCluster : WatchedRun
     private readonly string _directory;
     private string? _run;
 
-    private TrainingCluster(string directory, int workers, bool hasProxies)
+    private TrainingCluster(
+        string directory, string program, int workers, bool hasProxies)
     {
         _directory = directory;
         _cluster = new ChaosCluster(
@@ -36,6 +37,7 @@ internal sealed class TrainingCluster : WatchedRun
             {
                 Silence = null,
                 HasProxies = hasProxies,
+                Program = program,
                 Variables = VariablesOf,
             });
         _measures =
@@ -54,14 +56,16 @@ internal sealed class TrainingCluster : WatchedRun
     public int Nodes => _cluster.Nodes.Length;
 
     /// <summary>Starts one, and waits until it trains.</summary>
+    /// <param name="given">What its nodes run.</param>
     /// <param name="workers">Its workers.</param>
     /// <param name="hasProxies">Whether links can be disturbed.</param>
     /// <param name="absent">So many of the workers are not started yet.</param>
     public static async Task<TrainingCluster> StartAsync(
-        int workers, bool hasProxies = false, int absent = 0)
+        Measurement given, int workers, bool hasProxies = false, int absent = 0)
     {
         var cluster = new TrainingCluster(
-            Directory.CreateTempSubdirectory("backprop-faults-").FullName, workers, hasProxies);
+            Directory.CreateTempSubdirectory("backprop-faults-").FullName, given.Program,
+            workers, hasProxies);
         try
         {
             string specification = RunFile.Write(cluster._directory, CheckpointInterval);

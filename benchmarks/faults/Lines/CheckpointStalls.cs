@@ -29,7 +29,7 @@ internal static class CheckpointStalls
         given.Report.Head(string.Create(
             CultureInfo.InvariantCulture,
             $"checkpoints, of slices of {from.Length / 1e6:0.0} MB with optimizer state"));
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(given, workers: 2))
         {
             Measures measures = cluster.Of(1);
             int first = measures.Saves.Count;

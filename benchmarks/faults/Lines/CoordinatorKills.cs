@@ -24,7 +24,7 @@ internal static class CoordinatorKills
         var failovers = new Samples();
         var longest = new Samples();
         var calm = new Samples();
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(given, workers: 2))
         {
             for (int i = 0; i < given.Repeats; i++)
             {

@@ -19,13 +19,13 @@ internal static class Goodput
         given.Report.Head(
             $"goodput: {kills.Length} kills in {given.Minutes:0.#} minutes, one a minute on"
             + " average, by an undisturbed run");
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(given, workers: 2))
         {
             await MeasureAsync(
                 given, "of workers", "95 %", cluster, kills, draw => KillWorker(cluster, draw));
         }
 
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(given, workers: 2))
         {
             await MeasureAsync(
                 given, "of any process", "", cluster, kills, draw => KillAny(cluster, draw));

@@ -19,7 +19,8 @@ internal static class Joins
         var sinceStart = new Samples();
         var sinceJoined = new Samples();
         var longest = new Samples();
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2, absent: 1))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(
+            given, workers: 2, absent: 1))
         {
             for (int i = 0; i < given.Repeats; i++)
             {

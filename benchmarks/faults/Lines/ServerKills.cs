@@ -16,7 +16,7 @@ internal static class ServerKills
             + $" {TrainingCluster.CheckpointInterval.TotalSeconds} s");
         var later = new Samples();
         var atOnce = new Samples();
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(given, workers: 2))
         {
             for (int i = 0; i < given.Repeats; i++)
             {

@@ -16,19 +16,20 @@ internal static class SilentWorkers
     {
         given.Report.Head("a worker of two falls silent");
         Samples stopped = await MeasureAsync(
-            given.Repeats, hasProxies: false, worker => new Fault.Stop(worker, s_forLong));
+            given, hasProxies: false, worker => new Fault.Stop(worker, s_forLong));
         given.Report.Add("stopped (SIGSTOP): to the next step", stopped, "s", "p99 5");
         Samples isolated = await MeasureAsync(
-            given.Repeats, hasProxies: true, worker => new Fault.Isolate(worker, s_forLong));
+            given, hasProxies: true, worker => new Fault.Isolate(worker, s_forLong));
         given.Report.Add("in a black hole: to the next step", isolated, "s", "p99 5");
     }
 
     private static async Task<Samples> MeasureAsync(
-        int repeats, bool hasProxies, Func<int, Fault> faultOf)
+        Measurement given, bool hasProxies, Func<int, Fault> faultOf)
     {
         var samples = new Samples();
-        using TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2, hasProxies);
-        for (int i = 0; i < repeats; i++)
+        using TrainingCluster cluster = await TrainingCluster.StartAsync(
+            given, workers: 2, hasProxies);
+        for (int i = 0; i < given.Repeats; i++)
         {
             int worker = TrainingCluster.FirstWorker + (i % 2);
             samples.Add(await cluster.NewStepAsync(cluster.Do(faultOf(worker))));

@@ -14,7 +14,7 @@ internal static class WorkerKills
         given.Report.Head("a worker of two is killed (SIGKILL)");
         var ours = new Samples();
         var returns = new Samples();
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(workers: 2))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(given, workers: 2))
         {
             for (int i = 0; i < given.Repeats; i++)
             {

@@ -333,6 +333,7 @@ internal static class NodeServices
     {
         if (provider.GetRequiredService<NodeDescription>().Roles.HasFlag(NodeRoles.Coordinator))
         {
+            system.ActorOf(JournalWarmUp.Props(Coordinator.JournalName));
             CoordinatorSeat.Offer(system, Coordinator.Props(new CoordinatorContext
             {
                 Membership = registry.Get<Membership>(),

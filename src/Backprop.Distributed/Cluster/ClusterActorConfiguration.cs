@@ -42,8 +42,10 @@ public static class ClusterActorConfiguration
                   thread-count = 3
                 }
               }
+              # Nothing here is timed to less; each tick wakes a thread of the CLR pool.
+              scheduler.tick-duration = 25ms
               # A process that was started again is dialled at once, not after 5 s.
-              remote.retry-gate-closed-for = 1s
+              remote.retry-gate-closed-for = 250ms
               remote.dot-netty.tcp {
                 hostname = "{{options.BindHost ?? options.Host}}"
                 port = {{(options.BindPort > 0 ? options.BindPort : options.Port)}}
@@ -64,15 +66,17 @@ public static class ClusterActorConfiguration
                 allow-weakly-up-members = 1s
                 # Who joins, or takes over, waits for a few rounds of these; messages are small, and
                 # every node sends one a round, however many there are.
-                gossip-interval = 250ms
-                leader-actions-interval = 250ms
-                periodic-tasks-initial-delay = 250ms
+                gossip-interval = 150ms
+                leader-actions-interval = 150ms
+                periodic-tasks-initial-delay = 150ms
                 # A process that was started again waits until the one before is taken out, which is
                 # a matter of one gossip: the defaults would be most of what a restart takes. Who
                 # may found a cluster waits longer for the others; everybody else only asks again
                 # after this, whether somebody has founded it.
-                retry-unsuccessful-join-after = 1s
+                retry-unsuccessful-join-after = 250ms
                 seed-node-timeout = {{(options.MayFound ? 5 : 1)}}s
+                # How soon whoever looks for the coordinator finds the new one.
+                singleton-proxy.singleton-identification-interval = 200ms
                 split-brain-resolver {
                   active-strategy = {{strategy}}
                   stable-after = {{Milliseconds(options.StableAfter)}}

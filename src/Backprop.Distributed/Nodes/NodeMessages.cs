@@ -6,8 +6,7 @@ using Backprop.Training.Specification;
 namespace Backprop.Distributed.Nodes;
 
 /// <summary>To the coordinator of a run: a directive has come for a run that is not known here.
-/// The answer is a <see cref="RunSetup"/>; the directive is not kept, since it comes again.
-/// </summary>
+/// The answer is a <see cref="RunSetup"/>.</summary>
 /// <param name="Run">The run.</param>
 /// <param name="Node">Who asks.</param>
 public sealed record SetupRequest(RunId Run, NodeId Node);

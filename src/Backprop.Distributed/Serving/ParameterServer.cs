@@ -14,11 +14,12 @@ public sealed class ParameterServer : UntypedActor
     /// <summary>The name of the actor.</summary>
     public const string Name = "parameter-server";
 
-    private readonly NodeContext _context;
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly RunParts _runs;
 
     /// <summary>Of a node; made by <see cref="Props"/>.</summary>
-    public ParameterServer(NodeContext context) => _context = context;
+    public ParameterServer(NodeContext context) =>
+        _runs = new RunParts(Context, context, run => SliceActor.Props(context, run));
 
     /// <summary>The parameter server of a node.</summary>
     public static Props Props(NodeContext context) =>
@@ -31,16 +32,16 @@ public sealed class ParameterServer : UntypedActor
         switch (message)
         {
             case ServerDirective directive when directive.Run.IsValid:
-                Forward(directive);
+                _runs.Direct(directive.Run, directive);
                 break;
             case RunSetup setup when setup.Run.IsValid:
-                SetUp(setup);
+                _runs.SetUp(setup);
                 break;
             case TimelineRequest request when request.Run.IsValid:
-                Tell(request);
+                _runs.Tell(request);
                 break;
             case ManifestAnswer answer when answer.Run.IsValid:
-                Context.Child(answer.Run.Value).Forward(answer);
+                _runs.Of(answer.Run).Forward(answer);
                 break;
             default:
                 Unhandled(message);
@@ -55,41 +56,4 @@ public sealed class ParameterServer : UntypedActor
         _log.Error(failure, "A run's part has stopped");
         return Directive.Stop;
     });
-
-    private void Forward(ServerDirective directive)
-    {
-        IActorRef child = Context.Child(directive.Run.Value);
-        if (child.IsNobody())
-        {
-            Sender.Tell(new SetupRequest(directive.Run, _context.Node));
-        }
-        else
-        {
-            child.Forward(directive);
-        }
-    }
-
-    private void Tell(TimelineRequest request)
-    {
-        IActorRef child = Context.Child(request.Run.Value);
-        if (child.IsNobody())
-        {
-            Sender.Tell(TimelineAnswer.Nothing(request, _context.Node, _context.Time));
-        }
-        else
-        {
-            child.Forward(request);
-        }
-    }
-
-    private void SetUp(RunSetup setup)
-    {
-        IActorRef child = Context.Child(setup.Run.Value);
-        if (child.IsNobody())
-        {
-            child = Context.ActorOf(SliceActor.Props(_context, setup.Run), setup.Run.Value);
-        }
-
-        child.Forward(setup);
-    }
 }

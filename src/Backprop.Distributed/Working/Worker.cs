@@ -14,8 +14,8 @@ public sealed class Worker : UntypedActor
     /// <summary>The name of the actor.</summary>
     public const string Name = "worker";
 
-    private readonly NodeContext _context;
     private readonly ILoggingAdapter _log = Context.GetLogger();
+    private readonly RunParts _runs;
     private readonly Inquiries _inquiries;
     private readonly OwnedThread _thread;
 
@@ -25,7 +25,7 @@ public sealed class Worker : UntypedActor
     /// <summary>Of a node; made by <see cref="Props"/>.</summary>
     public Worker(NodeContext context)
     {
-        _context = context;
+        _runs = new RunParts(Context, context, run => ReplicaActor.Props(context, run));
         _inquiries = new Inquiries(context);
         _thread = new OwnedThread($"inquiries of {context.Node}", () => { });
     }
@@ -41,13 +41,13 @@ public sealed class Worker : UntypedActor
         switch (message)
         {
             case WorkerDirective directive when directive.Run.IsValid:
-                Forward(directive);
+                _runs.Direct(directive.Run, directive);
                 break;
             case RunSetup setup when setup.Run.IsValid:
-                SetUp(setup);
+                _runs.SetUp(setup);
                 break;
             case TimelineRequest request when request.Run.IsValid:
-                Tell(request);
+                _runs.Tell(request);
                 break;
             case OutlineRequest request when request.Run.IsValid:
                 Inquire(request, request.Run, () => _inquiries.Answer(request));
@@ -75,32 +75,6 @@ public sealed class Worker : UntypedActor
         return Directive.Stop;
     });
 
-    private void Forward(WorkerDirective directive)
-    {
-        IActorRef child = Context.Child(directive.Run.Value);
-        if (child.IsNobody())
-        {
-            Sender.Tell(new SetupRequest(directive.Run, _context.Node));
-        }
-        else
-        {
-            child.Forward(directive);
-        }
-    }
-
-    private void Tell(TimelineRequest request)
-    {
-        IActorRef child = Context.Child(request.Run.Value);
-        if (child.IsNobody())
-        {
-            Sender.Tell(TimelineAnswer.Nothing(request, _context.Node, _context.Time));
-        }
-        else
-        {
-            child.Forward(request);
-        }
-    }
-
     // A question that there is no room for is asked again.
     private void Inquire(object question, RunId run, Func<object> answer)
     {
@@ -111,17 +85,6 @@ public sealed class Worker : UntypedActor
         {
             _askers[key] = Sender;
         }
-    }
-
-    private void SetUp(RunSetup setup)
-    {
-        IActorRef child = Context.Child(setup.Run.Value);
-        if (child.IsNobody())
-        {
-            child = Context.ActorOf(ReplicaActor.Props(_context, setup.Run), setup.Run.Value);
-        }
-
-        child.Forward(setup);
     }
 
     private sealed record Answered((Type Question, RunId Run) Key, object Answer)

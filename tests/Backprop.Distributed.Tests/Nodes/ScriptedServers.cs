@@ -334,24 +334,14 @@ internal sealed class ScriptedServers : IAsyncDisposable
         public void OnReleased(in FrameHeader header, bool sent) => Add(-1);
     }
 
-    // Tells the worker what the test says, and again once it knows the run.
+    // Tells the worker what the test says, once, and what the run is when it asks.
     private sealed class ScriptedCoordinator : ReceiveActor
     {
-        private WorkerDirective? _last;
-
         public ScriptedCoordinator(
             IActorRef worker, RunSetup setup, Action<WorkerStatus> onStatus)
         {
-            Receive<WorkerDirective>(directive =>
-            {
-                _last = directive;
-                worker.Tell(directive);
-            });
-            Receive<SetupRequest>(_ =>
-            {
-                worker.Tell(setup);
-                worker.Tell(_last);
-            });
+            Receive<WorkerDirective>(directive => worker.Tell(directive));
+            Receive<SetupRequest>(_ => worker.Tell(setup));
             Receive(onStatus);
         }
     }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Configuration;
+using Akka.Dispatch;
 using Akka.Persistence;
 using Akka.Persistence.Journal;
 using Backprop.Distributed.Persistence;
@@ -89,6 +90,25 @@ public sealed class CoordinatorJournalTests : IDisposable
         Assert.Equal(2, await RecordAsync(ledger, "after"));
         await system.Terminate();
     }
+
+    [Fact]
+    public async Task Who_reads_a_journal_ahead_leaves_it_as_it_is()
+    {
+        using ActorSystem system = await StateFolder.StartAsync(_folder.Options);
+        IActorRef ledger = system.ActorOf(Ledger.Props("ledger-1"));
+        Assert.Equal(2, await RecordAsync(ledger, "a", "b"));
+
+        await ReadAheadAsync(system, "ledger-1");
+        await ReadAheadAsync(system, "ledger-that-is-not-there");
+
+        Assert.Equal(3, await RecordAsync(ledger, "c"));
+        Assert.Equal(["a", "b", "c"], await ReadAsync(ledger));
+        await system.Terminate();
+    }
+
+    private static Task ReadAheadAsync(ActorSystem system, string journal) => system
+        .ActorOf(JournalWarmUp.Props(journal).WithDispatcher(Dispatchers.DefaultDispatcherId))
+        .WatchAsync().WaitAsync(StateFolder.Patience);
 
     private static IActorRef Supervised(ActorSystem system) => system.ActorOf(
         JournalSupervision.Of(Ledger.Props("ledger-1"), "ledger", s_soon, s_soon * 4));
