@@ -10,8 +10,10 @@ namespace Backprop.Distributed.Coordination;
 /// <param name="AskedAt">Since when.</param>
 /// <param name="Attempts">How many were asked.</param>
 /// <param name="LastFailure">Why the last one has no answer, in words; null: none failed.</param>
+/// <param name="FoundDamage">Whether the last one has none because what it read is damaged.</param>
 internal sealed record Errand(
-    NodeId? Asked, DateTimeOffset AskedAt, int Attempts, string? LastFailure)
+    NodeId? Asked, DateTimeOffset AskedAt, int Attempts, string? LastFailure,
+    bool FoundDamage = false)
 {
     /// <summary>Before anybody is asked.</summary>
     public static Errand None { get; } = new(null, DateTimeOffset.MinValue, 0, null);
@@ -55,5 +57,10 @@ internal sealed record Errand(
     }
 
     /// <summary>Whoever was asked has failed at it.</summary>
-    public Errand Failed(string reason) => this with { Asked = null, LastFailure = reason };
+    public Errand Failed(string reason, bool foundDamage = false) => this with
+    {
+        Asked = null,
+        LastFailure = reason,
+        FoundDamage = foundDamage,
+    };
 }

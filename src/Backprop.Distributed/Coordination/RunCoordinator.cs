@@ -365,13 +365,19 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
     private void Examine(RunPhase.Concluding concluding)
     {
         CoordinatorPatience patience = _context.Patience;
-        if (_examination is { Asked: null, LastFailure: { } failure }
-            && _examination.Attempts >= patience.Attempts)
+        if (_examination is { Asked: null, LastFailure: { } failure } asked
+            && asked.Attempts >= patience.Attempts)
         {
+            // Where the run goes back, another end is to be examined.
+            _examination = Errand.None;
+            _concludesSince = null;
             Take(new CoordinatorInput.ExaminationFailed(
                 concluding.Checkpoint,
-                $"{Counted.Of(_examination.Attempts, "worker")} could not examine them; the last:"
-                    + $" {failure}"));
+                $"{Counted.Of(asked.Attempts, "attempt")} to examine them failed; the last:"
+                    + $" {failure}")
+            {
+                IsDamage = asked.FoundDamage,
+            });
             return;
         }
 
@@ -379,8 +385,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
         [
             .. _nodes.Values.Where(node => node.Worker is not null).Select(node => node.Id).Order(),
         ];
-        NodeId? asked = _examination.Next(workers, patience.Examination, Now, out _examination);
-        if (asked is { } worker)
+        NodeId? chosen = _examination.Next(workers, patience.Examination, Now, out _examination);
+        if (chosen is { } worker)
         {
             CheckpointManifest manifest =
                 _run!.State.Checkpoints.First(kept => kept.Version == concluding.Checkpoint);
@@ -405,7 +411,7 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             string reason = $"{answer.Node}: {answer.Failure ?? "it gave no reason"}";
             _log.Warning("Run {0}: its weights could not be examined by {1}", Scope, reason);
             _examination = answer.Node == _examination.Asked
-                ? _examination.Failed(reason)
+                ? _examination.Failed(reason, answer.IsDamaged)
                 : _examination;
             return;
         }

@@ -63,7 +63,12 @@ public sealed record ExaminationRequest(
 /// <paramref name="Failure"/>.</param>
 /// <param name="Failure">Why it could not be examined, in words; null: it was.</param>
 public sealed record ExaminationAnswer(
-    RunId Run, NodeId Node, FinalExamination? Found, StoredFile? Model, string? Failure);
+    RunId Run, NodeId Node, FinalExamination? Found, StoredFile? Model, string? Failure)
+{
+    /// <summary>Whether it could not be examined because what is stored of it is not what was
+    /// saved.</summary>
+    public bool IsDamaged { get; init; }
+}
 
 /// <summary>A file in the state database, in pieces of at most 8 MiB.</summary>
 /// <param name="Place">What it is stored under.</param>

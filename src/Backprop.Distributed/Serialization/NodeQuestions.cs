@@ -105,6 +105,7 @@ internal static class NodeQuestions
             Node = answer.Node.Value,
             Found = answer.Found is { } found ? ToWire(found) : null,
             Model = answer.Model is { } model ? ResultMessages.ToWire(model) : null,
+            IsDamaged = answer.IsDamaged,
         };
         if (answer.Failure is { } failure)
         {
@@ -118,7 +119,10 @@ internal static class NodeQuestions
         ProtocolParts.Run(message.Run), ProtocolParts.Node(message.Node),
         message.Found is { } found ? FromWire(found) : null,
         message.Model is { } model ? ResultMessages.FromWire(model) : null,
-        message.HasFailure ? WireChecks.FromReason(message.Failure) : null);
+        message.HasFailure ? WireChecks.FromReason(message.Failure) : null)
+    {
+        IsDamaged = message.IsDamaged,
+    };
 
     public static Wire.StepProgress ToWire(StepProgress progress) => new()
     {

@@ -54,7 +54,10 @@ internal sealed class Inquiries(NodeContext context)
         {
             return new ExaminationAnswer(
                 request.Setup.Run, context.Node, null, null,
-                $"{context.Node}: {failure.Message}");
+                $"{context.Node}: {failure.Message}")
+            {
+                IsDamaged = failure is CheckpointException { IsDamage: true },
+            };
         }
     }
 

@@ -20,8 +20,10 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
     private const string MoreSeeds = "BACKPROP_FUZZ_SEEDS";
     private const int MostGrowth = 64 << 20;
 
-    private static readonly string s_longRun =
-        TestRun.Specification.Replace("epochs = 4", "epochs = 100", StringComparison.Ordinal);
+    private const int LongRunEpochs = 100;
+
+    private static readonly string s_longRun = TestRun.Specification.Replace(
+        "epochs = 4", $"epochs = {LongRunEpochs}", StringComparison.Ordinal);
 
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan s_answer = TimeSpan.FromSeconds(2);
@@ -90,7 +92,8 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
         Assert.InRange(growth, long.MinValue, MostGrowth);
 
         // What was damaged is mended by what is written again.
-        WritePiece(folder.Options.SnapshotFile, stored);
+        WritePiece(folder.Options.SnapshotFile, new byte[100]);
+        await pieces.SaveAsync(s_run, 1, slice.Content, default);
         using var mended = new SliceBuffers(slice.Content.Cut, 0, 1);
         await pieces.RestoreAsync(s_run, 1, parts, mended.Content, default);
         mended.AssertFilled();
@@ -124,8 +127,41 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
         Assert.StartsWith($"the checkpoint of version {newest} is damaged", said);
         Assert.Contains($"checkpoint {newest} of run {s_run}: the piece of blocks 0 to", said);
 
-        using var other = new StateFolder();
-        await using EmbeddedCluster undisturbed = await StoredCluster.StartAsync(other, each: 1);
+        await AssertUndisturbedAsync(ended);
+    }
+
+    [Fact]
+    public async Task Final_weights_that_are_damaged_are_made_again()
+    {
+        using var folder = new StateFolder();
+        await using EmbeddedCluster cluster = await StoredCluster.StartAsync(folder, each: 1);
+        long last = LongRunEpochs * RunDimensions.Of(TestRun.Plan).StepsPerEpoch;
+        await SubmitAsync(cluster, s_longRun);
+        await UntilAsync(cluster, view => view.Checkpoints.Length >= 1);
+        using (SqliteConnection connection = Open(folder.Options.SnapshotFile))
+        {
+            Execute(connection, "CREATE TABLE damage (done INTEGER)");
+            Execute(
+                connection,
+                "CREATE TRIGGER damages AFTER INSERT ON snapshot"
+                    + $" WHEN NEW.persistence_id = 'checkpoint/{s_run}/{last}'"
+                    + " AND NOT EXISTS (SELECT * FROM damage)"
+                    + " BEGIN UPDATE snapshot SET snapshot = zeroblob(100)"
+                    + " WHERE persistence_id = NEW.persistence_id;"
+                    + " INSERT INTO damage VALUES (1); END");
+        }
+
+        RunView ended = await UntilAsync(cluster, view => view.Result is not null);
+        string said = Assert.Single(
+            ended.Happenings, happening => happening.Text.Contains("goes back")).Text;
+        Assert.StartsWith($"the checkpoint of version {last} is damaged", said);
+        await AssertUndisturbedAsync(ended);
+    }
+
+    private static async Task AssertUndisturbedAsync(RunView ended)
+    {
+        using var folder = new StateFolder();
+        await using EmbeddedCluster undisturbed = await StoredCluster.StartAsync(folder, each: 1);
         await SubmitAsync(undisturbed, s_longRun);
         RunView same = await UntilAsync(undisturbed, view => view.Result is not null);
         Assert.Equal(same.Result!.WeightsSha256, ended.Result!.WeightsSha256);
@@ -144,17 +180,28 @@ public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamage
     private static async Task<RunView> UntilAsync(
         EmbeddedCluster cluster, Func<RunView, bool> isSo)
     {
+        RunView? last = null;
         using var limit = new CancellationTokenSource(s_patience);
-        while (true)
+        try
         {
-            CoordinatorAnswer answer = await cluster.Client.AskAsync(
-                new CoordinatorRequest.ShowRun(s_run), limit.Token);
-            if (answer is CoordinatorAnswer.Run { View: var view } && isSo(view))
+            while (true)
             {
-                return view;
-            }
+                CoordinatorAnswer answer = await cluster.Client.AskAsync(
+                    new CoordinatorRequest.ShowRun(s_run), limit.Token);
+                last = (answer as CoordinatorAnswer.Run)?.View;
+                if (last is not null && isSo(last))
+                {
+                    return last;
+                }
 
-            await Task.Delay(10, limit.Token);
+                await Task.Delay(10, limit.Token);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            string[] texts = [.. (last?.Happenings ?? []).TakeLast(8).Select(one => one.Text)];
+            throw new TimeoutException(
+                $"{last?.Summary.Reason}; {string.Join(Environment.NewLine, texts)}");
         }
     }
 

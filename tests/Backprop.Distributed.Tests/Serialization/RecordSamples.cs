@@ -155,6 +155,7 @@ internal static class RecordSamples
         OutlineAnswer { Outline.TargetScales: [{ IsLogarithmic: true }] } => "OutlineOfLogarithms",
         OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
         OutlineAnswer { Outline.Train.Target.Width: > 1 } => "OutlineOfSequences",
+        ExaminationAnswer { IsDamaged: true } => "ExaminationFoundDamage",
         ExaminationAnswer { Found: null } => "ExaminationFailed",
         CoordinatorRequest or CoordinatorAnswer =>
             $"{sample.GetType().BaseType!.Name}.{sample.GetType().Name}",
@@ -234,6 +235,10 @@ internal static class RecordSamples
             s_run, s_worker,
             new FinalExamination(25, s_sha, s_sha, Classes, Values, ["a note"]), Model, null),
         new ExaminationAnswer(s_run, s_worker, null, null, "no memory"),
+        new ExaminationAnswer(s_run, s_worker, null, null, "block 3 is damaged")
+        {
+            IsDamaged = true,
+        },
         Progress,
         new Introduction(
             "cats",

@@ -8,6 +8,9 @@ internal static class CheckpointRules
     // With notice doubled each time, the last attempt has eight times as much as the first.
     private const int MaxPassed = 3;
 
+    // Who finds the final weights damaged so often has a storage that damages them.
+    private const int MaxDamagedEnds = 3;
+
     /// <summary>What comes of the checkpoint that is being saved; null: nothing yet.</summary>
     public static RunEvent? Saved(RunCoordination run, DateTimeOffset now)
     {
@@ -144,6 +147,16 @@ internal static class CheckpointRules
         status.DamagedCheckpoint is { } version && run.State.Newest?.Version == version
         && run.State.Checkpoints.Length > 1 && run.State.FailedGenerations > 0
             ? new CheckpointRetired(now, version) { Damage = failed.Reason }
+            : null;
+
+    /// <summary>Lets go of the one that holds the run's final weights, since what is stored of it
+    /// is damaged, so that the last steps are made again from the one before. Null: there is none
+    /// before, or that has not helped, or it is not damaged.</summary>
+    public static CheckpointRetired? RetireFinal(
+        RunCoordination run, CoordinatorInput.ExaminationFailed failed, DateTimeOffset now) =>
+        failed.IsDamage && run.State.Checkpoints.Length > 1
+        && run.State.DamagedEnds < MaxDamagedEnds
+            ? new CheckpointRetired(now, failed.Checkpoint) { Damage = failed.Reason }
             : null;
 
     /// <summary>Whether the checkpoint that a slice found damaged has been let go of: the run goes

@@ -24,12 +24,14 @@ internal static class Commands
             && concluding.Checkpoint == found.Checkpoint
             ? (new RunCompleted(now, ResultOf(run, concluding.Stop, found)), null)
             : (null, $"nobody waits for an examination of checkpoint {found.Checkpoint}"),
-        CoordinatorInput.ExaminationFailed(var checkpoint, var reason) =>
+        CoordinatorInput.ExaminationFailed failed =>
             run.State.Phase is RunPhase.Concluding concluding
-            && concluding.Checkpoint == checkpoint
-                ? (new RunFailed(
-                    now, $"checkpoint {checkpoint} holds its final weights, but {reason}"), null)
-                : (null, $"nobody waits for an examination of checkpoint {checkpoint}"),
+            && concluding.Checkpoint == failed.Checkpoint
+                ? (CheckpointRules.RetireFinal(run, failed, now) as RunEvent ?? new RunFailed(
+                    now,
+                    $"checkpoint {failed.Checkpoint} holds its final weights, but"
+                        + $" {failed.Reason}"), null)
+                : (null, $"nobody waits for an examination of checkpoint {failed.Checkpoint}"),
         _ => (null, null),
     };
 

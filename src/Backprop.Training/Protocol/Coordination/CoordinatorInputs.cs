@@ -70,7 +70,11 @@ public abstract record CoordinatorInput
     /// <summary>Nobody could examine the final weights.</summary>
     /// <param name="Checkpoint">The checkpoint that holds them.</param>
     /// <param name="Reason">Why, in words.</param>
-    public sealed record ExaminationFailed(long Checkpoint, string Reason) : CoordinatorInput;
+    public sealed record ExaminationFailed(long Checkpoint, string Reason) : CoordinatorInput
+    {
+        /// <summary>Whether what is stored of the checkpoint is not what was saved.</summary>
+        public bool IsDamage { get; init; }
+    }
 
     /// <summary>A version was computed again, and came to other bits than before.</summary>
     /// <param name="Generation">The generation that computed it again.</param>

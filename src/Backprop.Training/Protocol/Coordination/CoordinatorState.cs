@@ -73,6 +73,10 @@ public sealed record CoordinatorState
     /// <summary>Generations that failed since there was any progress.</summary>
     public int FailedGenerations { get; init; }
 
+    /// <summary>How often the checkpoint of the final weights was found damaged, and the last steps
+    /// were to be made again.</summary>
+    public int DamagedEnds { get; init; }
+
     /// <summary>Two workers that came to other bits, until a third one has voted; null: none did.
     /// </summary>
     public Dispute? Dispute { get; init; }
@@ -328,9 +332,17 @@ public sealed record CoordinatorState
             Checkpoints = Checkpoints.RemoveAll(kept => kept.Version == retired.Version),
             // From another one it may well open.
             FailedGenerations = retired.Damage is null ? FailedGenerations : 0,
+            DamagedEnds = IsEnd(retired) ? DamagedEnds + 1 : DamagedEnds,
+            Phase = IsEnd(retired)
+                ? new RunPhase.Queued($"its final weights, of version {retired.Version}, are damaged")
+                : Phase,
         },
         _ => throw new InvalidOperationException($"unknown event {happened}"),
     };
+
+    // Nothing that was not damaged is let go of while the run's end is being examined.
+    private bool IsEnd(CheckpointRetired retired) =>
+        Phase is RunPhase.Concluding concluding && concluding.Checkpoint == retired.Version;
 
     private CoordinatorState EnterCourse(RunEvent happened) => happened switch
     {

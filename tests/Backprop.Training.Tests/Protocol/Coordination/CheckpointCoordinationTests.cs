@@ -438,12 +438,7 @@ public sealed class CheckpointCoordinationTests
     [Fact]
     public void A_run_comes_to_a_result()
     {
-        ScriptedCluster cluster = InTraining();
-        for (int epoch = 0; epoch < 5; epoch++)
-        {
-            cluster.Epoch(evaluationLoss: 10 - epoch);
-        }
-
+        ScriptedCluster cluster = AtItsEnd();
         Assert.Equal(15, Assert.IsType<RunPhase.Concluding>(cluster.Phase).Checkpoint);
         Assert.All(cluster.ToServers.Values, directive => Assert.True(directive.Closed));
         var found = new FinalExamination(15, "weights", "state", null, null, []);
@@ -456,6 +451,56 @@ public sealed class CheckpointCoordinationTests
         Assert.True(result.FinalIsBest);
         Assert.Equal(result.Stop.Reason, cluster.Last.Reason);
         cluster.AssertReplays();
+    }
+
+    [Fact]
+    public void Damaged_final_weights_are_made_again_from_the_checkpoint_before()
+    {
+        ScriptedCluster cluster = AtItsEnd();
+        for (int damaged = 1; damaged <= 3; damaged++)
+        {
+            cluster.Tell(Damage(15));
+            Assert.Equal(
+                (15, "a piece is damaged"),
+                (cluster.Journal.OfType<CheckpointRetired>().Last().Version,
+                    cluster.Journal.OfType<CheckpointRetired>().Last().Damage));
+            Assert.Equal(
+                12, Assert.IsType<SliceOrigin.Checkpoint>(cluster.State.Open!.Origin).Saved);
+            cluster.OpenAll();
+            cluster.Epoch(evaluationLoss: 6);
+            Assert.Equal(15, Assert.IsType<RunPhase.Concluding>(cluster.Phase).Checkpoint);
+        }
+
+        Assert.Equal(5, cluster.State.Position.History.Length);
+        cluster.AssertReplays();
+
+        // A storage that damages whatever it is given does not keep a run for ever.
+        cluster.Tell(Damage(15));
+        Assert.Contains(
+            "a piece is damaged", Assert.IsType<RunPhase.Failed>(cluster.Phase).Reason);
+    }
+
+    [Fact]
+    public void Final_weights_that_nobody_can_examine_for_another_reason_fail_the_run()
+    {
+        ScriptedCluster cluster = AtItsEnd();
+        cluster.Tell(Damage(15) with { IsDamage = false });
+        Assert.IsType<RunPhase.Failed>(cluster.Phase);
+        Assert.Equal(15, cluster.State.Newest!.Version);
+    }
+
+    private static CoordinatorInput.ExaminationFailed Damage(long checkpoint) =>
+        new(checkpoint, "a piece is damaged") { IsDamage = true };
+
+    private static ScriptedCluster AtItsEnd()
+    {
+        ScriptedCluster cluster = InTraining();
+        for (int epoch = 0; epoch < 5; epoch++)
+        {
+            cluster.Epoch(evaluationLoss: 10 - epoch);
+        }
+
+        return cluster;
     }
 
     // 42 steps an epoch.
