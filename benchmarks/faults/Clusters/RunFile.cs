@@ -3,27 +3,30 @@ using System.Globalization;
 
 namespace Backprop.Faults.Clusters;
 
-/// <summary>What is trained: the network 784-512-512-10 on 60,000 made-up images of 28 x 28 bytes,
-/// 256 a step, as the peer trains it.</summary>
+/// <summary>What is trained: the network 784-512-512-10 on 60,000 made-up images of 28 x 28 bytes.
+/// </summary>
 internal static class RunFile
 {
-    /// <summary>Steps of an epoch, at whose end a cluster waits for its coordinator.</summary>
-    public const int StepsPerEpoch = (Images + Batch - 1) / Batch;
+    /// <summary>Samples of a step, as the peer trains it.</summary>
+    public const int Batch = 256;
 
     /// <summary>Bytes of weights and optimizer state.</summary>
     public const long StateBytes = 3L * sizeof(float) * 669_706;
 
     private const int Images = 60_000;
-    private const int Batch = 256;
     private const int Pixels = 28 * 28;
     private const int Classes = 10;
     private const int ImagesMagic = 0x803;
     private const int LabelsMagic = 0x801;
 
+    /// <summary>Steps of an epoch, at whose end a cluster waits for its coordinator.</summary>
+    public static int StepsPerEpoch(int batch) => (Images + batch - 1) / batch;
+
     /// <summary>Writes the data, and returns the specification.</summary>
     /// <param name="directory">For the data.</param>
+    /// <param name="batch">Samples of a step.</param>
     /// <param name="checkpointInterval">Time from one checkpoint to the next.</param>
-    public static string Write(string directory, TimeSpan checkpointInterval)
+    public static string Write(string directory, int batch, TimeSpan checkpointInterval)
     {
         var random = new Random(1);
         var images = new byte[Images * Pixels];
@@ -48,7 +51,7 @@ internal static class RunFile
             ]
             loss = softmax-cross-entropy
             optimizer { adam { learning-rate = 1e-3 } }
-            batch-size = {{Batch}}, micro-batches = 8, epochs = 100000
+            batch-size = {{batch}}, micro-batches = 8, epochs = 100000
             checkpoint { every = {{checkpointInterval.TotalSeconds}}s }
             """);
     }

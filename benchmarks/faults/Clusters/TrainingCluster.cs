@@ -60,15 +60,18 @@ internal sealed class TrainingCluster : WatchedRun
     /// <param name="workers">Its workers.</param>
     /// <param name="hasProxies">Whether links can be disturbed.</param>
     /// <param name="absent">So many of the workers are not started yet.</param>
+    /// <param name="batch">Samples of a step.</param>
     public static async Task<TrainingCluster> StartAsync(
-        Measurement given, int workers, bool hasProxies = false, int absent = 0)
+        Measurement given, int workers, bool hasProxies = false, int absent = 0,
+        int batch = RunFile.Batch)
     {
         var cluster = new TrainingCluster(
             Directory.CreateTempSubdirectory("backprop-faults-").FullName, given.Program,
             workers, hasProxies);
         try
         {
-            string specification = RunFile.Write(cluster._directory, CheckpointInterval);
+            string specification = RunFile.Write(
+                cluster._directory, batch, CheckpointInterval);
             foreach (ChaosNode node in cluster._cluster.Nodes.Take(cluster.Nodes - absent))
             {
                 node.Start();

@@ -8,9 +8,11 @@ namespace Backprop.Faults.Lines;
 /// <summary>The coordinator's process is killed and started again at once, as whoever looks after a
 /// machine does. Training is to go on meanwhile; how much longer steps are is held against as much
 /// time without a fault, and they are longer where all share the cores that a process starts on.
-/// The kill comes early in an epoch, since training waits at its end for the coordinator.</summary>
+/// The kill comes early in an epoch, since training waits at its end for the coordinator, and steps
+/// are of so few samples that an epoch takes longer than a failover.</summary>
 internal static class CoordinatorKills
 {
+    private const int Batch = 64;
     private const int EarliestStep = 10;
     private const int LatestStep = 40;
     private static readonly TimeSpan s_mostForTurn = TimeSpan.FromMinutes(1);
@@ -24,12 +26,13 @@ internal static class CoordinatorKills
         var failovers = new Samples();
         var longest = new Samples();
         var calm = new Samples();
-        using (TrainingCluster cluster = await TrainingCluster.StartAsync(given, workers: 2))
+        using (TrainingCluster cluster = await TrainingCluster.StartAsync(
+            given, workers: 2, batch: Batch))
         {
             for (int i = 0; i < given.Repeats; i++)
             {
                 await cluster.UntilAsync(
-                    () => cluster.Steps.Last?.Version % RunFile.StepsPerEpoch is
+                    () => cluster.Steps.Last?.Version % RunFile.StepsPerEpoch(Batch) is
                         >= EarliestStep and <= LatestStep,
                     s_mostForTurn, "no epoch begins");
                 long at = cluster.Kill(TrainingCluster.Coordinator);

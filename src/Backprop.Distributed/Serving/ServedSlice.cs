@@ -155,7 +155,7 @@ internal sealed class ServedSlice
 
     /// <summary>A copy to save.</summary>
     public Persistence.SliceContent CopyForCheckpoint() =>
-        Memory.CopyForCheckpoint(State.BestVersion is not null);
+        Memory.CopyForCheckpoint(State.Version, State.BestVersion);
 
     /// <summary>The numbers are there.</summary>
     public void Opened()

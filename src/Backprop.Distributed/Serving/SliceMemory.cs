@@ -120,21 +120,34 @@ internal sealed class SliceMemory
     }
 
     /// <summary>A copy of weights, state, and the best weights if there are any, to be saved; good
-    /// until the next.</summary>
+    /// until the next. Training stands for it: best weights that are those of now, or those of the
+    /// last copy, are not copied once more.</summary>
+    /// <param name="version">The version of now.</param>
+    /// <param name="bestVersion">That of the best weights; null: there are none.</param>
     /// <exception cref="InsufficientMemoryException">There is no memory for it.</exception>
-    public SliceContent CopyForCheckpoint(bool hasBest)
+    public SliceContent CopyForCheckpoint(long version, long? bestVersion)
     {
         _copy ??= new Copy(
             new AlignedBuffer(_update.Length), new AlignedBuffer(_update.StateLength));
         Weights.Current.Buffer.Span.CopyTo(_copy.Weights.Span);
         _state.Span.CopyTo(_copy.State.Span);
-        if (hasBest)
+        return ContentOf(
+            _copy.Weights, _copy.State,
+            bestVersion is not { } best ? null
+            : best == version && _rules.Averaging is null ? _copy.Weights
+            : CopyOfBest(_copy, best));
+    }
+
+    private AlignedBuffer CopyOfBest(Copy copy, long version)
+    {
+        copy.Best ??= new AlignedBuffer(_update.Length);
+        if (copy.BestVersion != version)
         {
-            _copy.Best ??= new AlignedBuffer(_update.Length);
-            _best!.Span.CopyTo(_copy.Best.Span);
+            _best!.Span.CopyTo(copy.Best.Span);
+            copy.BestVersion = version;
         }
 
-        return ContentOf(_copy.Weights, _copy.State, hasBest ? _copy.Best : null);
+        return copy.Best;
     }
 
     /// <summary>Whether all weights are finite.</summary>
@@ -286,6 +299,9 @@ internal sealed class SliceMemory
         public AlignedBuffer State => state;
 
         public AlignedBuffer? Best { get; set; }
+
+        // What is in Best; −1: nothing.
+        public long BestVersion { get; set; } = -1;
 
         public void Dispose()
         {

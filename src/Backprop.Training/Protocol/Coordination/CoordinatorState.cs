@@ -334,7 +334,8 @@ public sealed record CoordinatorState
             FailedGenerations = retired.Damage is null ? FailedGenerations : 0,
             DamagedEnds = IsEnd(retired) ? DamagedEnds + 1 : DamagedEnds,
             Phase = IsEnd(retired)
-                ? new RunPhase.Queued($"its final weights, of version {retired.Version}, are damaged")
+                ? new RunPhase.Queued(
+                    $"its final weights, of version {retired.Version}, are damaged")
                 : Phase,
         },
         _ => throw new InvalidOperationException($"unknown event {happened}"),
