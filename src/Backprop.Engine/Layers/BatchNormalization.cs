@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Engine.Gradients;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Networks;
 
@@ -258,15 +259,8 @@ public sealed unsafe class BatchNormalizationLayer : Layer
         int width = _channels;
         float* first = pass.Forward.SavedByMicroBatch
             + (nint)node.FirstMicroBatch * SavedPerMicroBatch + vector * width;
-        ColumnParallel.Run(
-            pass.Forward.Pool,
-            new FoldUpTree
-            {
-                Values = first,
-                Stride = SavedPerMicroBatch,
-                Count = node.MicroBatchCount,
-                Destination = pass.GradientOf(node, parameter),
-            },
-            node.MicroBatchCount, width);
+        VectorFold.Run(
+            pass.Forward.Pool, first, SavedPerMicroBatch, node.MicroBatchCount, width,
+            pass.GradientOf(node, parameter));
     }
 }

@@ -220,31 +220,3 @@ internal unsafe struct NormalizeBackward : IColumnKernel
         }
     }
 }
-
-/// <summary>Sums one vector a micro-batch up the gradient tree, in place, into the destination; see
-/// <see cref="Gradients.GradientTree.Fold"/>.</summary>
-internal unsafe struct FoldUpTree : IColumnKernel
-{
-    public float* Values;
-    public int Stride;
-    public int Count;
-    public float* Destination;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly void Run<TVector, TSimd>(int column)
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
-    {
-        for (int width = 1; width < Count; width *= 2)
-        {
-            for (int left = 0; left + width < Count; left += 2 * width)
-            {
-                float* sum = Values + (nint)left * Stride + column;
-                float* right = Values + (nint)(left + width) * Stride + column;
-                TSimd.Store(TSimd.Add(TSimd.Load(sum), TSimd.Load(right)), sum);
-            }
-        }
-
-        TSimd.Store(TSimd.Load(Values + column), Destination + column);
-    }
-}
