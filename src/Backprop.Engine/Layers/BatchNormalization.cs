@@ -30,12 +30,7 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
-        if (!(Epsilon > 0) || !float.IsFinite(Epsilon))
-        {
-            throw new ArgumentException(
-                $"batch normalization '{name}' has epsilon {Epsilon}; it must be above 0");
-        }
-
+        LayerNormalizationDefinition.RequireEpsilon(Epsilon, "batch normalization", name);
         if (!(Momentum >= 0 && Momentum < 1))
         {
             throw new ArgumentException(
