@@ -109,8 +109,35 @@ internal unsafe struct CellStep
     /// <summary>[gates, units]: the gradient of what the state before added, overwritten.</summary>
     public float* RecurrentGradient;
 
-    /// <summary>[gates, units]: the gradient of what the input added, overwritten.</summary>
+    /// <summary>[gates, units]: the gradient of what the input added, overwritten; null: nobody
+    /// needs it.</summary>
     public float* InputGradient;
+
+    /// <summary>What input and state add to a gate, in lanes [<paramref name="i"/>, …).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly TVector Sum<TVector, TSimd>(int gate, int i, int present)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int offset = gate * Units + i;
+        return TSimd.Add(
+            TSimd.LoadUpTo(Input + offset, present), TSimd.LoadUpTo(Gates + offset, present));
+    }
+
+    /// <summary>Stores the gradient of such a sum, which both that are added have.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void StoreGradient<TVector, TSimd>(
+        int gate, int i, int present, TVector gradient)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int offset = gate * Units + i;
+        TSimd.StoreUpTo(gradient, present, RecurrentGradient + offset);
+        if (InputGradient is not null)
+        {
+            TSimd.StoreUpTo(gradient, present, InputGradient + offset);
+        }
+    }
 }
 
 /// <summary>The arithmetic of a recurrent layer at one position.</summary>
