@@ -229,12 +229,11 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
 
         for (; step.Position < Positions; step.Position++)
         {
-            var product = new ProductWork(SimdWidths.Best, new ProductPart(
+            ProductWork.RunOn(SimdWidths.Best, pass.Pool, new ProductPart(
                 new StridedMatrix(
                     step.StatesBefore + step.Position * _units, Positions * _units, 1),
                 weight, bias, pass.Rows, _units, GateWidth,
                 step.Gates + step.Position * GateWidth, Positions * GateWidth));
-            product.RunOn(pass.Pool);
             RowParallel.Run(pass.Pool, new CellsForward<TCell>(step), pass.Rows, GateWidth);
         }
     }
@@ -257,12 +256,11 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
                 forward.Pool, new CellsBackward<TCell>(step), forward.Rows, GateWidth);
             if (step.Position > 0)
             {
-                var product = new ProductWork(SimdWidths.Best, new ProductPart(
+                ProductWork.RunOn(SimdWidths.Best, forward.Pool, new ProductPart(
                     new StridedMatrix(
                         step.RecurrentGradient + step.Position * GateWidth,
                         Positions * GateWidth, 1),
                     transposed, null, forward.Rows, GateWidth, _units, step.Carried, _units));
-                product.RunOn(forward.Pool);
             }
         }
 
