@@ -112,7 +112,7 @@ public sealed class LocalSocketsTests : IDisposable
         foreach (LocalSockets? local in (LocalSockets?[])[_folder.Open(), null])
         {
             var dialler = new RecordingOwner();
-            Transport("a", local).Dial(address, dialler, dialler)
+            Transport("a", local).Dial(address, "b", dialler, dialler)
                 .TrySend(header, numbers, 0, dialler);
             using Arrival arrival = _owner.WaitArrival();
             Assert.Equal(header, arrival.Header);
@@ -134,7 +134,7 @@ public sealed class LocalSocketsTests : IDisposable
     {
         using var elsewhere = new SocketFolder();
         AssertOpensOverTcp(Listen(_folder.Open()), elsewhere.Open());
-        AssertOpensOverTcp(Listen(local: null) with { Node = "b" }, _folder.Open());
+        AssertOpensOverTcp(Listen(local: null), _folder.Open());
     }
 
     [Theory]
@@ -142,7 +142,7 @@ public sealed class LocalSocketsTests : IDisposable
     [InlineData(false)]
     public void What_is_left_of_a_socket_holds_nobody_up(bool isSocket)
     {
-        LinkAddress address = Listen(local: null) with { Node = "b" };
+        LinkAddress address = Listen(local: null);
         LocalSockets local = _folder.Open();
         _folder.Abandon(local.PathOf("test", "b"), isSocket);
         AssertOpensOverTcp(address, local);
@@ -151,7 +151,7 @@ public sealed class LocalSocketsTests : IDisposable
     [Fact]
     public void A_socket_that_says_nothing_sensible_is_passed_by()
     {
-        LinkAddress address = Listen(local: null) with { Node = "b" };
+        LinkAddress address = Listen(local: null);
         LocalSockets local = _folder.Open();
         using Socket silent = LocalSockets.NewSocket();
         silent.Bind(new UnixDomainSocketEndPoint(local.PathOf("test", "b")));
@@ -289,7 +289,7 @@ public sealed class LocalSocketsTests : IDisposable
         LinkAddress address, LocalSockets? local, NodeCertificatesOf? certificates = null)
     {
         var dialler = new RecordingOwner();
-        Transport("a", local, certificates).Dial(address, dialler, dialler);
+        Transport("a", local, certificates).Dial(address, "b", dialler, dialler);
         return dialler;
     }
 
