@@ -9,63 +9,40 @@ using Backprop.Engine;
 
 namespace Backprop.Distributed.Tests.Links;
 
-/// <summary>The contract over Unix sockets, and memory.</summary>
-public sealed class MemoryTransportContractTests : TransportContractTests, IDisposable
+/// <summary>The contract over Unix sockets.</summary>
+public abstract class LocalContractTests(bool sharesMemory, bool isSecure)
+    : TransportContractTests, IDisposable
 {
     private readonly SocketFolder _folder = new();
+    private readonly TestAuthority _authority = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _authority.Dispose();
+    }
 
     protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(identity, options, null, _folder.Open());
+        new TcpTransport(
+            identity, options with { SharesMemory = sharesMemory },
+            isSecure ? _authority.Load(identity.Node, NodeRoles.Worker) : null, _folder.Open());
 }
+
+/// <summary>The contract over Unix sockets, and memory.</summary>
+public sealed class MemoryTransportContractTests()
+    : LocalContractTests(sharesMemory: true, isSecure: false);
 
 /// <summary>The contract over Unix sockets in TLS, and memory.</summary>
-public sealed class SecureMemoryTransportContractTests : TransportContractTests, IDisposable
-{
-    private readonly SocketFolder _folder = new();
-    private readonly TestAuthority _authority = new();
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _authority.Dispose();
-    }
-
-    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(
-            identity, options, _authority.Load(identity.Node, NodeRoles.Worker), _folder.Open());
-}
+public sealed class SecureMemoryTransportContractTests()
+    : LocalContractTests(sharesMemory: true, isSecure: true);
 
 /// <summary>The contract over Unix sockets alone.</summary>
-public sealed class LocalTransportContractTests : TransportContractTests, IDisposable
-{
-    private readonly SocketFolder _folder = new();
-
-    public void Dispose() => _folder.Dispose();
-
-    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(
-            identity, options with { SharesMemory = false }, null, _folder.Open());
-}
+public sealed class LocalTransportContractTests()
+    : LocalContractTests(sharesMemory: false, isSecure: false);
 
 /// <summary>The contract over Unix sockets in TLS alone.</summary>
-public sealed class SecureLocalTransportContractTests : TransportContractTests, IDisposable
-{
-    private readonly SocketFolder _folder = new();
-    private readonly TestAuthority _authority = new();
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _authority.Dispose();
-    }
-
-    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(
-            identity, options with { SharesMemory = false },
-            _authority.Load(identity.Node, NodeRoles.Worker), _folder.Open());
-}
+public sealed class SecureLocalTransportContractTests()
+    : LocalContractTests(sharesMemory: false, isSecure: true);
 
 /// <summary>Nodes of one machine: when they are linked by Unix sockets, when by TCP, and who is
 /// kept out.</summary>
