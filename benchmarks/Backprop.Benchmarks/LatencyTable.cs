@@ -1,14 +1,10 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
-using Backprop.Data.Sources;
 using Backprop.Distributed.Coordination;
-using Backprop.Distributed.Embedded;
 using Backprop.Distributed.Links;
 using Backprop.Distributed.Links.Tcp;
 using Backprop.Distributed.Metering;
-using Backprop.Distributed.Nodes;
-using Backprop.Distributed.Persistence;
 
 namespace Backprop.Benchmarks;
 
@@ -53,34 +49,14 @@ internal static class LatencyTable
 
     private static async Task<string> MeasureAsync(StepLinks kind, int workers)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-latency-");
-        try
-        {
-            var state = new PersistenceOptions.Sqlite(folder.FullName);
-            await StateDatabase.PrepareAsync(state, TimeSpan.FromSeconds(20), default);
-            await using var cluster = new EmbeddedCluster(new EmbeddedOptions
-            {
-                Workers = workers,
-                ParameterServers = 1,
-                Threads = 1,
-                Persistence = PersistenceConfiguration.ToAkka(state),
-                Data = new DataSourceOpener(),
-                MemoryLimitBytes = long.MaxValue,
-                OnHung = Console.Error.WriteLine,
-                Links = LinksOf(kind, Path.Combine(folder.FullName, "links")),
-            });
-            using var versions = new VersionTimes();
-            await cluster.Client.AskAsync(
-                new CoordinatorRequest.Submit(
-                    Guid.NewGuid(), Specification(workers), "latency", 0),
-                default);
-            await versions.WholeAsync();
-            return $"{kind,-12}{workers,9}{versions}";
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        await using ClusterInProcess running = await ClusterInProcess.StartAsync(
+            "latency", workers, directory => LinksOf(kind, directory));
+        using var versions = new VersionTimes();
+        await running.Cluster.Client.AskAsync(
+            new CoordinatorRequest.Submit(Guid.NewGuid(), Specification(workers), "latency", 0),
+            default);
+        await versions.WholeAsync();
+        return $"{kind,-12}{workers,9}{versions}";
     }
 
     private static Func<LinkIdentity, LinkOptions, ITensorTransport>? LinksOf(

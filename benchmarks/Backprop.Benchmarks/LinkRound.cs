@@ -45,7 +45,7 @@ internal sealed class LinkRound : IDisposable
         _links = new ITensorLink[streams];
         for (int i = 0; i < streams; i++)
         {
-            _links[i] = _worker.Dial(listener.Address, _workerEnd, _workerEnd);
+            _links[i] = _worker.Dial(listener.Address, "server", _workerEnd, _workerEnd);
         }
     }
 

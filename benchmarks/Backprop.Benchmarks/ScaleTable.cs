@@ -2,10 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using Akka.Actor;
 using Akka.Configuration;
-using Backprop.Data.Sources;
 using Backprop.Distributed.Coordination;
 using Backprop.Distributed.Embedded;
-using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Serialization;
 using Backprop.Training.Protocol;
 
@@ -124,27 +122,9 @@ internal static class ScaleTable
 
     private static async Task<string> MeasureActorsAsync(int workers)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-scale-");
-        try
-        {
-            var state = new PersistenceOptions.Sqlite(folder.FullName);
-            await StateDatabase.PrepareAsync(state, TimeSpan.FromSeconds(20), default);
-            await using var cluster = new EmbeddedCluster(new EmbeddedOptions
-            {
-                Workers = workers,
-                ParameterServers = 1,
-                Threads = 1,
-                Persistence = PersistenceConfiguration.ToAkka(state),
-                Data = new DataSourceOpener(),
-                MemoryLimitBytes = long.MaxValue,
-                OnHung = Console.Error.WriteLine,
-            });
-            return await MeasureAsync(cluster, workers);
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        await using ClusterInProcess running =
+            await ClusterInProcess.StartAsync("scale", workers);
+        return await MeasureAsync(running.Cluster, workers);
     }
 
     // Steps of the second epoch, in which nobody joins any more.

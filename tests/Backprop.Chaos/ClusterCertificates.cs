@@ -51,13 +51,8 @@ internal sealed class ClusterCertificates
     public HttpMessageHandler Handler()
     {
         var handler = new SocketsHttpHandler();
-        handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
-        {
-            TrustMode = X509ChainTrustMode.CustomRootTrust,
-            RevocationMode = X509RevocationMode.NoCheck,
-        };
-        handler.SslOptions.CertificateChainPolicy.CustomTrustStore.AddRange(
-            CertificateFiles.ReadAll(AuthorityFile));
+        handler.SslOptions.CertificateChainPolicy =
+            AuthorityTrust.PolicyOf(CertificateFiles.ReadAll(AuthorityFile));
         return handler;
     }
 

@@ -23,8 +23,7 @@ public sealed class ExplainModuleTests(PageFixture fixture)
     public async Task Every_number_is_that_of_the_articles(string name, int step)
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
         JsonElement expected = Reference(name);
 
         JsonElement actual = await visit.Page.EvaluateAsync<JsonElement>(
@@ -70,8 +69,7 @@ public sealed class ExplainModuleTests(PageFixture fixture)
     public async Task The_chain_rule_has_the_numbers_that_the_command_prints()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
         (string, string)[] weights = [("w5", "output.weight[0,0]"), ("w2", "hidden.weight[1,0]")];
         foreach ((string name, string tensor) in weights)
         {
@@ -109,8 +107,7 @@ public sealed class ExplainModuleTests(PageFixture fixture)
     public async Task Numbers_are_written_with_seven_digits_and_no_closing_zeros()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
 
         string[] written = await visit.Page.EvaluateAsync<string[]>(
             """
@@ -136,8 +133,7 @@ public sealed class ExplainModuleTests(PageFixture fixture)
     public async Task Exclusive_or_is_learnt()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
 
         double[] losses = await visit.Page.EvaluateAsync<double[]>(
             """

@@ -10,8 +10,7 @@ public sealed class ExplainViewTests(PageFixture fixture)
     public async Task A_step_is_walked_through_phase_by_phase()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
         IPage page = visit.Page;
         ILocator story = page.Locator(".explain-story");
         ILocator next = page.GetByRole(AriaRole.Button, new() { Name = "Next phase" });
@@ -43,8 +42,7 @@ public sealed class ExplainViewTests(PageFixture fixture)
     public async Task A_weight_is_chosen_by_mouse_or_keyboard_and_its_chain_rule_is_written_out()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
         IPage page = visit.Page;
         ILocator chain = page.GetByRole(AriaRole.Region, new() { Name = "Chain rule" });
         await Weight(page, "^w8 .* from h2 to y2").ClickAsync();
@@ -67,8 +65,7 @@ public sealed class ExplainViewTests(PageFixture fixture)
     public async Task It_plays_pauses_and_begins_again()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
         IPage page = visit.Page;
         ILocator where = page.Locator(".explain-where");
         await Choice(page, "Speed").SelectOptionAsync("steps-1000");
@@ -88,8 +85,7 @@ public sealed class ExplainViewTests(PageFixture fixture)
     public async Task The_learning_rate_is_what_a_step_is_taken_with()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain");
         IPage page = visit.Page;
         ILocator rate = page.GetByRole(AriaRole.Spinbutton, new() { Name = "Learning rate" });
         await rate.FillAsync("1");
@@ -108,8 +104,7 @@ public sealed class ExplainViewTests(PageFixture fixture)
     public async Task Another_network_has_other_weights_and_fits_a_phone()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync(width: 360);
-        await visit.OpenAsync("explain");
+        await using Visit visit = await fixture.VisitAsync("explain", width: 360);
         IPage page = visit.Page;
         await Choice(page, "Network").SelectOptionAsync("xor");
 

@@ -31,8 +31,7 @@ public sealed class FirstViewTests(PageFixture fixture)
     public async Task It_is_asked_for_again_and_not_sent_again()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("runs");
+        await using Visit visit = await fixture.VisitAsync("runs");
         var answers = new ConcurrentQueue<(string Url, int Status)>();
         visit.Page.Response += (_, response) => answers.Enqueue(
             (response.Url, response.Status));

@@ -46,7 +46,19 @@ public sealed class PageFixture : IAsyncLifetime
         Browser = await Chromium.LaunchAsync(_playwright);
     }
 
-    /// <summary>A person who opens the page.</summary>
+    /// <summary>A person who opens a view of the page.</summary>
+    /// <param name="view">The view, as <see cref="Visit.OpenAsync"/> has it.</param>
+    /// <param name="width">Of the window, in pixels.</param>
+    /// <param name="scheme">Light or dark.</param>
+    public async Task<Visit> VisitAsync(
+        string view, int width = 1440, ColorScheme scheme = ColorScheme.Light)
+    {
+        Visit visit = await VisitAsync(width, scheme);
+        await visit.OpenAsync(view);
+        return visit;
+    }
+
+    /// <summary>A person who comes to the page and has opened nothing yet.</summary>
     /// <param name="width">Of the window, in pixels.</param>
     /// <param name="scheme">Light or dark.</param>
     public async Task<Visit> VisitAsync(

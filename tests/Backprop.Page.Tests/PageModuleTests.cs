@@ -12,8 +12,7 @@ public sealed class PageModuleTests(PageFixture fixture)
     public async Task The_gradient_tree_fills_up_as_the_servers_fold_it()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("runs");
+        await using Visit visit = await fixture.VisitAsync("runs");
 
         // Five micro-batches; the fifth has no sibling and passes up as it is. What comes twice
         // changes nothing.
@@ -50,8 +49,7 @@ public sealed class PageModuleTests(PageFixture fixture)
     public async Task A_tree_that_is_not_whole_names_what_is_missing()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("runs");
+        await using Visit visit = await fixture.VisitAsync("runs");
 
         JsonElement found = await visit.Page.EvaluateAsync<JsonElement>(
             """
@@ -73,8 +71,7 @@ public sealed class PageModuleTests(PageFixture fixture)
     public async Task Points_that_come_replace_those_from_their_first_step_on()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("runs");
+        await using Visit visit = await fixture.VisitAsync("runs");
 
         JsonElement curves = await visit.Page.EvaluateAsync<JsonElement>(
             """
@@ -102,8 +99,7 @@ public sealed class PageModuleTests(PageFixture fixture)
     public async Task Rows_are_sent_as_numbers_or_as_the_table_that_they_are()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("runs");
+        await using Visit visit = await fixture.VisitAsync("runs");
 
         string[] samples = await visit.Page.EvaluateAsync<string[]>(
             """
@@ -126,8 +122,7 @@ public sealed class PageModuleTests(PageFixture fixture)
     public async Task What_looks_like_markup_is_shown_as_the_text_that_it_is()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("submit");
+        await using Visit visit = await fixture.VisitAsync("submit");
         const string Markup = "<img src=x onerror=alert(1)>";
 
         await visit.Page.GetByLabel("Specification of the run")
@@ -145,8 +140,7 @@ public sealed class PageModuleTests(PageFixture fixture)
     {
         Chromium.Require();
         string run = await fixture.FinishedRunAsync();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync($"runs/{run}");
+        await using Visit visit = await fixture.VisitAsync($"runs/{run}");
         ILocator chart = visit.Page.GetByRole(
             AriaRole.Region, new() { Name = "Loss by step", Exact = true });
         ILocator plot = chart.GetByRole(AriaRole.Img);

@@ -12,8 +12,7 @@ public sealed partial class RunTests(PageFixture fixture)
     public async Task A_run_is_submitted_from_the_editor_and_watched_to_its_end()
     {
         Chromium.Require();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync("submit");
+        await using Visit visit = await fixture.VisitAsync("submit");
         IPage page = visit.Page;
         ILocator editor = page.GetByLabel("Specification of the run");
         await editor.FillAsync("name = moons\nmodell = []");
@@ -41,8 +40,7 @@ public sealed partial class RunTests(PageFixture fixture)
     {
         Chromium.Require();
         await using GoingRun run = await fixture.SubmitLongAsync();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync($"runs/{run.Id}");
+        await using Visit visit = await fixture.VisitAsync($"runs/{run.Id}");
         ILocator workers =
             visit.Page.GetByRole(AriaRole.Region, new() { Name = "Workers" });
         ILocator details = workers.Locator("details");
@@ -62,8 +60,7 @@ public sealed partial class RunTests(PageFixture fixture)
     {
         Chromium.Require();
         await using GoingRun run = await fixture.SubmitLongAsync();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync($"runs/{run.Id}");
+        await using Visit visit = await fixture.VisitAsync($"runs/{run.Id}");
         IPage page = visit.Page;
         ILocator happened = page.GetByRole(AriaRole.List).Filter(
             new() { HasText = "the run has entered the queue" });
@@ -88,10 +85,8 @@ public sealed partial class RunTests(PageFixture fixture)
     {
         Chromium.Require();
         await using GoingRun run = await fixture.SubmitLongAsync();
-        await using Visit one = await fixture.VisitAsync();
-        await using Visit other = await fixture.VisitAsync(width: 390, ColorScheme.Dark);
-        await one.OpenAsync($"runs/{run.Id}");
-        await other.OpenAsync("runs");
+        await using Visit one = await fixture.VisitAsync($"runs/{run.Id}");
+        await using Visit other = await fixture.VisitAsync("runs", width: 390, ColorScheme.Dark);
         ILocator row = other.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = run.Id });
         await Expect(one.Page.Locator("main .chip").First).ToHaveTextAsync("training");
         await Expect(row).ToContainTextAsync("training");
@@ -112,8 +107,7 @@ public sealed partial class RunTests(PageFixture fixture)
     {
         Chromium.Require();
         await using GoingRun run = await fixture.SubmitLongAsync();
-        await using Visit visit = await fixture.VisitAsync();
-        await visit.OpenAsync($"runs/{run.Id}");
+        await using Visit visit = await fixture.VisitAsync($"runs/{run.Id}");
         IPage page = visit.Page;
         ILocator workers = page.GetByRole(AriaRole.Region, new() { Name = "Workers" })
             .GetByRole(AriaRole.Listitem);

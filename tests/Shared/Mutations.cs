@@ -16,6 +16,26 @@ internal static class Mutations
         [.. "a.b.c="u8], [.. "99999999999999999999"u8], [.. "../"u8],
     ];
 
+    /// <summary>Everything that is left of bytes that end too soon, and then the bytes with one of
+    /// them changed, at every place to each of a few values.</summary>
+    public static IEnumerable<byte[]> CutsAndChanges(byte[] original)
+    {
+        for (int length = 0; length < original.Length; length++)
+        {
+            yield return original[..length];
+        }
+
+        foreach (byte value in (byte[])[0, 1, 0x7F, 0x80, 0xFF])
+        {
+            for (int place = 0; place < original.Length; place++)
+            {
+                byte[] damaged = [.. original];
+                damaged[place] = value;
+                yield return damaged;
+            }
+        }
+    }
+
     /// <summary>One that has been changed in a few places.</summary>
     public static byte[] Of(byte[] original, Random random)
     {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Backprop.Console.Client;
+using Backprop.Training.Protocol;
 
 namespace Backprop.Console.Commands;
 
@@ -97,4 +98,42 @@ internal static class ClientOptions
             return ExitCode.Interrupted;
         }
     }
+
+    /// <summary>A command that asks a cluster about one run.</summary>
+    /// <param name="environment">What the command works with.</param>
+    /// <param name="name">What it is called.</param>
+    /// <param name="description">What it does, for its help.</param>
+    /// <param name="ask">What it does.</param>
+    /// <param name="options">Its own options.</param>
+    public static Command AboutRun(
+        CommandEnvironment environment, string name, string description,
+        Func<AskedRun, Task<int>> ask, params ReadOnlySpan<Option> options)
+    {
+        Argument<string> run = Run(environment);
+        Option<string?> server = Server();
+        var command = new Command(name, description) { run };
+        foreach (Option option in options)
+        {
+            command.Add(option);
+        }
+
+        command.Add(server);
+        command.SetAction(result => Ask(
+            result, server, environment, async (api, wanted, interrupted) =>
+            {
+                RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
+                return await ask(new AskedRun(api, id, result, wanted, interrupted));
+            }));
+        return command;
+    }
 }
+
+/// <summary>What a command about one run is handed.</summary>
+/// <param name="Api">The cluster.</param>
+/// <param name="Run">The run.</param>
+/// <param name="CommandLine">The command line.</param>
+/// <param name="Wanted">The environment as the command line wants it.</param>
+/// <param name="Interrupted">The user has had enough.</param>
+internal sealed record AskedRun(
+    ApiClient Api, RunId Run, ParseResult CommandLine, CommandEnvironment Wanted,
+    CancellationToken Interrupted);

@@ -24,64 +24,32 @@ internal static class RunCommands
         Download(environment),
     ];
 
-    private static Command Watch(CommandEnvironment environment)
-    {
-        Argument<string> run = ClientOptions.Run(environment);
-        Option<string?> server = ClientOptions.Server();
-        var command = new Command("watch", "Follow a run of a cluster until its end")
-        {
-            run, server,
-        };
-        command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, wanted, interrupted) =>
-            {
-                RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
-                return await new RunWatch(api, wanted).FollowAsync(id, interrupted);
-            }));
-        return command;
-    }
+    private static Command Watch(CommandEnvironment environment) => ClientOptions.AboutRun(
+        environment, "watch", "Follow a run of a cluster until its end",
+        async asked => await new RunWatch(asked.Api, asked.Wanted)
+            .FollowAsync(asked.Run, asked.Interrupted));
 
     private static Command Control(
-        CommandEnvironment environment, RunControl control, string description, string done)
-    {
-        Argument<string> run = ClientOptions.Run(environment);
-        Option<string?> server = ClientOptions.Server();
-        var command = new Command(control.ToString().ToLowerInvariant(), description)
-        {
-            run, server,
-        };
-        command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, wanted, interrupted) =>
+        CommandEnvironment environment, RunControl control, string description, string done) =>
+        ClientOptions.AboutRun(
+            environment, control.ToString().ToLowerInvariant(), description, async asked =>
             {
-                RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
-                await api.ControlAsync(id, control, interrupted);
-                wanted.Answer(new { id, control }, [$"{id} {done}"]);
+                RunId id = asked.Run;
+                await asked.Api.ControlAsync(id, control, asked.Interrupted);
+                asked.Wanted.Answer(new { id, control }, [$"{id} {done}"]);
                 return ExitCode.Done;
-            }));
-        return command;
-    }
+            });
 
-    private static Command Checkpoints(CommandEnvironment environment)
-    {
-        Argument<string> run = ClientOptions.Run(environment);
-        Option<string?> server = ClientOptions.Server();
-        var command = new Command("checkpoints", "List a run's checkpoints, newest first")
+    private static Command Checkpoints(CommandEnvironment environment) => ClientOptions.AboutRun(
+        environment, "checkpoints", "List a run's checkpoints, newest first", async asked =>
         {
-            run, server,
-        };
-        command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, wanted, interrupted) =>
-            {
-                RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
-                RunView view = await api.RunAsync(id, interrupted);
-                wanted.Answer(view.Checkpoints, view.Checkpoints.IsEmpty
-                    ? [$"{id} has no checkpoint yet"]
-                    : TextTable.Write(
-                        s_checkpointHead, [.. view.Checkpoints.Select(Row)], wanted.Width));
-                return ExitCode.Done;
-            }));
-        return command;
-    }
+            RunView view = await asked.Api.RunAsync(asked.Run, asked.Interrupted);
+            asked.Wanted.Answer(view.Checkpoints, view.Checkpoints.IsEmpty
+                ? [$"{asked.Run} has no checkpoint yet"]
+                : TextTable.Write(
+                    s_checkpointHead, [.. view.Checkpoints.Select(Row)], asked.Wanted.Width));
+            return ExitCode.Done;
+        });
 
     private static string[] Row(CheckpointView checkpoint) =>
     [
@@ -93,27 +61,21 @@ internal static class RunCommands
 
     private static Command Download(CommandEnvironment environment)
     {
-        Argument<string> run = ClientOptions.Run(environment);
-        Option<string?> server = ClientOptions.Server();
         var output = new Option<string?>("--output")
         {
             Description = "The file to write [default: <run>.bpm]",
             HelpName = "FILE",
         };
-        var command = new Command("download", "Get the network that a run has trained")
-        {
-            run, output, server,
-        };
-        command.SetAction(result => ClientOptions.Ask(
-            result, server, environment, async (api, wanted, interrupted) =>
+        return ClientOptions.AboutRun(
+            environment, "download", "Get the network that a run has trained", async asked =>
             {
-                RunId id = await api.FindAsync(result.GetRequiredValue(run), interrupted);
-                string file = result.GetValue(output) ?? $"{id}.bpm";
-                string sha256 = await api.DownloadAsync(id, file, interrupted);
-                wanted.Answer(
+                RunId id = asked.Run;
+                string file = asked.CommandLine.GetValue(output) ?? $"{id}.bpm";
+                string sha256 = await asked.Api.DownloadAsync(id, file, asked.Interrupted);
+                asked.Wanted.Answer(
                     new { id, file, sha256 }, [$"{file} written, sha-256 {sha256}"]);
                 return ExitCode.Done;
-            }));
-        return command;
+            },
+            output);
     }
 }

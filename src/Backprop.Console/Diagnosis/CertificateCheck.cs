@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Backprop.Distributed.Configuration;
 using Backprop.Distributed.Security;
 
@@ -42,14 +41,13 @@ internal static class CertificateCheck
         // What is told where there is no name to look up is told by the look at the host.
         string host = node.Member.Host == MemberConfiguration.AutoHost ? "0.0.0.0"
             : node.Member.Host;
-        ImmutableArray<string> exposed = ExposedListeners.Find(node, host);
-        string where = string.Join(", ", exposed);
-        return exposed.IsEmpty ? Finding.Ok(Check, "none: only this machine reaches the node")
+        return ExposedListeners.Find(node, host) is not { } exposed
+            ? Finding.Ok(Check, ExposedListeners.None)
             : node.IsInsecure ? Finding.Warning(
-                Check, $"none, as is meant: other machines reach {where}",
+                Check, $"none, as is meant: other machines reach {exposed}",
                 "set backprop.tls where whoever is on the network is not trusted")
             : Finding.Problem(
-                Check, $"none, and other machines would reach {where}",
+                Check, $"none, and other machines would reach {exposed}",
                 "set backprop.tls, for which 'backprop certs' makes the files, or --insecure");
     }
 }

@@ -287,10 +287,9 @@ internal sealed class NodeHost : IAsyncDisposable
             return certificates.Description;
         }
 
-        ImmutableArray<string> exposed = ExposedListeners.Find(_node, address);
-        return exposed.IsEmpty
-            ? "none: only this machine reaches the node"
-            : $"WARNING: none: other machines reach {string.Join(", ", exposed)}";
+        return ExposedListeners.Find(_node, address) is { } exposed
+            ? $"WARNING: none: other machines reach {exposed}"
+            : ExposedListeners.None;
     }
 
     private async Task StopAsync()

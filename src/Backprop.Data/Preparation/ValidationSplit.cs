@@ -107,14 +107,11 @@ public sealed record ValidationSplit
         RequireClasses(dataset);
         long[] quotas = Quotas(ClassCounts.Of(dataset), held);
         var samples = new HashSet<long>();
-        float label = 0;
-        for (long position = 0; position < dataset.Count; position++)
+        foreach ((long sample, int label) in Labelled(dataset, order))
         {
-            long sample = order[position];
-            dataset.ReadTarget(sample, new Span<float>(ref label));
-            if (quotas[(int)label] > 0)
+            if (quotas[label] > 0)
             {
-                quotas[(int)label]--;
+                quotas[label]--;
                 samples.Add(sample);
             }
         }
@@ -136,18 +133,27 @@ public sealed record ValidationSplit
         }
 
         var samples = new HashSet<long>();
-        float label = 0;
-        for (long position = 0; position < dataset.Count; position++)
+        foreach ((long sample, int label) in Labelled(dataset, order))
         {
-            long sample = order[position];
-            dataset.ReadTarget(sample, new Span<float>(ref label));
-            if (next[(int)label]++ % fold.Count == fold.Held)
+            if (next[label]++ % fold.Count == fold.Held)
             {
                 samples.Add(sample);
             }
         }
 
         return samples;
+    }
+
+    private static IEnumerable<(long Sample, int Class)> Labelled(
+        IDataset dataset, SampleOrder order)
+    {
+        var label = new float[1];
+        for (long position = 0; position < dataset.Count; position++)
+        {
+            long sample = order[position];
+            dataset.ReadTarget(sample, label);
+            yield return (sample, (int)label[0]);
+        }
     }
 
     private static void RequireClasses(IDataset dataset)

@@ -10,7 +10,11 @@ public interface ITensorTransport : IDisposable
 
     /// <summary>Begins to make a link; the owner hears whether it opens. What is sent before is
     /// queued.</summary>
-    ITensorLink Dial(LinkAddress address, ILinkOwner owner, IFrameGuard guard);
+    /// <param name="address">Where the peer listens.</param>
+    /// <param name="node">The peer, by which its socket is found if it is on this machine.</param>
+    /// <param name="owner">Hears of the link.</param>
+    /// <param name="guard">Decides about the frames that come.</param>
+    ITensorLink Dial(LinkAddress address, string node, ILinkOwner owner, IFrameGuard guard);
 }
 
 /// <summary>Accepts links until it is disposed; the links accepted go on.</summary>

@@ -180,7 +180,7 @@ public sealed class LinkHub : ILinkAcceptor, IDisposable
 
         try
         {
-            return _transport.Dial(node.Links with { Node = to.Value }, owner, owner);
+            return _transport.Dial(node.Links, to.Value, owner, owner);
         }
         catch (ObjectDisposedException)
         {

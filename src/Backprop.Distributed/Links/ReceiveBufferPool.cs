@@ -14,18 +14,6 @@ internal sealed class ReceiveBufferPool(int bufferBytes, int capacity) : IDispos
     private int _reserved;
     private int _allocated;
 
-    /// <summary>Buffers reserved now.</summary>
-    public int Reserved
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _reserved;
-            }
-        }
-    }
-
     /// <summary>Reserves buffers; false when there are not as many.</summary>
     public bool TryReserve(int count)
     {

@@ -7,8 +7,7 @@ namespace Backprop.Distributed.Security;
 /// <summary>Whether a certificate lets whoever shows it be a node of the cluster. Both ends of
 /// every connection between nodes ask it.</summary>
 /// <remarks>Names of hosts are not compared: nodes come and go at addresses that nobody knows when
-/// certificates are issued, and only nodes have certificates of the authority. Nothing is asked of
-/// the network: an authority that issues short lives needs no list of revoked ones.</remarks>
+/// certificates are issued, and only nodes have certificates of the authority.</remarks>
 public static class PeerCheck
 {
     private const string ServerUsage = "1.3.6.1.5.5.7.3.1";
@@ -59,11 +58,7 @@ public static class PeerCheck
     private static string? ChainRefusal(
         X509Certificate2 shown, X509Certificate2Collection authorities, DateTimeOffset now)
     {
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        chain.ChainPolicy.DisableCertificateDownloads = true;
+        using var chain = new X509Chain { ChainPolicy = AuthorityTrust.PolicyOf(authorities) };
         chain.ChainPolicy.VerificationTime = now.UtcDateTime;
         chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerUsage));
         chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ClientUsage));

@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Backprop.Engine.Gradients;
 
 /// <summary>
@@ -91,8 +93,9 @@ public static class GradientTree
     }
 
     /// <summary>Folds one value a micro-batch up the tree, in place; the sum ends in
-    /// <c>values[0]</c>.</summary>
-    public static double Fold(Span<double> values)
+    /// <c>values[0]</c>. Of none it is 0.</summary>
+    public static T Fold<T>(Span<T> values)
+        where T : struct, IAdditionOperators<T, T, T>
     {
         for (int width = 1; width < values.Length; width *= 2)
         {
@@ -102,6 +105,6 @@ public static class GradientTree
             }
         }
 
-        return values.IsEmpty ? 0 : values[0];
+        return values.IsEmpty ? default : values[0];
     }
 }

@@ -24,6 +24,12 @@ internal unsafe struct TreeFold(
     public static int LevelsOf(int microBatches) =>
         BitOperations.Log2((uint)Math.Max(1, microBatches)) + 1;
 
+    /// <summary>How often the two newest sums are added once micro-batch <paramref name="index"/>
+    /// has its own: a binary counter carries as often, and after the last one all that are left are
+    /// added.</summary>
+    public static int AdditionsAfter(int index, int microBatches) =>
+        BitOperations.PopCount((uint)(index == microBatches - 1 ? index : index & ~(index + 1)));
+
     /// <summary>Where the next micro-batch's vector is to be written, before
     /// <see cref="Push"/>.</summary>
     public readonly float* Next => At(_depth);

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
@@ -100,36 +99,28 @@ internal static unsafe class Convolution
         var work = new GatheredProduct(
             geometry, isBackward, scratch, bias, source, rows, output);
         work.FillTable();
-        Pack(width, work, geometry, isBackward, weights);
+        var packing = new WeightPacking(work, geometry, isBackward, weights);
+        new VectorWork<WeightPacking>(width, packing).Run(0, 1);
         new VectorWork<GatheredProduct>(width, work).RunOn(pool, operations);
     }
 
-    private static void Pack(
-        SimdWidth width, in GatheredProduct work, ConvolutionGeometry geometry, bool isBackward,
-        float* weights)
+    // The weights, as the gathered product reads them.
+    private readonly struct WeightPacking(
+        GatheredProduct product, ConvolutionGeometry geometry, bool isBackward, float* weights)
+        : IVectorWork
     {
-        WeightStrides strides = geometry.Weights;
-        StridedMatrix matrix = isBackward
-            ? new(weights, strides.Field, strides.Image)
-            : new(weights, strides.Image, strides.Field);
-        int kernelWidth = geometry.Columns.Kernel;
-        switch (width)
+        private readonly float* _weights = weights;
+
+        public void Run<TVector, TSimd>(int part, int parts)
+            where TVector : struct
+            where TSimd : struct, ISimd<TVector>
         {
-            case SimdWidth.Bits512:
-                work.Pack<Vector512<float>, Simd512>(
-                    matrix, strides.Tap, strides.Group, kernelWidth);
-                break;
-            case SimdWidth.Bits256:
-                work.Pack<Vector256<float>, Simd256>(
-                    matrix, strides.Tap, strides.Group, kernelWidth);
-                break;
-            case SimdWidth.Bits128:
-                work.Pack<Vector128<float>, Simd128>(
-                    matrix, strides.Tap, strides.Group, kernelWidth);
-                break;
-            default:
-                work.Pack<float, SimdScalar>(matrix, strides.Tap, strides.Group, kernelWidth);
-                break;
+            WeightStrides strides = geometry.Weights;
+            StridedMatrix matrix = isBackward
+                ? new(_weights, strides.Field, strides.Image)
+                : new(_weights, strides.Image, strides.Field);
+            product.Pack<TVector, TSimd>(
+                matrix, strides.Tap, strides.Group, geometry.Columns.Kernel);
         }
     }
 }

@@ -1,4 +1,4 @@
-using System.Numerics;
+using Backprop.Engine.Gradients;
 
 namespace Backprop.Engine.Kernels;
 
@@ -79,13 +79,9 @@ internal sealed record ConvolutionGeometry(
         long backward = RoundUp((long)Taps * FieldGroup)
             + (long)Groups * Taps * FieldGroup * RoundUp(ImageGroup, PanelColumns);
         long positions = Math.Max(BlockPositions, Columns.Field);
-        long sums = RoundUp(positions) + OpenSums(microBatches) * WeightSumFloats;
+        long sums = RoundUp(positions) + TreeFold.LevelsOf(microBatches) * WeightSumFloats;
         return RoundUp(Math.Max(Math.Max(forward, backward), sums));
     }
-
-    /// <summary>The most sums that are open at once while micro-batches are folded.</summary>
-    public static int OpenSums(int microBatches) =>
-        BitOperations.Log2((uint)Math.Max(microBatches, 1)) + 1;
 
     /// <summary>Rounds up to whole cache lines.</summary>
     public static long RoundUp(long floats, int grain = FloatsPerLine) =>

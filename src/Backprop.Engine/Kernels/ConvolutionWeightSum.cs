@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Backprop.Engine.Gradients;
 using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
@@ -96,12 +97,10 @@ internal readonly unsafe struct ConvolutionWeightSum : IVectorWork
                 AddRow(units, first, end, image, row, sums);
             }
 
-            bool isLast = m == _microBatches - 1;
-            for (int folds = isLast ? m : m & ~(m + 1); folds != 0; folds &= folds - 1)
+            for (int left = TreeFold.AdditionsAfter(m, _microBatches); left > 0; left--)
             {
                 open--;
-                float* left = SumsAt(open - 1) + begin, right = SumsAt(open) + begin;
-                Add<TVector, TSimd>(left, right, length);
+                Add<TVector, TSimd>(SumsAt(open - 1) + begin, SumsAt(open) + begin, length);
             }
         }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Backprop.Engine.Gradients;
 using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
@@ -163,8 +164,7 @@ internal readonly unsafe struct DepthwiseWeightSum(
                 }
             }
 
-            bool isLast = m == microBatches - 1;
-            for (int folds = isLast ? m : m & ~(m + 1); folds != 0; folds &= folds - 1)
+            for (int left = TreeFold.AdditionsAfter(m, microBatches); left > 0; left--)
             {
                 open--;
                 Fold(SumsAt(open - 1), SumsAt(open), first, end);

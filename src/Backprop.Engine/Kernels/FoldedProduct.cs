@@ -132,7 +132,7 @@ internal static unsafe class FoldedProduct<TVector, TSimd>
                         + (firstInput + row) * part.GradientStride + firstOutput + output;
                     tile.A = a;
                     tile.B = b;
-                    TileStore<TVector, TSimd>.RunFolded(
+                    TileStore<TVector, TSimd>.Run(
                         &tile, tiles.Size(i), vectors, Math.Min(width, left), c,
                         part.GradientStride);
                 }

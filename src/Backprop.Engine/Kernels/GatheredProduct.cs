@@ -186,7 +186,7 @@ internal readonly unsafe struct GatheredProduct : IVectorWork
             {
                 int size = tiles.Size(i);
                 tile->A = a;
-                TileStore<TVector, TSimd>.RunGathered(
+                TileStore<TVector, TSimd>.Run(
                     tile, size, vectors, channels, c, outputStep);
                 a += size * step;
                 c += size * outputStep;

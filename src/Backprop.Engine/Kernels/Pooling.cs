@@ -22,6 +22,43 @@ internal sealed record PoolingGeometry(WindowAxis Rows, WindowAxis Columns, int 
         ((nint)Rows.At(y, tapY) * Columns.Image + Columns.At(x, tapX)) * Channels;
 }
 
+/// <summary>What a position sees of an image: the taps of its window that lie in it.</summary>
+internal readonly unsafe struct PoolingWindow
+{
+    public PoolingWindow(PoolingGeometry g, int y, int x, float* image)
+    {
+        (FirstY, EndY) = (g.Rows.FirstTap(y), g.Rows.EndTap(y));
+        (FirstX, EndX) = (g.Columns.FirstTap(x), g.Columns.EndTap(x));
+        Corner = image + g.PixelAt(y, FirstY, x, FirstX);
+        RowStep = (nint)g.Rows.Dilation * g.Columns.Image * g.Channels;
+        TapStep = (nint)g.Columns.Dilation * g.Channels;
+    }
+
+    /// <summary>The first tap from above.</summary>
+    public readonly int FirstY;
+
+    /// <summary>One past the last from above.</summary>
+    public readonly int EndY;
+
+    /// <summary>The first tap from the left.</summary>
+    public readonly int FirstX;
+
+    /// <summary>One past the last from the left.</summary>
+    public readonly int EndX;
+
+    /// <summary>The first tap's pixel.</summary>
+    public readonly float* Corner;
+
+    /// <summary>Floats from a tap's pixel to that of the tap below.</summary>
+    public readonly nint RowStep;
+
+    /// <summary>Floats from a tap's pixel to that of the next.</summary>
+    public readonly nint TapStep;
+
+    /// <summary>Taps.</summary>
+    public long Taps => (long)(EndY - FirstY) * (EndX - FirstX);
+}
+
 /// <summary>Pooling in one direction: what is done at one position of the output, to all channels.
 /// Taps outside the image are not there.</summary>
 internal unsafe interface IPoolingKernel
@@ -97,22 +134,18 @@ internal readonly unsafe struct MaxPooling : IPoolingKernel
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
-        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        var window = new PoolingWindow(g, y, x, image);
         int channels = g.Channels, width = g.Columns.Kernel;
-        float* corner = image + g.PixelAt(y, firstY, x, firstX);
-        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
-        nint pixelFloats = (nint)g.Columns.Dilation * channels;
         for (int c = 0; c < channels; c += TSimd.Lanes)
         {
             int present = channels - c;
-            TVector best = TSimd.LoadUpTo(corner + c, present);
-            TVector bestTap = TSimd.Create(firstY * width + firstX);
-            float* row = corner + c;
-            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            TVector best = TSimd.LoadUpTo(window.Corner + c, present);
+            TVector bestTap = TSimd.Create(window.FirstY * width + window.FirstX);
+            float* row = window.Corner + c;
+            for (int tapY = window.FirstY; tapY < window.EndY; tapY++, row += window.RowStep)
             {
                 float* pixel = row;
-                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                for (int tapX = window.FirstX; tapX < window.EndX; tapX++, pixel += window.TapStep)
                 {
                     TVector value = TSimd.LoadUpTo(pixel, present);
                     TVector tap = TSimd.Create(tapY * width + tapX);
@@ -140,22 +173,18 @@ internal readonly unsafe struct MaxPoolingBackward : IPoolingKernel
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
-        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        var window = new PoolingWindow(g, y, x, image);
         int channels = g.Channels, width = g.Columns.Kernel;
-        float* corner = image + g.PixelAt(y, firstY, x, firstX);
-        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
-        nint pixelFloats = (nint)g.Columns.Dilation * channels;
         for (int c = 0; c < channels; c += TSimd.Lanes)
         {
             int present = channels - c;
             TVector gradient = TSimd.LoadUpTo(output + c, present);
             TVector bestTap = TSimd.LoadUpTo(saved + c, present);
-            float* row = corner + c;
-            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            float* row = window.Corner + c;
+            for (int tapY = window.FirstY; tapY < window.EndY; tapY++, row += window.RowStep)
             {
                 float* pixel = row;
-                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                for (int tapX = window.FirstX; tapX < window.EndX; tapX++, pixel += window.TapStep)
                 {
                     TVector mine = TSimd.SelectEqual(
                         bestTap, TSimd.Create(tapY * width + tapX), gradient, TSimd.Zero);
@@ -178,22 +207,18 @@ internal readonly unsafe struct AveragePooling : IPoolingKernel
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
-        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        var window = new PoolingWindow(g, y, x, image);
         int channels = g.Channels;
-        float* corner = image + g.PixelAt(y, firstY, x, firstX);
-        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
-        nint pixelFloats = (nint)g.Columns.Dilation * channels;
-        TVector count = TSimd.Create((float)((long)(endY - firstY) * (endX - firstX)));
+        TVector count = TSimd.Create((float)window.Taps);
         for (int c = 0; c < channels; c += TSimd.Lanes)
         {
             int present = channels - c;
             TVector sum = TSimd.Zero;
-            float* row = corner + c;
-            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            float* row = window.Corner + c;
+            for (int tapY = window.FirstY; tapY < window.EndY; tapY++, row += window.RowStep)
             {
                 float* pixel = row;
-                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                for (int tapX = window.FirstX; tapX < window.EndX; tapX++, pixel += window.TapStep)
                 {
                     sum = TSimd.Add(sum, TSimd.LoadUpTo(pixel, present));
                 }
@@ -215,22 +240,18 @@ internal readonly unsafe struct AveragePoolingBackward : IPoolingKernel
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        int firstY = g.Rows.FirstTap(y), endY = g.Rows.EndTap(y);
-        int firstX = g.Columns.FirstTap(x), endX = g.Columns.EndTap(x);
+        var window = new PoolingWindow(g, y, x, image);
         int channels = g.Channels;
-        float* corner = image + g.PixelAt(y, firstY, x, firstX);
-        nint rowFloats = (nint)g.Rows.Dilation * g.Columns.Image * channels;
-        nint pixelFloats = (nint)g.Columns.Dilation * channels;
-        TVector count = TSimd.Create((float)((long)(endY - firstY) * (endX - firstX)));
+        TVector count = TSimd.Create((float)window.Taps);
         for (int c = 0; c < channels; c += TSimd.Lanes)
         {
             int present = channels - c;
             TVector share = TSimd.Divide(TSimd.LoadUpTo(output + c, present), count);
-            float* row = corner + c;
-            for (int tapY = firstY; tapY < endY; tapY++, row += rowFloats)
+            float* row = window.Corner + c;
+            for (int tapY = window.FirstY; tapY < window.EndY; tapY++, row += window.RowStep)
             {
                 float* pixel = row;
-                for (int tapX = firstX; tapX < endX; tapX++, pixel += pixelFloats)
+                for (int tapX = window.FirstX; tapX < window.EndX; tapX++, pixel += window.TapStep)
                 {
                     TSimd.StoreUpTo(
                         TSimd.Add(TSimd.LoadUpTo(pixel, present), share), present, pixel);

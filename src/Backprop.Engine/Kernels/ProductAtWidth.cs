@@ -12,12 +12,11 @@ internal static unsafe class ProductAtWidth
         SimdWidth width, ComputePool pool, float* a, float* b, float* bias, int rows, int inner,
         int columns, float* c)
     {
-        var work = new ProductWork(
-            width,
+        ProductWork.RunOn(
+            width, pool,
             new ProductPart(
                 new StridedMatrix(a, inner, 1), new StridedMatrix(b, columns, 1), bias,
                 rows, inner, columns, c, columns));
-        work.RunOn(pool);
     }
 
     /// <summary>See <see cref="MatrixProduct.MultiplyByTransposed"/>.</summary>
@@ -25,12 +24,11 @@ internal static unsafe class ProductAtWidth
         SimdWidth width, ComputePool pool, float* a, float* b, int rows, int inner, int columns,
         float* c)
     {
-        var work = new ProductWork(
-            width,
+        ProductWork.RunOn(
+            width, pool,
             new ProductPart(
                 new StridedMatrix(a, inner, 1), new StridedMatrix(b, 1, inner), null,
                 rows, inner, columns, c, columns));
-        work.RunOn(pool);
     }
 
     /// <summary>See <see cref="MatrixProduct.WeightGradient"/>.</summary>
@@ -44,23 +42,21 @@ internal static unsafe class ProductAtWidth
         if (starts.Length == 2)
         {
             // Nothing to fold: an ordinary product, which may cut the chains as well.
-            var product = new ProductWork(
-                width,
+            ProductWork.RunOn(
+                width, pool,
                 new ProductPart(
                     transposed.From(0, starts[0]), errors.From(starts[0], 0), null,
                     inputs, starts[1] - starts[0], outputs, gradient, outputs));
-            product.RunOn(pool);
             return;
         }
 
         fixed (int* first = starts)
         {
-            var work = new FoldedWork(
-                width,
+            FoldedWork.RunOn(
+                width, pool,
                 new FoldedPart(
                     transposed, errors, first, starts.Length - 1, inputs, outputs, gradient,
                     outputs));
-            work.RunOn(pool);
         }
     }
 
@@ -73,8 +69,8 @@ internal static unsafe class ProductAtWidth
         fixed (int* first = starts)
         {
             var work = new FoldedSumWork(
-                width, outputGradient, first, starts.Length - 1, positions, outputs, gradient);
-            work.RunOn(pool);
+                outputGradient, first, starts.Length - 1, positions, outputs, gradient);
+            new VectorWork<FoldedSumWork>(width, work).RunOn(pool, work.Operations);
         }
     }
 }

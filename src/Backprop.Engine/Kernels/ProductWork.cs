@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Backprop.Engine.Simd;
 using Backprop.Engine.Threading;
 
@@ -19,155 +18,99 @@ internal static class Sharing
     public static int Parts(ComputePool pool, long work) =>
         (int)Math.Clamp(work / MinWorkPerThread, 1, pool.Threads);
 
-    /// <summary>True: share columns; false: share rows.</summary>
-    public static bool ByColumns(int parts, int rows, int columns) =>
-        columns >= rows || columns >= 2 * ColumnGrain * parts;
+    /// <summary>What a part computes of outputs [<paramref name="rows"/>,
+    /// <paramref name="columns"/>].</summary>
+    public static OutputShare Share(int part, int parts, int rows, int columns)
+    {
+        if (columns >= rows || columns >= 2 * ColumnGrain * parts)
+        {
+            int column = ComputePool.PartStart(columns, part, parts, ColumnGrain);
+            int end = ComputePool.PartStart(columns, part + 1, parts, ColumnGrain);
+            return new OutputShare(0, rows, column, end - column);
+        }
+
+        int row = ComputePool.PartStart(rows, part, parts);
+        return new OutputShare(
+            row, ComputePool.PartStart(rows, part + 1, parts) - row, 0, columns);
+    }
 }
 
-/// <summary>A product of two matrices, for the threads of a pool.</summary>
-internal readonly struct ProductWork(SimdWidth width, ProductPart whole) : IParallelBody
-{
-    /// <summary>Computes it.</summary>
-    public void RunOn(ComputePool pool)
-    {
-        ProductWork work = this;
-        pool.Run(
-            ref work, Sharing.Parts(pool, (long)whole.Rows * whole.Columns * whole.Inner));
-    }
+/// <summary>Some of a product's outputs.</summary>
+/// <param name="Row">The first row.</param>
+/// <param name="Rows">Rows.</param>
+/// <param name="Column">The first column.</param>
+/// <param name="Columns">Columns.</param>
+internal readonly record struct OutputShare(int Row, int Rows, int Column, int Columns);
 
-    /// <summary>Computes it on the calling thread, which may be one of a pool's.</summary>
-    public void RunHere() => Run(0, 1);
+/// <summary>A product of two matrices, for the threads of a pool.</summary>
+internal readonly struct ProductWork(ProductPart whole) : IVectorWork
+{
+    /// <summary>Computes a product.</summary>
+    public static void RunOn(SimdWidth width, ComputePool pool, in ProductPart whole) =>
+        new VectorWork<ProductWork>(width, new ProductWork(whole))
+            .RunOn(pool, (long)whole.Rows * whole.Columns * whole.Inner);
+
+    /// <summary>Computes a product on the calling thread, which may be one of a pool's.</summary>
+    public static void RunHere(SimdWidth width, in ProductPart whole) =>
+        new VectorWork<ProductWork>(width, new ProductWork(whole)).Run(0, 1);
 
     /// <inheritdoc/>
-    public unsafe void Run(int part, int parts)
+    public unsafe void Run<TVector, TSimd>(int part, int parts)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
     {
-        int row = 0, rowEnd = whole.Rows, column = 0, columnEnd = whole.Columns;
-        if (Sharing.ByColumns(parts, whole.Rows, whole.Columns))
-        {
-            column = ComputePool.PartStart(whole.Columns, part, parts, Sharing.ColumnGrain);
-            columnEnd = ComputePool.PartStart(whole.Columns, part + 1, parts, Sharing.ColumnGrain);
-        }
-        else
-        {
-            row = ComputePool.PartStart(whole.Rows, part, parts);
-            rowEnd = ComputePool.PartStart(whole.Rows, part + 1, parts);
-        }
-
-        var mine = new ProductPart(
-            whole.A.From(row, 0), whole.B.From(0, column),
-            whole.Bias is null ? null : whole.Bias + column,
-            rowEnd - row, whole.Inner, columnEnd - column,
-            whole.C + row * whole.CStride + column, whole.CStride, whole.Resume);
-        switch (width)
-        {
-            case SimdWidth.Bits512:
-                BlockedProduct<Vector512<float>, Simd512>.Run(mine);
-                break;
-            case SimdWidth.Bits256:
-                BlockedProduct<Vector256<float>, Simd256>.Run(mine);
-                break;
-            case SimdWidth.Bits128:
-                BlockedProduct<Vector128<float>, Simd128>.Run(mine);
-                break;
-            default:
-                BlockedProduct<float, SimdScalar>.Run(mine);
-                break;
-        }
+        OutputShare mine = Sharing.Share(part, parts, whole.Rows, whole.Columns);
+        BlockedProduct<TVector, TSimd>.Run(new ProductPart(
+            whole.A.From(mine.Row, 0), whole.B.From(0, mine.Column),
+            whole.Bias is null ? null : whole.Bias + mine.Column,
+            mine.Rows, whole.Inner, mine.Columns,
+            whole.C + mine.Row * whole.CStride + mine.Column, whole.CStride, whole.Resume));
     }
 }
 
 /// <summary>A weight gradient, for the threads of a pool.</summary>
-internal readonly struct FoldedWork(SimdWidth width, FoldedPart whole) : IParallelBody
+internal readonly struct FoldedWork(FoldedPart whole) : IVectorWork
 {
-    /// <summary>Computes it.</summary>
-    public void RunOn(ComputePool pool)
-    {
-        FoldedWork work = this;
-        pool.Run(
-            ref work, Sharing.Parts(pool, (long)whole.Inputs * whole.Outputs * whole.Rows));
-    }
+    /// <summary>Computes a weight gradient.</summary>
+    public static void RunOn(SimdWidth width, ComputePool pool, in FoldedPart whole) =>
+        new VectorWork<FoldedWork>(width, new FoldedWork(whole))
+            .RunOn(pool, (long)whole.Inputs * whole.Outputs * whole.Rows);
 
     /// <inheritdoc/>
-    public unsafe void Run(int part, int parts)
+    public unsafe void Run<TVector, TSimd>(int part, int parts)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
     {
-        int input = 0, inputEnd = whole.Inputs, output = 0, outputEnd = whole.Outputs;
-        if (Sharing.ByColumns(parts, whole.Inputs, whole.Outputs))
-        {
-            output = ComputePool.PartStart(whole.Outputs, part, parts, Sharing.ColumnGrain);
-            outputEnd = ComputePool.PartStart(whole.Outputs, part + 1, parts, Sharing.ColumnGrain);
-        }
-        else
-        {
-            input = ComputePool.PartStart(whole.Inputs, part, parts);
-            inputEnd = ComputePool.PartStart(whole.Inputs, part + 1, parts);
-        }
-
-        var mine = new FoldedPart(
-            whole.Input.From(input, 0), whole.OutputGradient.From(0, output), whole.Starts,
-            whole.MicroBatches, inputEnd - input, outputEnd - output,
-            whole.Gradient + input * whole.GradientStride + output, whole.GradientStride);
-        switch (width)
-        {
-            case SimdWidth.Bits512:
-                FoldedProduct<Vector512<float>, Simd512>.Run(mine);
-                break;
-            case SimdWidth.Bits256:
-                FoldedProduct<Vector256<float>, Simd256>.Run(mine);
-                break;
-            case SimdWidth.Bits128:
-                FoldedProduct<Vector128<float>, Simd128>.Run(mine);
-                break;
-            default:
-                FoldedProduct<float, SimdScalar>.Run(mine);
-                break;
-        }
+        OutputShare mine = Sharing.Share(part, parts, whole.Inputs, whole.Outputs);
+        FoldedProduct<TVector, TSimd>.Run(new FoldedPart(
+            whole.Input.From(mine.Row, 0), whole.OutputGradient.From(0, mine.Column),
+            whole.Starts, whole.MicroBatches, mine.Rows, mine.Columns,
+            whole.Gradient + mine.Row * whole.GradientStride + mine.Column,
+            whole.GradientStride));
     }
 }
 
 /// <summary>A bias gradient, for the threads of a pool.</summary>
 internal readonly unsafe struct FoldedSumWork(
-    SimdWidth width, float* rows, int* starts, int microBatches, int positions, int columns,
-    float* sums)
-    : IParallelBody
+    float* rows, int* starts, int microBatches, int positions, int columns, float* sums)
+    : IVectorWork
 {
     private readonly float* _rows = rows;
     private readonly int* _starts = starts;
     private readonly float* _sums = sums;
 
-    /// <summary>Computes it.</summary>
-    public void RunOn(ComputePool pool)
-    {
-        FoldedSumWork work = this;
-        long additions =
-            (long)columns * positions * (_starts[microBatches] - _starts[0]);
-        pool.Run(ref work, Sharing.Parts(pool, additions));
-    }
+    /// <summary>Additions in all.</summary>
+    public long Operations =>
+        (long)columns * positions * (_starts[microBatches] - _starts[0]);
 
     /// <inheritdoc/>
-    public void Run(int part, int parts)
+    public void Run<TVector, TSimd>(int part, int parts)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
     {
         int start = ComputePool.PartStart(columns, part, parts, Sharing.ColumnGrain);
         int mine = ComputePool.PartStart(columns, part + 1, parts, Sharing.ColumnGrain) - start;
-        float* from = _rows + start;
-        float* to = _sums + start;
-        switch (width)
-        {
-            case SimdWidth.Bits512:
-                FoldedSum<Vector512<float>, Simd512>.Run(
-                    from, columns, _starts, microBatches, positions, mine, to);
-                break;
-            case SimdWidth.Bits256:
-                FoldedSum<Vector256<float>, Simd256>.Run(
-                    from, columns, _starts, microBatches, positions, mine, to);
-                break;
-            case SimdWidth.Bits128:
-                FoldedSum<Vector128<float>, Simd128>.Run(
-                    from, columns, _starts, microBatches, positions, mine, to);
-                break;
-            default:
-                FoldedSum<float, SimdScalar>.Run(
-                    from, columns, _starts, microBatches, positions, mine, to);
-                break;
-        }
+        FoldedSum<TVector, TSimd>.Run(
+            _rows + start, columns, _starts, microBatches, positions, mine, _sums + start);
     }
 }

@@ -1,3 +1,5 @@
+using Backprop.Engine.Gradients;
+
 namespace Backprop.Engine.Kernels;
 
 /// <summary>The plain definition of <see cref="MatrixProduct"/>: what every faster variant must
@@ -68,7 +70,7 @@ internal static unsafe class ReferenceMatrixProduct
                     sums[m] = sum;
                 }
 
-                gradient[(nint)i * outputs + j] = Fold(sums);
+                gradient[(nint)i * outputs + j] = GradientTree.Fold(sums);
             }
         }
     }
@@ -91,20 +93,7 @@ internal static unsafe class ReferenceMatrixProduct
                 sums[m] = sum;
             }
 
-            gradient[j] = Fold(sums);
+            gradient[j] = GradientTree.Fold(sums);
         }
-    }
-
-    private static float Fold(Span<float> values)
-    {
-        for (int width = 1; width < values.Length; width *= 2)
-        {
-            for (int left = 0; left + width < values.Length; left += 2 * width)
-            {
-                values[left] += values[left + width];
-            }
-        }
-
-        return values[0];
     }
 }

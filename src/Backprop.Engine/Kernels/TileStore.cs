@@ -10,8 +10,6 @@ internal static unsafe class TileStore<TVector, TSimd>
     where TVector : struct
     where TSimd : struct, ISimd<TVector>
 {
-    private const int PairedRows = 7;
-
     /// <summary>Computes the tile into <paramref name="c"/>; of its columns only
     /// <paramref name="columns"/> are stored.</summary>
     /// <param name="tile">What to compute; its output is set here.</param>
@@ -21,15 +19,14 @@ internal static unsafe class TileStore<TVector, TSimd>
     /// <param name="c">[rows, columns], rows <paramref name="stride"/> floats apart.</param>
     /// <param name="stride">Floats from a row of <paramref name="c"/> to the next.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Run(
-        Tile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    public static void Run<TTile>(
+        TTile* tile, int rows, int vectors, int columns, float* c, nint stride)
+        where TTile : unmanaged, ITile<TTile>
     {
-        int width = vectors * TSimd.Lanes;
-        if (columns == width)
+        if (columns == vectors * TSimd.Lanes)
         {
-            tile->Output = c;
-            tile->OutputStride = stride;
-            MicroKernels<TVector, TSimd>.Run(rows, vectors, tile);
+            tile->PlaceAt(c, stride);
+            TTile.Run<TVector, TSimd>(tile, rows, vectors);
         }
         else
         {
@@ -37,102 +34,20 @@ internal static unsafe class TileStore<TVector, TSimd>
         }
     }
 
-    /// <summary>As <see cref="Run"/>, for all micro-batches of a tile.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void RunFolded(
-        FoldedTile* tile, int rows, int vectors, int columns, float* c, nint stride)
-    {
-        int width = vectors * TSimd.Lanes;
-        if (columns == width)
-        {
-            tile->Output = c;
-            tile->OutputStride = stride;
-            RunWhole(tile, rows, vectors);
-        }
-        else
-        {
-            RunFoldedNarrow(tile, rows, vectors, columns, c, stride);
-        }
-    }
-
-    /// <summary>As <see cref="Run"/>, for a tile whose steps are gathered and whose chains begin at
-    /// +0.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void RunGathered(
-        GatheredTile* tile, int rows, int vectors, int columns, float* c, nint stride)
-    {
-        int width = vectors * TSimd.Lanes;
-        if (columns == width)
-        {
-            tile->Output = c;
-            tile->OutputStride = stride;
-            MicroKernels<TVector, TSimd>.RunGathered(rows, vectors, tile);
-        }
-        else
-        {
-            RunGatheredNarrow(tile, rows, vectors, columns, c, stride);
-        }
-    }
-
     [SkipLocalsInit]
-    private static void RunGatheredNarrow(
-        GatheredTile* tile, int rows, int vectors, int columns, float* c, nint stride)
+    private static void RunNarrow<TTile>(
+        TTile* tile, int rows, int vectors, int columns, float* c, nint stride)
+        where TTile : unmanaged, ITile<TTile>
     {
         float* whole = stackalloc float[Tile.MaxFloats];
         nint width = vectors * TSimd.Lanes;
-        tile->Output = whole;
-        tile->OutputStride = width;
-        MicroKernels<TVector, TSimd>.RunGathered(rows, vectors, tile);
-        Copy(whole, width, rows, columns, c, stride);
-    }
-
-    [SkipLocalsInit]
-    private static void RunFoldedNarrow(
-        FoldedTile* tile, int rows, int vectors, int columns, float* c, nint stride)
-    {
-        float* whole = stackalloc float[Tile.MaxFloats];
-        nint width = vectors * TSimd.Lanes;
-        tile->Output = whole;
-        tile->OutputStride = width;
-        RunWhole(tile, rows, vectors);
-        Copy(whole, width, rows, columns, c, stride);
-    }
-
-    // With 32 registers the tile is taken in halves, so that two micro-batches of one are in them.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void RunWhole(FoldedTile* tile, int rows, int vectors)
-    {
-        if (Tile.MaxRows<TVector, TSimd>() < 2 * PairedRows)
-        {
-            MicroKernels<TVector, TSimd>.RunFolded(rows, vectors, tile);
-            return;
-        }
-
-        int upper = rows > PairedRows ? rows / 2 : rows;
-        MicroKernels<TVector, TSimd>.RunPaired(upper, vectors, tile);
-        if (upper < rows)
-        {
-            FoldedTile lower = *tile;
-            lower.A += upper * lower.ARowBytes;
-            lower.Output += upper * lower.OutputStride;
-            MicroKernels<TVector, TSimd>.RunPaired(rows - upper, vectors, &lower);
-        }
-    }
-
-    [SkipLocalsInit]
-    private static void RunNarrow(
-        Tile* tile, int rows, int vectors, int columns, float* c, nint stride)
-    {
-        float* whole = stackalloc float[Tile.MaxFloats];
-        nint width = vectors * TSimd.Lanes;
-        if (tile->Resume)
+        if (tile->Resumes)
         {
             Copy(c, stride, rows, columns, whole, width);
         }
 
-        tile->Output = whole;
-        tile->OutputStride = width;
-        MicroKernels<TVector, TSimd>.Run(rows, vectors, tile);
+        tile->PlaceAt(whole, width);
+        TTile.Run<TVector, TSimd>(tile, rows, vectors);
         Copy(whole, width, rows, columns, c, stride);
     }
 

@@ -50,9 +50,7 @@ internal sealed unsafe class ElementActivationLayer<TActivation> : Layer
         ForwardPass forward = pass.Forward;
         if (pass.ErrorSplitting)
         {
-            RowParallel.Copy(
-                forward.Pool, pass.OutputGradient, forward.Rows, InputShape.Count,
-                pass.InputGradient);
+            PassGradientOn(pass);
             return;
         }
 

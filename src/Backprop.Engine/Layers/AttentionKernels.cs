@@ -142,10 +142,10 @@ internal unsafe struct AttentionForward : IParallelBody
             new Span<float>(scores + seen, tile.Keys - seen).Clear();
         }
 
-        new ProductWork(width, new ProductPart(
+        ProductWork.RunHere(width, new ProductPart(
             new StridedMatrix(weights, tile.Stride, 1),
             new StridedMatrix(values, Heads.InputWidth, 1), null, tile.Count, tile.Keys,
-            Heads.Width, output, Heads.OutputWidth)).RunHere();
+            Heads.Width, output, Heads.OutputWidth));
         for (int query = 0; query < tile.Count; query++)
         {
             float* o = output + (nint)query * Heads.OutputWidth;
@@ -238,9 +238,9 @@ internal unsafe struct AttentionBackward : IParallelBody
         AttentionProducts.Scores(width, Heads, Input + inputs, head, tile, weights);
         WeightsAgain(width, row, head, tile, weights);
         Product(width, p.Transposed, errors, tile.Keys, tile.Count, values, resume: true);
-        new ProductWork(width, new ProductPart(
+        ProductWork.RunHere(width, new ProductPart(
             errors, new StridedMatrix(Input + values, Heads.InputWidth, 1).Transposed, null,
-            tile.Count, Heads.Width, tile.Keys, gradients, tile.Stride)).RunHere();
+            tile.Count, Heads.Width, tile.Keys, gradients, tile.Stride));
         Differentiate(width, outputs, tile, weights, gradients);
         Product(
             width, e, new StridedMatrix(Input + keys, Heads.InputWidth, 1), tile.Count, tile.Keys,
@@ -254,9 +254,9 @@ internal unsafe struct AttentionBackward : IParallelBody
     private readonly void Product(
         SimdWidth width, in StridedMatrix a, in StridedMatrix b, int rows, int inner, nint offset,
         bool resume) =>
-        new ProductWork(width, new ProductPart(
+        ProductWork.RunHere(width, new ProductPart(
             a, b, null, rows, inner, Heads.Width, InputGradient + offset, Heads.InputWidth,
-            resume)).RunHere();
+            resume));
 
     private readonly void WeightsAgain(
         SimdWidth width, int row, int head, in QueryTile tile, float* weights)
@@ -315,9 +315,9 @@ internal static unsafe class AttentionProducts
             input + (nint)tile.First * heads.InputWidth + head * heads.Width, heads.InputWidth, 1);
         var keys = new StridedMatrix(
             input + heads.KeyOffset(head / heads.Group), heads.InputWidth, 1);
-        new ProductWork(width, new ProductPart(
+        ProductWork.RunHere(width, new ProductPart(
             queries, keys.Transposed, null, tile.Count, heads.Width, tile.Keys, scores,
-            tile.Stride)).RunHere();
+            tile.Stride));
     }
 }
 

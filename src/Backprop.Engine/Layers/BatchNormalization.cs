@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Backprop.Engine.Gradients;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Networks;
 
@@ -29,12 +30,7 @@ public sealed record BatchNormalizationDefinition : LayerDefinition
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input)
     {
-        if (!(Epsilon > 0) || !float.IsFinite(Epsilon))
-        {
-            throw new ArgumentException(
-                $"batch normalization '{name}' has epsilon {Epsilon}; it must be above 0");
-        }
-
+        LayerNormalizationDefinition.RequireEpsilon(Epsilon, "batch normalization", name);
         if (!(Momentum >= 0 && Momentum < 1))
         {
             throw new ArgumentException(
@@ -258,15 +254,8 @@ public sealed unsafe class BatchNormalizationLayer : Layer
         int width = _channels;
         float* first = pass.Forward.SavedByMicroBatch
             + (nint)node.FirstMicroBatch * SavedPerMicroBatch + vector * width;
-        ColumnParallel.Run(
-            pass.Forward.Pool,
-            new FoldUpTree
-            {
-                Values = first,
-                Stride = SavedPerMicroBatch,
-                Count = node.MicroBatchCount,
-                Destination = pass.GradientOf(node, parameter),
-            },
-            node.MicroBatchCount, width);
+        VectorFold.Run(
+            pass.Forward.Pool, first, SavedPerMicroBatch, node.MicroBatchCount, width,
+            pass.GradientOf(node, parameter));
     }
 }

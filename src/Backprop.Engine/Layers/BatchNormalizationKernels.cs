@@ -3,9 +3,9 @@ using Backprop.Engine.Simd;
 
 namespace Backprop.Engine.Layers;
 
-/// <summary>What batch normalization keeps of each micro-batch: vectors of one float a feature.
-/// </summary>
-internal static class BatchNormalizationKernels
+/// <summary>What the kernels of batch normalization share. Of each micro-batch they keep vectors of
+/// one float a feature.</summary>
+internal static unsafe class BatchNormalizationKernels
 {
     public const int Mean = 0;
     public const int UnbiasedVariance = 1;
@@ -13,6 +13,33 @@ internal static class BatchNormalizationKernels
     public const int ScaleGradient = 3;
     public const int BiasGradient = 4;
     public const int SavedVectors = 5;
+
+    /// <summary>√(variance + ε).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Deviation<TVector, TSimd>(TVector variance, float epsilon)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector> =>
+        TSimd.SquareRoot(TSimd.Add(variance, TSimd.Create(epsilon)));
+
+    /// <summary>output = (input − mean)·inverse·scale + bias, of one vector of columns of rows
+    /// [<paramref name="start"/>, <paramref name="end"/>), <paramref name="width"/> floats apart.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Normalize<TVector, TSimd>(
+        float* input, TVector mean, TVector inverse, TVector scale, TVector bias, int start,
+        int end, int width, float* output)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        for (int row = start; row < end; row++)
+        {
+            nint i = (nint)row * width;
+            TVector centered = TSimd.Subtract(TSimd.Load(input + i), mean);
+            TSimd.Store(
+                TSimd.FusedMultiplyAdd(TSimd.Multiply(centered, inverse), scale, bias),
+                output + i);
+        }
+    }
 }
 
 /// <summary>Training: statistics of every micro-batch, then its rows normalized by them. Sums are
@@ -46,20 +73,14 @@ internal unsafe struct NormalizeByMicroBatch : IColumnKernel
             TVector variance = TSimd.Divide(squares, TSimd.Create(Math.Max(end - start, 1)));
             TVector inverse = TSimd.Divide(
                 TSimd.Create(1f),
-                TSimd.SquareRoot(TSimd.Add(variance, TSimd.Create(Epsilon))));
+                BatchNormalizationKernels.Deviation<TVector, TSimd>(variance, Epsilon));
             TSimd.Store(mean, saved + BatchNormalizationKernels.Mean * Width);
             TSimd.Store(
                 TSimd.Divide(squares, TSimd.Create(Math.Max(end - start - 1, 1))),
                 saved + BatchNormalizationKernels.UnbiasedVariance * Width);
             TSimd.Store(inverse, saved + BatchNormalizationKernels.InverseDeviation * Width);
-            for (int row = start; row < end; row++)
-            {
-                nint i = (nint)row * Width + column;
-                TVector centered = TSimd.Subtract(TSimd.Load(Input + i), mean);
-                TSimd.Store(
-                    TSimd.FusedMultiplyAdd(TSimd.Multiply(centered, inverse), scale, bias),
-                    Output + i);
-            }
+            BatchNormalizationKernels.Normalize<TVector, TSimd>(
+                Input + column, mean, inverse, scale, bias, start, end, Width, Output + column);
         }
     }
 
@@ -115,17 +136,11 @@ internal unsafe struct NormalizeByRunningStatistics : IColumnKernel
     {
         TVector scale = TSimd.Load(Scale + column), bias = TSimd.Load(Bias + column);
         TVector mean = TSimd.Load(Mean + column);
-        TVector deviation = TSimd.SquareRoot(
-            TSimd.Add(TSimd.Load(Variance + column), TSimd.Create(Epsilon)));
+        TVector deviation = BatchNormalizationKernels.Deviation<TVector, TSimd>(
+            TSimd.Load(Variance + column), Epsilon);
         TVector inverse = TSimd.Divide(TSimd.Create(1f), deviation);
-        for (int row = 0; row < Rows; row++)
-        {
-            nint i = (nint)row * Width + column;
-            TVector centered = TSimd.Subtract(TSimd.Load(Input + i), mean);
-            TSimd.Store(
-                TSimd.FusedMultiplyAdd(TSimd.Multiply(centered, inverse), scale, bias),
-                Output + i);
-        }
+        BatchNormalizationKernels.Normalize<TVector, TSimd>(
+            Input + column, mean, inverse, scale, bias, 0, Rows, Width, Output + column);
     }
 }
 
@@ -145,8 +160,8 @@ internal unsafe struct ScaleByRunningStatistics : IColumnKernel
         where TVector : struct
         where TSimd : struct, ISimd<TVector>
     {
-        TVector deviation = TSimd.SquareRoot(
-            TSimd.Add(TSimd.Load(Variance + column), TSimd.Create(Epsilon)));
+        TVector deviation = BatchNormalizationKernels.Deviation<TVector, TSimd>(
+            TSimd.Load(Variance + column), Epsilon);
         TVector slope = TSimd.Divide(TSimd.Load(Scale + column), deviation);
         for (int row = 0; row < Rows; row++)
         {
@@ -218,33 +233,5 @@ internal unsafe struct NormalizeBackward : IColumnKernel
                     InputGradient + i);
             }
         }
-    }
-}
-
-/// <summary>Sums one vector a micro-batch up the gradient tree, in place, into the destination; see
-/// <see cref="Gradients.GradientTree.Fold"/>.</summary>
-internal unsafe struct FoldUpTree : IColumnKernel
-{
-    public float* Values;
-    public int Stride;
-    public int Count;
-    public float* Destination;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly void Run<TVector, TSimd>(int column)
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
-    {
-        for (int width = 1; width < Count; width *= 2)
-        {
-            for (int left = 0; left + width < Count; left += 2 * width)
-            {
-                float* sum = Values + (nint)left * Stride + column;
-                float* right = Values + (nint)(left + width) * Stride + column;
-                TSimd.Store(TSimd.Add(TSimd.Load(sum), TSimd.Load(right)), sum);
-            }
-        }
-
-        TSimd.Store(TSimd.Load(Values + column), Destination + column);
     }
 }

@@ -35,12 +35,7 @@ public sealed record GroupNormalizationDefinition(int Groups) : LayerDefinition
                 + $"{input}, has {channels} channels: the groups must divide them");
         }
 
-        if (!(Epsilon > 0) || !float.IsFinite(Epsilon))
-        {
-            throw new ArgumentException(
-                $"group normalization '{name}' has epsilon {Epsilon}; it must be above 0");
-        }
-
+        LayerNormalizationDefinition.RequireEpsilon(Epsilon, "group normalization", name);
         var shape = Shape.Of(channels);
         ImmutableArray<ParameterDeclaration> affine =
         [

@@ -13,7 +13,7 @@ public sealed record GruDefinition(int Units) : RecurrentDefinition(Units)
     /// <inheritdoc/>
     public override string Kind => "gru";
 
-    private protected override int Gates => GruCell.GateCount;
+    private protected override int Gates => GruCell.Gates;
 
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input) => Build<GruCell>(name, input);
@@ -23,9 +23,7 @@ public sealed record GruDefinition(int Units) : RecurrentDefinition(Units)
 /// h = n + z·(h′ − n), with h′ the state before. Its memory is q, which backward needs.</summary>
 internal readonly unsafe struct GruCell : IRecurrentCell
 {
-    public const int GateCount = 3;
-
-    public static int Gates => GateCount;
+    public static int Gates => 3;
 
     public static bool HasBias => true;
 
@@ -35,11 +33,10 @@ internal readonly unsafe struct GruCell : IRecurrentCell
         where TSimd : struct, ISimd<TVector>
     {
         int update = step.Units + i, added = 2 * step.Units + i;
-        TVector reset = ElementFunctions.Sigmoid<TVector, TSimd>(TSimd.Add(
-            TSimd.LoadUpTo(step.Input + i, present), TSimd.LoadUpTo(step.Gates + i, present)));
-        TVector kept = ElementFunctions.Sigmoid<TVector, TSimd>(TSimd.Add(
-            TSimd.LoadUpTo(step.Input + update, present),
-            TSimd.LoadUpTo(step.Gates + update, present)));
+        TVector reset = ElementFunctions.Sigmoid<TVector, TSimd>(
+            step.Sum<TVector, TSimd>(0, i, present));
+        TVector kept = ElementFunctions.Sigmoid<TVector, TSimd>(
+            step.Sum<TVector, TSimd>(1, i, present));
         TVector part = TSimd.LoadUpTo(step.Gates + added, present);
         TVector candidate = ElementFunctions.Tanh<TVector, TSimd>(TSimd.FusedMultiplyAdd(
             reset, part, TSimd.LoadUpTo(step.Input + added, present)));
@@ -71,14 +68,12 @@ internal readonly unsafe struct GruCell : IRecurrentCell
         TVector toUpdate = RecurrentMath.ThroughSigmoid<TVector, TSimd>(
             TSimd.Multiply(whole, TSimd.Subtract(before, candidate)), kept);
         TSimd.StoreUpTo(TSimd.Multiply(whole, kept), present, step.Kept + i);
-        TSimd.StoreUpTo(toReset, present, step.RecurrentGradient + i);
-        TSimd.StoreUpTo(toUpdate, present, step.RecurrentGradient + update);
+        step.StoreGradient<TVector, TSimd>(0, i, present, toReset);
+        step.StoreGradient<TVector, TSimd>(1, i, present, toUpdate);
         TSimd.StoreUpTo(
             TSimd.Multiply(toNew, reset), present, step.RecurrentGradient + added);
         if (step.InputGradient is not null)
         {
-            TSimd.StoreUpTo(toReset, present, step.InputGradient + i);
-            TSimd.StoreUpTo(toUpdate, present, step.InputGradient + update);
             TSimd.StoreUpTo(toNew, present, step.InputGradient + added);
         }
     }

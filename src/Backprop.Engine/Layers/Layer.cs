@@ -126,6 +126,18 @@ public abstract class Layer
     /// <summary>The layer's plain definition in double precision: what central differences are
     /// taken of. Written for reading, not for speed.</summary>
     public abstract void ReferenceForward(in ReferencePass pass);
+
+    /// <summary>Computes <see cref="BackwardPass.InputGradient"/>, where it is not null, as that of
+    /// the output: input and output are of one shape.</summary>
+    private protected unsafe void PassGradientOn(in BackwardPass pass)
+    {
+        if (pass.InputGradient is not null)
+        {
+            RowParallel.Copy(
+                pass.Forward.Pool, pass.OutputGradient, pass.Forward.Rows, InputShape.Count,
+                pass.InputGradient);
+        }
+    }
 }
 
 /// <summary>Which step a pass belongs to: what its randomness is keyed by.</summary>

@@ -13,7 +13,7 @@ public sealed record LstmDefinition(int Units) : RecurrentDefinition(Units)
     /// <inheritdoc/>
     public override string Kind => "lstm";
 
-    private protected override int Gates => LstmCell.GateCount;
+    private protected override int Gates => LstmCell.Gates;
 
     /// <inheritdoc/>
     public override Layer Build(string name, Shape input) => Build<LstmCell>(name, input);
@@ -23,9 +23,7 @@ public sealed record LstmDefinition(int Units) : RecurrentDefinition(Units)
 /// </summary>
 internal readonly unsafe struct LstmCell : IRecurrentCell
 {
-    public const int GateCount = 4;
-
-    public static int Gates => GateCount;
+    public static int Gates => 4;
 
     public static bool HasBias => false;
 
@@ -35,13 +33,13 @@ internal readonly unsafe struct LstmCell : IRecurrentCell
         where TSimd : struct, ISimd<TVector>
     {
         TVector input = ElementFunctions.Sigmoid<TVector, TSimd>(
-            Sum<TVector, TSimd>(step, 0, i, present));
+            step.Sum<TVector, TSimd>(0, i, present));
         TVector forget = ElementFunctions.Sigmoid<TVector, TSimd>(
-            Sum<TVector, TSimd>(step, 1, i, present));
+            step.Sum<TVector, TSimd>(1, i, present));
         TVector cell = ElementFunctions.Tanh<TVector, TSimd>(
-            Sum<TVector, TSimd>(step, 2, i, present));
+            step.Sum<TVector, TSimd>(2, i, present));
         TVector output = ElementFunctions.Sigmoid<TVector, TSimd>(
-            Sum<TVector, TSimd>(step, 3, i, present));
+            step.Sum<TVector, TSimd>(3, i, present));
         TVector before = step.MemoryBefore is null
             ? TSimd.Zero
             : TSimd.LoadUpTo(step.MemoryBefore + i, present);
@@ -76,17 +74,17 @@ internal readonly unsafe struct LstmCell : IRecurrentCell
             TSimd.LoadUpTo(step.Kept + i, present),
             RecurrentMath.ThroughTanh<TVector, TSimd>(TSimd.Multiply(error, output), squashed));
         TSimd.StoreUpTo(TSimd.Multiply(memory, forget), present, step.Kept + i);
-        Store<TVector, TSimd>(
-            step, 0, i, present, RecurrentMath.ThroughSigmoid<TVector, TSimd>(
+        step.StoreGradient<TVector, TSimd>(
+            0, i, present, RecurrentMath.ThroughSigmoid<TVector, TSimd>(
                 TSimd.Multiply(memory, cell), input));
-        Store<TVector, TSimd>(
-            step, 1, i, present, RecurrentMath.ThroughSigmoid<TVector, TSimd>(
+        step.StoreGradient<TVector, TSimd>(
+            1, i, present, RecurrentMath.ThroughSigmoid<TVector, TSimd>(
                 TSimd.Multiply(memory, before), forget));
-        Store<TVector, TSimd>(
-            step, 2, i, present, RecurrentMath.ThroughTanh<TVector, TSimd>(
+        step.StoreGradient<TVector, TSimd>(
+            2, i, present, RecurrentMath.ThroughTanh<TVector, TSimd>(
                 TSimd.Multiply(memory, input), cell));
-        Store<TVector, TSimd>(
-            step, 3, i, present, RecurrentMath.ThroughSigmoid<TVector, TSimd>(
+        step.StoreGradient<TVector, TSimd>(
+            3, i, present, RecurrentMath.ThroughSigmoid<TVector, TSimd>(
                 TSimd.Multiply(error, squashed), output));
     }
 
@@ -99,32 +97,6 @@ internal readonly unsafe struct LstmCell : IRecurrentCell
         memory = (ExactMath.Sigmoid(input[1] + recurrent[1]) * memory) + added;
         return ExactMath.Sigmoid(input[3] + recurrent[3]) * ExactMath.Tanh(memory);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Sum<TVector, TSimd>(in CellStep step, int gate, int i, int present)
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
-    {
-        int offset = gate * step.Units + i;
-        return TSimd.Add(
-            TSimd.LoadUpTo(step.Input + offset, present),
-            TSimd.LoadUpTo(step.Gates + offset, present));
-    }
-
-    // Input and state are added before the gate, so that both have its gradient.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store<TVector, TSimd>(
-        in CellStep step, int gate, int i, int present, TVector gradient)
-        where TVector : struct
-        where TSimd : struct, ISimd<TVector>
-    {
-        int offset = gate * step.Units + i;
-        TSimd.StoreUpTo(gradient, present, step.RecurrentGradient + offset);
-        if (step.InputGradient is not null)
-        {
-            TSimd.StoreUpTo(gradient, present, step.InputGradient + offset);
-        }
-    }
 }
 
 /// <summary>Derivatives of gates, by their values.</summary>
@@ -135,7 +107,7 @@ internal static class RecurrentMath
     public static TVector ThroughSigmoid<TVector, TSimd>(TVector error, TVector y)
         where TVector : struct
         where TSimd : struct, ISimd<TVector> =>
-        TSimd.Multiply(error, TSimd.Multiply(y, TSimd.Subtract(TSimd.Create(1), y)));
+        default(Sigmoid).Invoke<TVector, TSimd>(y, error);
 
     /// <summary>error·(1 − y²).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -115,12 +115,7 @@ public sealed unsafe class PositionalEncodingLayer : Layer
             }
         }
 
-        if (pass.InputGradient is not null)
-        {
-            RowParallel.Copy(
-                forward.Pool, pass.OutputGradient, forward.Rows, InputShape.Count,
-                pass.InputGradient);
-        }
+        PassGradientOn(pass);
     }
 
     /// <inheritdoc/>

@@ -109,8 +109,35 @@ internal unsafe struct CellStep
     /// <summary>[gates, units]: the gradient of what the state before added, overwritten.</summary>
     public float* RecurrentGradient;
 
-    /// <summary>[gates, units]: the gradient of what the input added, overwritten.</summary>
+    /// <summary>[gates, units]: the gradient of what the input added, overwritten; null: nobody
+    /// needs it.</summary>
     public float* InputGradient;
+
+    /// <summary>What input and state add to a gate, in lanes [<paramref name="i"/>, …).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly TVector Sum<TVector, TSimd>(int gate, int i, int present)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int offset = gate * Units + i;
+        return TSimd.Add(
+            TSimd.LoadUpTo(Input + offset, present), TSimd.LoadUpTo(Gates + offset, present));
+    }
+
+    /// <summary>Stores the gradient of such a sum, which both that are added have.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly void StoreGradient<TVector, TSimd>(
+        int gate, int i, int present, TVector gradient)
+        where TVector : struct
+        where TSimd : struct, ISimd<TVector>
+    {
+        int offset = gate * Units + i;
+        TSimd.StoreUpTo(gradient, present, RecurrentGradient + offset);
+        if (InputGradient is not null)
+        {
+            TSimd.StoreUpTo(gradient, present, InputGradient + offset);
+        }
+    }
 }
 
 /// <summary>The arithmetic of a recurrent layer at one position.</summary>
@@ -202,12 +229,11 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
 
         for (; step.Position < Positions; step.Position++)
         {
-            var product = new ProductWork(SimdWidths.Best, new ProductPart(
+            ProductWork.RunOn(SimdWidths.Best, pass.Pool, new ProductPart(
                 new StridedMatrix(
                     step.StatesBefore + step.Position * _units, Positions * _units, 1),
                 weight, bias, pass.Rows, _units, GateWidth,
                 step.Gates + step.Position * GateWidth, Positions * GateWidth));
-            product.RunOn(pass.Pool);
             RowParallel.Run(pass.Pool, new CellsForward<TCell>(step), pass.Rows, GateWidth);
         }
     }
@@ -230,12 +256,11 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
                 forward.Pool, new CellsBackward<TCell>(step), forward.Rows, GateWidth);
             if (step.Position > 0)
             {
-                var product = new ProductWork(SimdWidths.Best, new ProductPart(
+                ProductWork.RunOn(SimdWidths.Best, forward.Pool, new ProductPart(
                     new StridedMatrix(
                         step.RecurrentGradient + step.Position * GateWidth,
                         Positions * GateWidth, 1),
                     transposed, null, forward.Rows, GateWidth, _units, step.Carried, _units));
-                product.RunOn(forward.Pool);
             }
         }
 

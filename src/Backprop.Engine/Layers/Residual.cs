@@ -61,15 +61,7 @@ public sealed unsafe class ResidualSumLayer : Layer
         pass.Output);
 
     /// <inheritdoc/>
-    public override void Backward(in BackwardPass pass)
-    {
-        if (pass.InputGradient is not null)
-        {
-            RowParallel.Copy(
-                pass.Forward.Pool, pass.OutputGradient, pass.Forward.Rows, InputShape.Count,
-                pass.InputGradient);
-        }
-    }
+    public override void Backward(in BackwardPass pass) => PassGradientOn(pass);
 
     /// <inheritdoc/>
     public override void ReferenceForward(in ReferencePass pass)

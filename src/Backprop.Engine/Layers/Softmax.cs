@@ -55,9 +55,7 @@ public sealed unsafe class SoftmaxLayer : Layer
         ForwardPass forward = pass.Forward;
         if (pass.ErrorSplitting)
         {
-            RowParallel.Copy(
-                forward.Pool, pass.OutputGradient, forward.Rows, InputShape.Count,
-                pass.InputGradient);
+            PassGradientOn(pass);
             return;
         }
 

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using Backprop.Engine.Gradients;
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
@@ -220,26 +221,14 @@ public sealed unsafe class PluginLayer : Layer
         Output = pass.Output,
     };
 
-    // Left to right, level by level, as GradientTree.Fold does with numbers.
     private void Fold(in BackwardPass pass, in NodeGradient node)
     {
         float* sums = pass.Forward.Work.Shared + (nint)node.FirstMicroBatch * _sumFloats;
-        int count = node.MicroBatchCount;
-        for (int width = 1; width < count; width *= 2)
-        {
-            for (int left = 0; left + width < count; left += 2 * width)
-            {
-                float* to = sums + (nint)left * _sumFloats;
-                Elementwise.Map(
-                    default(Sum), to, to + (nint)width * _sumFloats, _sumFloats, to);
-            }
-        }
-
         for (int index = 0; index < Parameters.Length; index++)
         {
-            int length = Parameters[index].Shape.Count;
-            new ReadOnlySpan<float>(sums + _sumOffsets[index], length)
-                .CopyTo(new Span<float>(pass.GradientOf(node, index), length));
+            VectorFold.Run(
+                pass.Forward.Pool, sums + _sumOffsets[index], _sumFloats, node.MicroBatchCount,
+                Parameters[index].Shape.Count, pass.GradientOf(node, index));
         }
     }
 

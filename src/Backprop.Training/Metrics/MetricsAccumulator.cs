@@ -253,24 +253,10 @@ public sealed class MetricsAccumulator
         public TargetScores Scores(string name, long rows)
         {
             double squared = GradientTree.Fold(_squared);
-            double deviations = FoldMoments().SquaredDeviations;
+            double deviations = GradientTree.Fold(_targets).SquaredDeviations;
             double r2 = deviations > 0 ? 1 - (squared / deviations) : squared == 0 ? 1 : 0;
             return new TargetScores(
                 name, r2, GradientTree.Fold(_absolute) / rows, Math.Sqrt(squared / rows));
-        }
-
-        // Up the same tree as GradientTree.Fold goes.
-        private Moments FoldMoments()
-        {
-            for (int width = 1; width < _targets.Length; width *= 2)
-            {
-                for (int left = 0; left + width < _targets.Length; left += 2 * width)
-                {
-                    _targets[left] += _targets[left + width];
-                }
-            }
-
-            return _targets[0];
         }
     }
 }

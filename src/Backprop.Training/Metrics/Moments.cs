@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Backprop.Training.Metrics;
 
 /// <summary>Count, mean and sum of squared deviations of a set of values, mergeable without the
@@ -7,6 +9,7 @@ namespace Backprop.Training.Metrics;
 /// <param name="Mean">Their mean.</param>
 /// <param name="SquaredDeviations">Σ(x − mean)².</param>
 public readonly record struct Moments(long Count, double Mean, double SquaredDeviations)
+    : IAdditionOperators<Moments, Moments, Moments>
 {
     /// <summary>With one value more. Welford's update.</summary>
     public Moments With(double value)

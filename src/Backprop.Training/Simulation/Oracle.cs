@@ -39,11 +39,6 @@ internal sealed class Oracle : ICheckpointStore, ITrainingObserver
     /// <summary>What a version is; null: the run never makes it.</summary>
     public OracleVersion? Version(long version) => _versions.GetValueOrDefault(version);
 
-    /// <summary>The version of the best weights among the epochs before, and at, a version; null:
-    /// no epoch is the best.</summary>
-    public long? BestAt(long version) =>
-        _epochs.LastOrDefault(epoch => epoch.IsBest && epoch.StepsDone <= version)?.StepsDone;
-
     void ICheckpointStore.Save(Checkpoint checkpoint) =>
         _versions[checkpoint.Header.Position.Step] = new OracleVersion(
             checkpoint.Weights.Span.ToArray(), checkpoint.OptimizerState.Span.ToArray(),

@@ -43,11 +43,7 @@ public sealed class ReplayCommandTests : IDisposable
     public void A_step_that_differs_from_its_record_is_shown_and_fails()
     {
         Train();
-        using (FileStream file = File.OpenWrite(_scratch["run/digests.bin"]))
-        {
-            file.Position = 16 + (146 * 16);
-            file.Write([1, .. new byte[15]]);
-        }
+        OverwriteDigest(entry: 146);
 
         CommandRun replay = CommandRun.Of("replay", _scratch["run"], "--step", "150");
 
@@ -59,11 +55,7 @@ public sealed class ReplayCommandTests : IDisposable
     public void A_checkpoint_that_is_not_the_version_on_record_fails()
     {
         Train();
-        using (FileStream file = File.OpenWrite(_scratch["run/digests.bin"]))
-        {
-            file.Position = 16 + (140 * 16);
-            file.Write([1, .. new byte[15]]);
-        }
+        OverwriteDigest(entry: 140);
 
         CommandRun replay = CommandRun.Of("replay", _scratch["run"], "--step", "141");
 
@@ -132,6 +124,13 @@ public sealed class ReplayCommandTests : IDisposable
 
     private void Train() =>
         CommandRun.Succeeds("train", _moons, "--output", _scratch["run"]);
+
+    private void OverwriteDigest(int entry)
+    {
+        using FileStream file = File.OpenWrite(_scratch["run/digests.bin"]);
+        file.Position = 16 + (entry * 16);
+        file.Write([1, .. new byte[15]]);
+    }
 
     // An epoch that ends while a checkpoint is still being saved has none of its own.
     private static string StartOf(ServedCluster cluster, int step)

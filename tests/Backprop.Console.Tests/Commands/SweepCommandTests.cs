@@ -5,21 +5,6 @@ namespace Backprop.Console.Tests.Commands;
 /// <summary><c>backprop sweep</c>.</summary>
 public sealed class SweepCommandTests : IDisposable
 {
-    private const string Xor = """
-        name = xor
-        seed = 3
-        data { train { inline {
-          features = [[0, 0], [0, 1], [1, 0], [1, 1]], targets = [0, 1, 1, 0]
-        } } }
-        model = [
-          { dense { units = 4, activation = tanh } }
-          { dense { units = 1 } }
-        ]
-        loss = mean-squared-error
-        optimizer { adam { learning-rate = 0.1 } }
-        batch-size = 4, micro-batches = 2, epochs = 40
-        """;
-
     private const string Halving = """
         name = halves
         run = xor.conf
@@ -33,7 +18,8 @@ public sealed class SweepCommandTests : IDisposable
 
     private readonly ScratchDirectory _scratch = new();
 
-    public SweepCommandTests() => _scratch.Write("xor.conf", Xor);
+    public SweepCommandTests() =>
+        _scratch.Write("xor.conf", XorRun.Of(epochs: 40, "seed = 3"));
 
     public void Dispose() => _scratch.Dispose();
 

@@ -5,7 +5,7 @@ using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Tests.Links;
 
-/// <summary>Two nodes and a link between them.</summary>
+/// <summary>Two nodes and a link between them: "a" dials "b".</summary>
 internal sealed class LinkPair : IDisposable
 {
     public static readonly RunHash Run = RunHash.Of("digits-1");
@@ -61,7 +61,7 @@ internal sealed class LinkPair : IDisposable
         Run, 1, 0, new TreeNode(0, 3), 0, 0, length, ElementEncoding.Bf16);
 
     public void Dial() =>
-        Dialled = Dialler.Dial(Listening.Address, DiallerOwner, DiallerOwner);
+        Dialled = Dialler.Dial(Listening.Address, "b", DiallerOwner, DiallerOwner);
 
     /// <summary>A buffer of values that name their place.</summary>
     public AlignedBuffer Numbers(int length)

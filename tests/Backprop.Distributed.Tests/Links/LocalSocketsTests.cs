@@ -9,63 +9,40 @@ using Backprop.Engine;
 
 namespace Backprop.Distributed.Tests.Links;
 
-/// <summary>The contract over Unix sockets, and memory.</summary>
-public sealed class MemoryTransportContractTests : TransportContractTests, IDisposable
+/// <summary>The contract over Unix sockets.</summary>
+public abstract class LocalContractTests(bool sharesMemory, bool isSecure)
+    : TransportContractTests, IDisposable
 {
     private readonly SocketFolder _folder = new();
+    private readonly TestAuthority _authority = new();
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose()
+    {
+        _folder.Dispose();
+        _authority.Dispose();
+    }
 
     protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(identity, options, null, _folder.Open());
+        new TcpTransport(
+            identity, options with { SharesMemory = sharesMemory },
+            isSecure ? _authority.Load(identity.Node, NodeRoles.Worker) : null, _folder.Open());
 }
+
+/// <summary>The contract over Unix sockets, and memory.</summary>
+public sealed class MemoryTransportContractTests()
+    : LocalContractTests(sharesMemory: true, isSecure: false);
 
 /// <summary>The contract over Unix sockets in TLS, and memory.</summary>
-public sealed class SecureMemoryTransportContractTests : TransportContractTests, IDisposable
-{
-    private readonly SocketFolder _folder = new();
-    private readonly TestAuthority _authority = new();
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _authority.Dispose();
-    }
-
-    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(
-            identity, options, _authority.Load(identity.Node, NodeRoles.Worker), _folder.Open());
-}
+public sealed class SecureMemoryTransportContractTests()
+    : LocalContractTests(sharesMemory: true, isSecure: true);
 
 /// <summary>The contract over Unix sockets alone.</summary>
-public sealed class LocalTransportContractTests : TransportContractTests, IDisposable
-{
-    private readonly SocketFolder _folder = new();
-
-    public void Dispose() => _folder.Dispose();
-
-    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(
-            identity, options with { SharesMemory = false }, null, _folder.Open());
-}
+public sealed class LocalTransportContractTests()
+    : LocalContractTests(sharesMemory: false, isSecure: false);
 
 /// <summary>The contract over Unix sockets in TLS alone.</summary>
-public sealed class SecureLocalTransportContractTests : TransportContractTests, IDisposable
-{
-    private readonly SocketFolder _folder = new();
-    private readonly TestAuthority _authority = new();
-
-    public void Dispose()
-    {
-        _folder.Dispose();
-        _authority.Dispose();
-    }
-
-    protected override ITensorTransport Transport(LinkIdentity identity, LinkOptions options) =>
-        new TcpTransport(
-            identity, options with { SharesMemory = false },
-            _authority.Load(identity.Node, NodeRoles.Worker), _folder.Open());
-}
+public sealed class SecureLocalTransportContractTests()
+    : LocalContractTests(sharesMemory: false, isSecure: true);
 
 /// <summary>Nodes of one machine: when they are linked by Unix sockets, when by TCP, and who is
 /// kept out.</summary>
@@ -112,7 +89,7 @@ public sealed class LocalSocketsTests : IDisposable
         foreach (LocalSockets? local in (LocalSockets?[])[_folder.Open(), null])
         {
             var dialler = new RecordingOwner();
-            Transport("a", local).Dial(address, dialler, dialler)
+            Transport("a", local).Dial(address, "b", dialler, dialler)
                 .TrySend(header, numbers, 0, dialler);
             using Arrival arrival = _owner.WaitArrival();
             Assert.Equal(header, arrival.Header);
@@ -134,7 +111,7 @@ public sealed class LocalSocketsTests : IDisposable
     {
         using var elsewhere = new SocketFolder();
         AssertOpensOverTcp(Listen(_folder.Open()), elsewhere.Open());
-        AssertOpensOverTcp(Listen(local: null) with { Node = "b" }, _folder.Open());
+        AssertOpensOverTcp(Listen(local: null), _folder.Open());
     }
 
     [Theory]
@@ -142,7 +119,7 @@ public sealed class LocalSocketsTests : IDisposable
     [InlineData(false)]
     public void What_is_left_of_a_socket_holds_nobody_up(bool isSocket)
     {
-        LinkAddress address = Listen(local: null) with { Node = "b" };
+        LinkAddress address = Listen(local: null);
         LocalSockets local = _folder.Open();
         _folder.Abandon(local.PathOf("test", "b"), isSocket);
         AssertOpensOverTcp(address, local);
@@ -151,7 +128,7 @@ public sealed class LocalSocketsTests : IDisposable
     [Fact]
     public void A_socket_that_says_nothing_sensible_is_passed_by()
     {
-        LinkAddress address = Listen(local: null) with { Node = "b" };
+        LinkAddress address = Listen(local: null);
         LocalSockets local = _folder.Open();
         using Socket silent = LocalSockets.NewSocket();
         silent.Bind(new UnixDomainSocketEndPoint(local.PathOf("test", "b")));
@@ -289,7 +266,7 @@ public sealed class LocalSocketsTests : IDisposable
         LinkAddress address, LocalSockets? local, NodeCertificatesOf? certificates = null)
     {
         var dialler = new RecordingOwner();
-        Transport("a", local, certificates).Dial(address, dialler, dialler);
+        Transport("a", local, certificates).Dial(address, "b", dialler, dialler);
         return dialler;
     }
 

@@ -46,7 +46,7 @@ public sealed class SecureLinkTests : IDisposable
         var dialler = new RecordingOwner();
         TcpTransport transport = Transport(
             "a", _authority.Load("a", NodeRoles.Worker | NodeRoles.Console), s_options);
-        transport.Dial(_address, dialler, dialler);
+        transport.Dial(_address, "b", dialler, dialler);
         Assert.Equal(NodeRoles.ParameterServer, dialler.WaitOpened().Peer!.CertifiedRoles);
         Assert.Equal(
             NodeRoles.Worker | NodeRoles.Console, _owner.WaitOpened().Peer!.CertifiedRoles);
@@ -136,7 +136,7 @@ public sealed class SecureLinkTests : IDisposable
         LinkAddress address = plain.Listen(new LinkAddress("127.0.0.1", 0), _acceptor).Address;
         var owner = new RecordingOwner();
         Transport("a", _authority.Load("a", NodeRoles.Worker), s_options)
-            .Dial(address, owner, owner);
+            .Dial(address, "p", owner, owner);
         LinkEnd end = owner.WaitEnd();
         Assert.NotEqual(LinkEndKind.Closed, end.Kind);
         Assert.Contains("no tensor link", _acceptor.WaitRefusal());
@@ -231,7 +231,7 @@ public sealed class SecureLinkTests : IDisposable
     private LinkEnd Dial(NodeCertificates certificates)
     {
         var owner = new RecordingOwner();
-        Transport("a", certificates, s_options).Dial(_address, owner, owner);
+        Transport("a", certificates, s_options).Dial(_address, "b", owner, owner);
         return owner.WaitEnd();
     }
 
@@ -239,7 +239,7 @@ public sealed class SecureLinkTests : IDisposable
     {
         var owner = new RecordingOwner();
         Transport("z", _authority.Load("z", NodeRoles.Worker), s_options)
-            .Dial(_address, owner, owner);
+            .Dial(_address, "b", owner, owner);
         owner.WaitOpened().Close("done");
         _owner.WaitOpened();
     }

@@ -127,7 +127,8 @@ public sealed class WireFormatTests
         using var transport = new TcpTransport(LinkPair.Identity("a"), new LinkOptions());
         var owner = new RecordingOwner();
         using ITensorLink link = transport.Dial(
-            new LinkAddress("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port), owner, owner);
+            new LinkAddress("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port), "b", owner,
+            owner);
         using TcpClient client = listener.AcceptTcpClient();
         using NetworkStream stream = client.GetStream();
         byte[] hello = Hello.Encode(

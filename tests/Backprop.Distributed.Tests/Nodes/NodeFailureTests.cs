@@ -137,7 +137,7 @@ public sealed class NodeFailureTests
     [Fact]
     public async Task A_worker_whose_data_fail_in_the_middle_says_so_and_others_end_the_run()
     {
-        var data = new TrickyData();
+        var data = new WatchedData();
         await using TestCluster cluster = TestCluster.Of(
             overTcp: false, servers: 1, workers: 0, one => one.State.Position.Step > 0);
         // Alone at first, so that there is something for it to do.
@@ -157,7 +157,7 @@ public sealed class NodeFailureTests
     public async Task A_worker_that_hangs_reports_it_and_others_end_the_run()
     {
         using var end = new ManualResetEventSlim();
-        var data = new TrickyData();
+        var data = new WatchedData();
         await using TestCluster cluster = TestCluster.Of(
             overTcp: false, servers: 1, workers: 0, one => one.State.Position.Step > 0);
         TestNode node = cluster.Make(
@@ -213,45 +213,5 @@ public sealed class NodeFailureTests
                 ? new DataSource.Generated(moons with { Seed = moons.Seed + 100 })
                 : source,
             train);
-    }
-
-    // Reads as it should until it is told otherwise.
-    private sealed class TrickyData : IDataSourceOpener
-    {
-        private readonly DataSourceOpener _opener = new();
-        private Action? _onRead;
-
-        public Action? OnRead
-        {
-            get => Volatile.Read(ref _onRead);
-            set => Volatile.Write(ref _onRead, value);
-        }
-
-        public IDataset Open(DataSource source, IDataset? train) =>
-            new Tricky(_opener.Open(source, train), this);
-
-        private sealed class Tricky(IDataset inner, TrickyData data) : IDataset
-        {
-            public string Source => inner.Source;
-
-            public long Count => inner.Count;
-
-            public Shape FeatureShape => inner.FeatureShape;
-
-            public TargetSchema Target => inner.Target;
-
-            public ImmutableArray<string> FeatureNames => inner.FeatureNames;
-
-            public void ReadFeatures(long sample, Span<float> destination)
-            {
-                data.OnRead?.Invoke();
-                inner.ReadFeatures(sample, destination);
-            }
-
-            public void ReadTarget(long sample, Span<float> destination) =>
-                inner.ReadTarget(sample, destination);
-
-            public void Dispose() => inner.Dispose();
-        }
     }
 }

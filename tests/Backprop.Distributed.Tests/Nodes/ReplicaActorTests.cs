@@ -13,12 +13,7 @@ public sealed class ReplicaActorTests
     public async Task It_goes_on_piece_by_piece()
     {
         await using var servers = new ScriptedServers(Some);
-        await servers.OpenAsync();
-        for (long version = 0; version < 3; version++)
-        {
-            await servers.BroadcastAsync(version);
-            await servers.AwaitGradientsAsync(version, Some);
-        }
+        await AssertGoesOnAsync(servers);
     }
 
     [Fact]
@@ -29,12 +24,7 @@ public sealed class ReplicaActorTests
             TestRun.Specification.Replace(
                 "{ dropout { rate = 0.2 } }", "{ batch-normalization {} }")
                 + "\ntransport { gradients = bf16 }");
-        await servers.OpenAsync();
-        for (long version = 0; version < 3; version++)
-        {
-            await servers.BroadcastAsync(version);
-            await servers.AwaitGradientsAsync(version, Some);
-        }
+        await AssertGoesOnAsync(servers);
     }
 
     [Fact]
@@ -103,5 +93,15 @@ public sealed class ReplicaActorTests
         servers.Direct(one => one with { Closed = true });
 
         await servers.AwaitStatusAsync(status => status.Phase is WorkerPhase.Closed);
+    }
+
+    private static async Task AssertGoesOnAsync(ScriptedServers servers)
+    {
+        await servers.OpenAsync();
+        for (long version = 0; version < 3; version++)
+        {
+            await servers.BroadcastAsync(version);
+            await servers.AwaitGradientsAsync(version, Some);
+        }
     }
 }

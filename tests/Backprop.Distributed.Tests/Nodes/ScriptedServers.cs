@@ -26,7 +26,7 @@ internal sealed class ScriptedServers : IAsyncDisposable
 
     private readonly ActorSystem _system = ActorSystem.Create("worker", ActorConfiguration.Config);
     private readonly RunHash _run = RunHash.Of(TestRun.Id.Value);
-    private readonly CountingData _data = new();
+    private readonly WatchedData _data = new();
     private readonly TestNode _worker;
     private readonly TestNode[] _servers;
     private readonly RunInbox[] _inboxes;

@@ -10,8 +10,9 @@ internal sealed class TamperingTransport(ITensorTransport inner, long firstStep)
     public ITensorListener Listen(LinkAddress address, ILinkAcceptor acceptor) =>
         inner.Listen(address, acceptor);
 
-    public ITensorLink Dial(LinkAddress address, ILinkOwner owner, IFrameGuard guard) =>
-        new Link(inner.Dial(address, owner, guard), firstStep);
+    public ITensorLink Dial(
+        LinkAddress address, string node, ILinkOwner owner, IFrameGuard guard) =>
+        new Link(inner.Dial(address, node, owner, guard), firstStep);
 
     public void Dispose() => inner.Dispose();
 

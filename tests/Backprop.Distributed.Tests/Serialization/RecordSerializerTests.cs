@@ -114,19 +114,9 @@ public sealed class RecordSerializerTests : IDisposable
         object sample = RecordSamples.All[name];
         string manifest = _serializer.Manifest(sample);
         byte[] golden = _serializer.ToBinary(sample);
-        for (int length = 0; length < golden.Length; length++)
+        foreach (byte[] damaged in Mutations.CutsAndChanges(golden))
         {
-            AssertReadOrRefused(golden[..length], manifest);
-        }
-
-        foreach (byte value in (byte[])[0, 1, 0x7F, 0x80, 0xFF])
-        {
-            for (int place = 0; place < golden.Length; place++)
-            {
-                byte[] damaged = [.. golden];
-                damaged[place] = value;
-                AssertReadOrRefused(damaged, manifest);
-            }
+            AssertReadOrRefused(damaged, manifest);
         }
     }
 

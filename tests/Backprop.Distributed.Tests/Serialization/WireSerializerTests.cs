@@ -129,19 +129,9 @@ public sealed class WireSerializerTests : IDisposable
     public void Damaged_bytes_are_refused_or_read_and_nothing_else(string manifest)
     {
         byte[] golden = Convert.FromHexString(Sample(manifest).Hex);
-        for (int length = 0; length < golden.Length; length++)
+        foreach (byte[] damaged in Mutations.CutsAndChanges(golden))
         {
-            AssertReadOrRefused(golden[..length], manifest);
-        }
-
-        foreach (byte value in (byte[])[0, 1, 0x7F, 0x80, 0xFF])
-        {
-            for (int place = 0; place < golden.Length; place++)
-            {
-                byte[] damaged = [.. golden];
-                damaged[place] = value;
-                AssertReadOrRefused(damaged, manifest);
-            }
+            AssertReadOrRefused(damaged, manifest);
         }
     }
 

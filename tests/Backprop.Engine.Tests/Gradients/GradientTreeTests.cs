@@ -95,7 +95,7 @@ public sealed class GradientTreeTests
         double large = 9007199254740992;
         Assert.Equal(large + 2, GradientTree.Fold([large, 0, 1, 1]));
         Assert.Equal(large, GradientTree.Fold([large, 1, 0, 0]));
-        Assert.Equal(0, GradientTree.Fold([]));
+        Assert.Equal(0, GradientTree.Fold<double>([]));
     }
 
     [Theory]

@@ -5,20 +5,7 @@ namespace Backprop.Training.Tests.Sweeps;
 
 public sealed class SweepPlanTests
 {
-    private const string Run = """
-        name = xor
-        data { train { inline {
-          features = [[0, 0], [0, 1], [1, 0], [1, 1]], targets = [0, 1, 1, 0]
-        } } }
-        model = [
-          { dense { units = 4, activation = tanh } }
-          { dense { units = 1 } }
-        ]
-        loss = mean-squared-error
-        optimizer { adam { learning-rate = 0.1 } }
-        penalty { l2 = 0.1 }
-        batch-size = 4, micro-batches = 2, epochs = 27
-        """;
+    private static readonly string s_run = XorRun.Of(epochs: 27, "penalty { l2 = 0.1 }");
 
     [Fact]
     public void A_grid_has_every_combination_and_the_last_key_changes_fastest()
@@ -164,6 +151,6 @@ public sealed class SweepPlanTests
         new(trial, 1, metric, "", "epochs done");
 
     private static SweepPlan Plan(string text) => SweepPlan.Of(
-        SweepSpecificationReader.Read($"name = trial\nrun = run.conf\n{text}", "sweep.conf"), Run,
+        SweepSpecificationReader.Read($"name = trial\nrun = run.conf\n{text}", "sweep.conf"), s_run,
         "run.conf");
 }

@@ -40,7 +40,7 @@ public sealed class InMemoryNetwork
     {
         lock (_gate)
         {
-            return _listening.GetValueOrDefault(address with { Node = null });
+            return _listening.GetValueOrDefault(address);
         }
     }
 }

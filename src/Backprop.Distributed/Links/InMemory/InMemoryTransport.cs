@@ -6,9 +6,7 @@ namespace Backprop.Distributed.Links.InMemory;
 /// </summary>
 public sealed class InMemoryTransport : ITensorTransport
 {
-    private readonly Lock _gate = new();
-    private readonly HashSet<IDisposable> _parts = [];
-    private bool _disposed;
+    private readonly LinkParts _parts = new();
 
     /// <summary>The links of node <paramref name="identity"/>.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An option makes no sense.</exception>
@@ -31,19 +29,12 @@ public sealed class InMemoryTransport : ITensorTransport
     internal ReceiveBufferPool SmallPool { get; }
 
     /// <inheritdoc/>
-    public ITensorListener Listen(LinkAddress address, ILinkAcceptor acceptor)
-    {
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            var listening = new InMemoryListening(this, address, acceptor);
-            _parts.Add(listening);
-            return listening;
-        }
-    }
+    public ITensorListener Listen(LinkAddress address, ILinkAcceptor acceptor) =>
+        _parts.Add(() => new InMemoryListening(this, address, acceptor));
 
     /// <inheritdoc/>
-    public ITensorLink Dial(LinkAddress address, ILinkOwner owner, IFrameGuard guard)
+    public ITensorLink Dial(
+        LinkAddress address, string node, ILinkOwner owner, IFrameGuard guard)
     {
         var link = new InMemoryLink(this, owner, guard);
         Start(link, () => link.Dial(address));
@@ -54,44 +45,18 @@ public sealed class InMemoryTransport : ITensorTransport
     /// </summary>
     public void Dispose()
     {
-        IDisposable[] parts;
-        lock (_gate)
-        {
-            _disposed = true;
-            parts = [.. _parts];
-        }
-
-        foreach (InMemoryLink link in parts.OfType<InMemoryLink>())
-        {
-            link.Close("the node stops");
-        }
-
-        foreach (IDisposable part in parts)
-        {
-            part.Dispose();
-        }
-
+        _parts.Dispose();
         SmallPool.Dispose();
     }
 
     /// <summary>Starts a link's thread and takes note of the link.</summary>
     /// <exception cref="ObjectDisposedException">The transport was disposed.</exception>
-    internal void Start(InMemoryLink link, ThreadStart run)
+    internal void Start(InMemoryLink link, ThreadStart run) => _parts.Add(() =>
     {
-        lock (_gate)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            _parts.Add(link);
-            link.Start(run);
-        }
-    }
+        link.Start(run);
+        return link;
+    });
 
     /// <summary>A part has ended.</summary>
-    internal void Forget(IDisposable part)
-    {
-        lock (_gate)
-        {
-            _parts.Remove(part);
-        }
-    }
+    internal void Forget(IDisposable part) => _parts.Forget(part);
 }

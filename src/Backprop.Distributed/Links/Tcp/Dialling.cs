@@ -6,7 +6,8 @@ namespace Backprop.Distributed.Links.Tcp;
 /// <summary>Makes a connection and shakes hands; tries again a few times, ever more slowly.
 /// </summary>
 internal sealed class Dialling(
-    TcpTransport transport, LinkAddress address, CancellationToken cancellation) : IDisposable
+    TcpTransport transport, LinkAddress address, string node, CancellationToken cancellation)
+    : IDisposable
 {
     private readonly LinkOptions _options = transport.Options;
     private Socket? _socket;
@@ -79,7 +80,7 @@ internal sealed class Dialling(
     // without a wait, and what fails there is what is told.
     private (LinkConnection Connection, LinkIdentity Peer, LinkTerms Terms)? TryLocally()
     {
-        if (transport.Local is not { } local || address.Node is not { } node)
+        if (transport.Local is not { } local)
         {
             return null;
         }

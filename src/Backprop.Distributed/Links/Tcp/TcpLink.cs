@@ -92,9 +92,9 @@ internal sealed class TcpLink : ITensorLink
     }
 
     /// <summary>Begins to dial on a thread that then receives.</summary>
-    public void Dial(LinkAddress address)
+    public void Dial(LinkAddress address, string node)
     {
-        _receiver = new Thread(() => DialAndRun(address))
+        _receiver = new Thread(() => DialAndRun(address, node))
         {
             IsBackground = true,
             Name = $"link to {address}",
@@ -136,11 +136,11 @@ internal sealed class TcpLink : ITensorLink
         Finish();
     }
 
-    private void DialAndRun(LinkAddress address)
+    private void DialAndRun(LinkAddress address, string node)
     {
         try
         {
-            using var dialling = new Dialling(_transport, address, _closing.Token);
+            using var dialling = new Dialling(_transport, address, node, _closing.Token);
             (LinkConnection connection, LinkIdentity peer, LinkTerms terms) = dialling.Connect();
             Run(connection, peer, terms);
         }

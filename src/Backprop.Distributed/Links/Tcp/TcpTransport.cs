@@ -8,9 +8,7 @@ namespace Backprop.Distributed.Links.Tcp;
 /// to all others, and to those as well where Unix sockets do not work.</summary>
 public sealed class TcpTransport : ITensorTransport
 {
-    private readonly Lock _gate = new();
-    private readonly HashSet<IDisposable> _parts = [];
-    private bool _disposed;
+    private readonly LinkParts _parts = new();
 
     /// <summary>The links of node <paramref name="identity"/>.</summary>
     /// <param name="identity">The node.</param>
@@ -75,52 +73,31 @@ public sealed class TcpTransport : ITensorTransport
         int port = ((IPEndPoint)socket.LocalEndPoint!).Port;
         Socket? local = ListenLocally();
         var listener = new TcpListening(
-            this, socket, local,
-            address with { Port = port, Node = local is null ? null : Identity.Node }, acceptor);
-        lock (_gate)
+            this, socket, local, address with { Port = port }, acceptor);
+        return _parts.Add(() =>
         {
-            Register(listener);
             listener.Start();
-        }
-
-        return listener;
+            return listener;
+        });
     }
 
     /// <inheritdoc/>
-    public ITensorLink Dial(LinkAddress address, ILinkOwner owner, IFrameGuard guard)
+    public ITensorLink Dial(
+        LinkAddress address, string node, ILinkOwner owner, IFrameGuard guard)
     {
         var link = new TcpLink(this, owner, guard);
-        lock (_gate)
+        return _parts.Add(() =>
         {
-            Register(link);
-            link.Dial(address);
-        }
-
-        return link;
+            link.Dial(address, node);
+            return link;
+        });
     }
 
     /// <summary>Closes the listeners and the links, and returns when their threads have ended.
     /// </summary>
     public void Dispose()
     {
-        IDisposable[] parts;
-        lock (_gate)
-        {
-            _disposed = true;
-            parts = [.. _parts];
-        }
-
-        // All are asked first, so that their goodbyes overlap.
-        foreach (TcpLink link in parts.OfType<TcpLink>())
-        {
-            link.Close("the node stops");
-        }
-
-        foreach (IDisposable part in parts)
-        {
-            part.Dispose();
-        }
-
+        _parts.Dispose();
         BulkPool.Dispose();
         SmallPool.Dispose();
     }
@@ -145,22 +122,10 @@ public sealed class TcpTransport : ITensorTransport
 
     /// <summary>Takes note of an accepted link, so that it ends with the transport.</summary>
     /// <exception cref="ObjectDisposedException">The transport was disposed.</exception>
-    internal void Adopt(TcpLink link)
-    {
-        lock (_gate)
-        {
-            Register(link);
-        }
-    }
+    internal void Adopt(TcpLink link) => _parts.Add(() => link);
 
     /// <summary>A part has ended.</summary>
-    internal void Forget(IDisposable part)
-    {
-        lock (_gate)
-        {
-            _parts.Remove(part);
-        }
-    }
+    internal void Forget(IDisposable part) => _parts.Forget(part);
 
     /// <summary>Reserves a link's windows.</summary>
     /// <returns>Why not, or null.</returns>
@@ -208,11 +173,5 @@ public sealed class TcpTransport : ITensorTransport
             LocalRefusal = failure.Message;
             return null;
         }
-    }
-
-    private void Register(IDisposable part)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        _parts.Add(part);
     }
 }

@@ -5,18 +5,27 @@ using Backprop.Engine;
 
 namespace Backprop.Distributed.Tests.Nodes;
 
-/// <summary>Opens data and counts the rows that are read of them.</summary>
-internal sealed class CountingData : IDataSourceOpener
+/// <summary>Opens data, counts the rows that are read of them, and has something happen before
+/// each.</summary>
+internal sealed class WatchedData : IDataSourceOpener
 {
     private readonly DataSourceOpener _opener = new();
+    private Action? _onRead;
     private int _rowsRead;
 
     public int RowsRead => Volatile.Read(ref _rowsRead);
 
-    public IDataset Open(DataSource source, IDataset? train) =>
-        new Counting(_opener.Open(source, train), this);
+    /// <summary>What happens; null: nothing.</summary>
+    public Action? OnRead
+    {
+        get => Volatile.Read(ref _onRead);
+        set => Volatile.Write(ref _onRead, value);
+    }
 
-    private sealed class Counting(IDataset inner, CountingData data) : IDataset
+    public IDataset Open(DataSource source, IDataset? train) =>
+        new Watched(_opener.Open(source, train), this);
+
+    private sealed class Watched(IDataset inner, WatchedData data) : IDataset
     {
         public string Source => inner.Source;
 
@@ -31,6 +40,7 @@ internal sealed class CountingData : IDataSourceOpener
         public void ReadFeatures(long sample, Span<float> destination)
         {
             Interlocked.Increment(ref data._rowsRead);
+            data.OnRead?.Invoke();
             inner.ReadFeatures(sample, destination);
         }
 
