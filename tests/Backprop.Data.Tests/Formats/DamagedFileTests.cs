@@ -72,6 +72,17 @@ public sealed class DamagedFileTests : IDisposable
         path => TableFormat.Open(TableSyntaxTests.Mixed(
             TableFiles.SyntaxOf(file, new TableSyntax.Csv()), path)));
 
+    [Fact]
+    public void DamagedPagesOfEveryCompressionAreReadOrRefused() => Fuzz(
+        File.ReadAllBytes(TableSyntaxTests.Fixture("codecs.parquet")),
+        path => TableFormat.Open(new TableOptions
+        {
+            Paths = [path],
+            Syntax = new TableSyntax.Parquet(),
+            Target = new TableTarget.Values(["id"]),
+            Missing = new MissingFill(MissingPolicy.Mean),
+        }));
+
     [Theory]
     [InlineData("flat/a-rgb.png")]
     [InlineData("flat/d-palette.png")]
@@ -129,7 +140,7 @@ public sealed class DamagedFileTests : IDisposable
         Assert.InRange(refused, Mutants / 4, Mutants);
     }
 
-    private static byte[] Mutate(byte[] valid, Random random)
+    internal static byte[] Mutate(byte[] valid, Random random)
     {
         List<byte> bytes = [.. valid];
         for (int changes = random.Next(1, 4); changes > 0 && bytes.Count > 1; changes--)
