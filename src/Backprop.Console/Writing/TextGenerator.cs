@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Data.Batches;
 using Backprop.Data.Formats;
 using Backprop.Data.Sources;
+using Backprop.Data.Tokenizers;
 using Backprop.Engine;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
@@ -37,7 +38,9 @@ internal static class TextGenerator
         ImmutableArray<string> vocabulary = model.TargetNames;
         Network network = model.NetworkFor(Shape.Of(text.Length), text.Path);
         RequireWriter(network, model.Specification.Loss.Value.Loss, text, vocabulary);
-        ImmutableArray<int> prompt = TokensOf(options.Prompt, text.Tokens, vocabulary);
+        ITextTokenizer tokenizer =
+            TextFormat.Tokenizer(text.Tokens, vocabulary, model.Header.Tokenizer);
+        ImmutableArray<int> prompt = TokensOf(options.Prompt, text.Tokens, tokenizer);
         var tokens = new List<int>(prompt);
         using var pool = new ComputePool(threads);
         using var next = new NextToken(model, network, text.Length, vocabulary.Length, pool);
@@ -47,7 +50,7 @@ internal static class TextGenerator
             tokens.Add(sampler.Draw(next.Logits(tokens), (ulong)tokens.Count));
         }
 
-        return TextFormat.Decode(tokens.Skip(prompt.Length), text.Tokens, vocabulary);
+        return tokenizer.Decode(tokens.Skip(prompt.Length), isStart: false);
     }
 
     private static void RequireWriter(
@@ -70,14 +73,14 @@ internal static class TextGenerator
     }
 
     private static ImmutableArray<int> TokensOf(
-        string prompt, TextTokens kind, ImmutableArray<string> vocabulary)
+        string prompt, TextTokens kind, ITextTokenizer tokenizer)
     {
         if (prompt.Length == 0)
         {
             throw new MistakeException("--prompt: give at least one character to begin with");
         }
 
-        ImmutableArray<int> tokens = TextFormat.Encode(prompt, kind, vocabulary);
+        ImmutableArray<int> tokens = tokenizer.Encode(prompt);
         if (kind == TextTokens.Characters && tokens.IndexOf(0) is int stranger and >= 0)
         {
             string character = prompt.EnumerateRunes().ElementAt(stranger).ToString();
