@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Backprop.Console.Writing;
+using Backprop.Models;
 
 namespace Backprop.Console.Tests.Commands;
 
@@ -72,6 +73,54 @@ public sealed class GenerateCommandTests : IDisposable
 
         Assert.StartsWith(Sentence, written);
         Assert.StartsWith(written[Sentence.Length..], string.Concat(Sentence, Sentence));
+
+        // What is seen on the way is whole characters, and in the end the same.
+        var parts = new List<string>();
+        using var model = Model.Load(Path.Combine(_scratch["run"], "model.bpm"));
+        string all = TextGenerator.Generate(
+            model, new GenerationOptions(" the low tide, the", 24, 0, 0), 1, parts.Add);
+        Assert.Equal(written, " the low tide, the" + all);
+        Assert.Equal(all, string.Concat(parts));
+        Assert.InRange(parts.Count, 10, 25);
+        Assert.DoesNotContain(parts, part => part.Contains('\uFFFD'));
+    }
+
+    // The newest checkpoint is that of the last step, and so writes what the model does; an earlier
+    // one has learned less.
+    [Fact]
+    public void A_run_writes_from_its_checkpoints()
+    {
+        string model = Train("{ attention { heads = 2 } }", more: "checkpoint { every-steps = 100 }");
+        string run = _scratch["run"];
+        string[] rest = ["--prompt", "cde", "--length", "60"];
+        string last = CommandRun.Succeeds(["generate", model, .. rest]).Output;
+        File.Delete(model);
+        Assert.Equal(last, CommandRun.Succeeds(["generate", run, .. rest]).Output);
+        Assert.NotEqual(
+            last, CommandRun.Succeeds(["generate", run, "--step", "299", .. rest]).Output);
+        CommandRun.Fails(
+            ExitCode.Mistake, "has no checkpoint at or before step 3", "generate", run, "--step",
+            "3");
+        CommandRun.Fails(
+            ExitCode.Mistake, "is no directory of a run", "generate", _scratch[""]);
+        CommandRun.Fails(ExitCode.Mistake, "--step counts from 0", "generate", run, "--step", "-1");
+        File.Delete(_scratch["text"]);
+        CommandRun.Fails(ExitCode.Mistake, "there is no such file", "generate", run);
+    }
+
+    [Fact]
+    public async Task A_run_of_a_cluster_writes_from_its_checkpoints()
+    {
+        await using ServedCluster cluster = await ServedCluster.StartAsync();
+        string model = Train("{ attention { heads = 2 } }", steps: 40);
+        CommandRun here = CommandRun.Succeeds("generate", model, "--prompt", "ab", "--length", "30");
+        cluster.Run("submit", _scratch["text.conf"], "--watch");
+        CommandRun there =
+            cluster.Run("generate", "latest", "--prompt", "ab", "--length", "30");
+        Assert.Equal(here.Output, there.Output);
+        Assert.Contains(
+            "there is no run 'nobody'", cluster.Run("generate", "nobody").Error,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -114,7 +163,7 @@ public sealed class GenerateCommandTests : IDisposable
         Assert.InRange(counts[2], 2850, 3150);
     }
 
-    private string Train(string layers, int steps = 300)
+    private string Train(string layers, int steps = 300, string more = "")
     {
         string text = _scratch.Write(
             "text", string.Concat(Enumerable.Repeat(Alphabet, 120)));
@@ -133,6 +182,7 @@ public sealed class GenerateCommandTests : IDisposable
             batch-size = 16
             epochs = 100
             stop { max-steps = {{steps}} }
+            {{more}}
             """);
         CommandRun.Succeeds("train", specification, "--restart", "--output", _scratch["run"]);
         return Path.Combine(_scratch["run"], "model.bpm");

@@ -140,7 +140,7 @@ public sealed class DamagedFileTests : IDisposable
         Assert.InRange(refused, Mutants / 4, Mutants);
     }
 
-    internal static byte[] Mutate(byte[] valid, Random random)
+    private static byte[] Mutate(byte[] valid, Random random)
     {
         List<byte> bytes = [.. valid];
         for (int changes = random.Next(1, 4); changes > 0 && bytes.Count > 1; changes--)

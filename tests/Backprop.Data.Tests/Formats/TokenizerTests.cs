@@ -184,7 +184,7 @@ public sealed class TokenizerTests : IDisposable
         const int Mutants = 300;
         for (int i = 0; i < Mutants; i++)
         {
-            string path = _folder.Write("mutant.json", DamagedFileTests.Mutate(valid, random));
+            string path = _folder.Write("mutant.json", Mutations.Of(valid, random));
             try
             {
                 TokenizerFile.Read(path, null).Encode("The lowest 123");
