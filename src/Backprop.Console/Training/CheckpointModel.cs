@@ -12,8 +12,8 @@ namespace Backprop.Console.Training;
 /// <summary>The network that a run has come to at a checkpoint, as if it had ended there.</summary>
 internal static class CheckpointModel
 {
-    /// <summary>Makes a model of the checkpoints of a run's networks. The run's data are read again,
-    /// since a checkpoint knows no classes and no vocabulary.</summary>
+    /// <summary>Makes a model of the checkpoints of a run's networks. The run's data are read
+    /// again, since a checkpoint knows no classes and no vocabulary.</summary>
     /// <param name="source">The run.</param>
     /// <param name="plugins">The plug-ins that it may have layers of.</param>
     /// <param name="step">The step that was asked for, for messages; null: the newest.</param>

@@ -49,7 +49,8 @@ internal sealed class InterpolationAxis
 }
 
 /// <summary>Interpolates linearly in both directions, the rows of a batch shared by threads; or
-/// takes a gradient back, each pixel's sum over the positions that it counts in, in order.</summary>
+/// takes a gradient back, each pixel's sum over the positions that it counts in, in order.
+/// </summary>
 /// <param name="down">From top to bottom.</param>
 /// <param name="across">From left to right.</param>
 /// <param name="channels">Values of a pixel.</param>

@@ -116,9 +116,10 @@ public sealed unsafe class UpsamplingLayer : Layer
     }
 }
 
-/// <summary>y[p, c] = the mean of the four pixels x[., c] around p, each by how near it is: bilinear
-/// interpolation; of a sequence two. dE/dx is the sum of dE/dy over the pixels that it counts in, by
-/// as much, in order. PyTorch's Upsample of mode <c>bilinear</c> or <c>linear</c>.</summary>
+/// <summary>y[p, c] = the mean of the four pixels x[., c] around p, each by how near it is:
+/// bilinear interpolation; of a sequence two. dE/dx is the sum of dE/dy over the pixels that it
+/// counts in, by as much, in order. PyTorch's Upsample of mode <c>bilinear</c> or <c>linear</c>.
+/// </summary>
 public sealed unsafe class LinearUpsamplingLayer : Layer
 {
     private readonly InterpolationAxis _down;

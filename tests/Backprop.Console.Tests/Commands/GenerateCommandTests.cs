@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Backprop.Console.Writing;
 using Backprop.Models;
 
@@ -90,7 +91,8 @@ public sealed class GenerateCommandTests : IDisposable
     [Fact]
     public void A_run_writes_from_its_checkpoints()
     {
-        string model = Train("{ attention { heads = 2 } }", more: "checkpoint { every-steps = 100 }");
+        string model = Train(
+            "{ attention { heads = 2 } }", more: "checkpoint { every-steps = 100 }");
         string run = _scratch["run"];
         string[] rest = ["--prompt", "cde", "--length", "60"];
         string last = CommandRun.Succeeds(["generate", model, .. rest]).Output;
@@ -113,14 +115,54 @@ public sealed class GenerateCommandTests : IDisposable
     {
         await using ServedCluster cluster = await ServedCluster.StartAsync();
         string model = Train("{ attention { heads = 2 } }", steps: 40);
-        CommandRun here = CommandRun.Succeeds("generate", model, "--prompt", "ab", "--length", "30");
+        string[] rest = ["--prompt", "ab", "--length", "30"];
+        string here = CommandRun.Succeeds(["generate", model, .. rest]).Output;
         cluster.Run("submit", _scratch["text.conf"], "--watch");
-        CommandRun there =
-            cluster.Run("generate", "latest", "--prompt", "ab", "--length", "30");
-        Assert.Equal(here.Output, there.Output);
+        Assert.Equal(here, cluster.Run(["generate", "latest", .. rest]).Output);
         Assert.Contains(
             "there is no run 'nobody'", cluster.Run("generate", "nobody").Error,
             StringComparison.Ordinal);
+    }
+
+    // What the file says of merges and blanks is the model's own, and a cluster's workers have it.
+    [Fact]
+    public void A_network_writes_by_a_tokenizer_of_Llamas_kind_whose_file_is_gone()
+    {
+        JsonNode tokenizer = JsonNode.Parse(File.ReadAllText(Path.Combine(
+            CommandRun.Root, "tests", "Backprop.Data.Tests", "Fixtures", "tokenizers.json")))!
+            .AsArray().Single(one => (string)one!["name"]! == "llama-2")!["tokenizer"]!;
+        string file = _scratch.Write("tokenizer.json", tokenizer.ToJsonString());
+        string text = _scratch.Write(
+            "text", string.Concat(Enumerable.Repeat("the low tide, the lower tide. ", 100)));
+        int tokens = 1 + tokenizer["model"]!["vocab"]!.AsObject().Count;
+        string specification = _scratch.Write("text.conf", $$"""
+            name = text
+            seed = 1
+            data { train { text {
+              path = "{{text}}", length = 8, tokens { byte-pairs { vocabulary = "{{file}}" } }
+            } } }
+            data.validation = ${data.train}
+            model = [
+              { embedding { vocabulary = {{tokens}}, width = 8 } }
+              { residual = [ { attention { heads = 2 } } ] }
+              { dense { units = {{tokens}} } }
+            ]
+            loss = softmax-cross-entropy
+            optimizer { adam { learning-rate = 1e-2 } }
+            batch-size = 16, micro-batches = 4, epochs = 100
+            stop { max-steps = 60 }
+            """);
+        string single = _scratch["single"], cluster = _scratch["cluster"];
+        CommandRun.Succeeds("train", specification, "--output", single);
+        CommandRun.Succeeds("train", specification, "--workers", "2", "--output", cluster);
+        Assert.Equal(CommandRun.Weights(single), CommandRun.Weights(cluster));
+        File.Delete(file);
+        string[] rest = ["--prompt", "the low", "--length", "12", "--temperature", "0"];
+        string written = CommandRun.Succeeds(
+            ["generate", Path.Combine(single, "model.bpm"), .. rest]).Output;
+        Assert.StartsWith("the low tide", written);
+        Assert.Equal(written, CommandRun.Succeeds(
+            ["generate", Path.Combine(cluster, "model.bpm"), .. rest]).Output);
     }
 
     [Fact]

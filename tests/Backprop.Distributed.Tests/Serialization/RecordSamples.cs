@@ -135,7 +135,7 @@ internal static class RecordSamples
     private static RunOutline SequencesOutline => new(
         new DatasetOutline(
             "a.txt", 100, Shape.Of(64),
-            new TargetSchema.Class(["a", "\n"]) { Positions = 64 }, s_sha),
+            new TargetSchema.Class(["a", "\n"]) { Positions = 64, Tokenizer = "{}" }, s_sha),
         null, null, []);
 
     private static RunSetup Setup => new(s_run, "name = xor", Outline);
