@@ -34,7 +34,8 @@ public static class DatasetDigest
     private static string Describe(TargetSchema target) => target switch
     {
         TargetSchema.Class { Positions: > 1 } schema =>
-            $"classes at {schema.Positions} positions\n" + string.Join('\n', schema.Classes),
+            $"classes at {schema.Positions} positions\n" + string.Join('\n', schema.Classes)
+            + (schema.Tokenizer is null ? "" : "\n" + schema.Tokenizer),
         TargetSchema.Class schema => "classes\n" + string.Join('\n', schema.Classes),
         TargetSchema.Values schema => "values\n" + string.Join('\n', schema.Names),
         _ => throw new InvalidOperationException($"unknown kind of target {target}"),

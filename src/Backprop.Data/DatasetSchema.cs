@@ -40,7 +40,8 @@ public static class DatasetSchema
     {
         TargetSchema.Class { Positions: > 1 } schema =>
             $"at each of {schema.Positions} positions the classes "
-            + string.Join(", ", schema.Classes),
+            + string.Join(", ", schema.Classes)
+            + (schema.Tokenizer is null ? "" : $", by {schema.Tokenizer}"),
         TargetSchema.Class schema => $"the classes {string.Join(", ", schema.Classes)}",
         TargetSchema.Values schema => $"the values {string.Join(", ", schema.Names)}",
         _ => throw new InvalidOperationException($"unknown kind of target {target}"),

@@ -21,6 +21,10 @@ public abstract record TargetSchema
         /// sequences.</summary>
         public int Positions { get; init; } = 1;
 
+        /// <summary>Of tokens, what says beside their names how a text is taken apart into them;
+        /// null: nothing, or classes are no tokens.</summary>
+        public string? Tokenizer { get; init; }
+
         /// <inheritdoc/>
         public override int Width => Positions;
     }

@@ -303,7 +303,9 @@ public sealed class Model : IDisposable
             DataSource.TarShards { Options: TarShardOptions options } =>
                 new DataSource.TarShards(options with { Classes = options.Classes ?? classes }),
             DataSource.Text { Options: TextOptions options } =>
-                new DataSource.Text(options with { Vocabulary = options.Vocabulary ?? classes }),
+                new DataSource.Text(options.Vocabulary is null
+                    ? options with { Vocabulary = classes, Tokenizer = Header.Tokenizer }
+                    : options),
             DataSource.Table { Options: TableOptions options } => new DataSource.Table(options with
             {
                 Columns = Resolve(options.Columns),

@@ -151,7 +151,7 @@ internal sealed class RunState : IDisposable
     /// <exception cref="CheckpointException">It belongs to another plan.</exception>
     public void Restore(Checkpoint checkpoint)
     {
-        CheckBelongs(checkpoint.Header);
+        checkpoint.RequireOf(_plan);
         TrainingPosition position = checkpoint.Header.Position;
         checkpoint.Weights.Span.CopyTo(Weights.Span);
         checkpoint.OptimizerState.Span.CopyTo(OptimizerState.Span);
@@ -220,28 +220,4 @@ internal sealed class RunState : IDisposable
         Elapsed = Elapsed,
         Ended = Ended,
     };
-
-    private void CheckBelongs(CheckpointHeader header)
-    {
-        PlanIdentity mine = PlanIdentity.Of(_plan);
-        if (header.Plan.DifferenceFrom(mine) is { } difference)
-        {
-            throw new CheckpointException(
-                $"the checkpoint is of another run ('{header.Name}'): {difference}. Resume it with"
-                + " the specification it was made by, or train from the start");
-        }
-
-        string[] stored = [.. header.Parameters.Select(p => $"{p} at {p.Offset}")];
-        string[] expected =
-            [.. StoredParameter.Of(_plan.Network.Layout).Select(p => $"{p} at {p.Offset}")];
-        if (!stored.AsSpan().SequenceEqual(expected)
-            || header.Length != _plan.Network.Layout.Length
-            || header.StateCount != _plan.Rules.StateCount
-            || header.HasBest != header.Position.Stopping.BestEpoch.HasValue)
-        {
-            throw new CheckpointException(
-                $"the checkpoint's parameters are not those of the run: it has"
-                + $" {string.Join(", ", stored)} with {header.StateCount} states each");
-        }
-    }
 }

@@ -66,6 +66,14 @@ internal static class LayerCases
         ("global-average-pooling", [4, 2], 0, "{ global-average-pooling {} }"),
         ("upsampling-2d", [2, 3, 2], 0, "{ upsampling-2d { factor = [3, 2] } }"),
         ("upsampling-1d", [3, 2], 0, "{ upsampling-1d { factor = 3 } }"),
+        ("linear upsampling-2d", [2, 3, 2], 0,
+            "{ upsampling-2d { factor = [3, 2], interpolation = linear } }"),
+        ("linear upsampling-2d of a grey image", [3, 4], 0,
+            "{ upsampling-2d { factor = 2, interpolation = linear-corners } }"),
+        ("linear upsampling-1d", [3, 2], 0,
+            "{ upsampling-1d { factor = 3, interpolation = linear } }"),
+        ("linear upsampling-1d by corners", [4, 3], 0,
+            "{ upsampling-1d { factor = 2, interpolation = linear-corners } }"),
         ("views", [12], 0, "{ reshape { shape = [2, 3, 2] } }, { flatten {} }, { dense = 2 }"),
         ("residual", [5], 0, """
             { residual = [ { dense { units = 5, activation = tanh } } ] }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.IO.Compression;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
@@ -43,13 +42,13 @@ public sealed partial class PackageTests : IDisposable
             </Project>
             """);
         File.WriteAllText(Path.Combine(program, "Program.cs"), Example("README.md"));
-        (int restored, string said) = Dotnet(program, "restore", "program.csproj");
+        (int restored, string said) = DotnetTool.Run(program, "restore", "program.csproj");
         Skip.If(
             restored != 0 && said.Contains("NU1301", StringComparison.Ordinal),
             $"packages of others cannot be had here: {said}");
         Assert.True(restored == 0, said);
         WriteModel(Path.Combine(program, "runs", "iris", "model.bpm"));
-        (int ended, string output) = Dotnet(
+        (int ended, string output) = DotnetTool.Run(
             program, "run", "--no-restore", "--project", "program.csproj");
         Assert.True(ended == 0, output);
         Assert.Matches(@"^setosa \(\d+\.\d ?%\)\s*$", output);
@@ -89,7 +88,7 @@ public sealed partial class PackageTests : IDisposable
     {
         foreach (string package in s_packages)
         {
-            (int ended, string said) = Dotnet(
+            (int ended, string said) = DotnetTool.Run(
                 RepositoryPaths.Root, "pack", Path.Combine("src", package), "--no-build",
                 "--configuration", Configuration(), "--output", _directory);
             Assert.True(ended == 0, said);
@@ -136,25 +135,6 @@ public sealed partial class PackageTests : IDisposable
     // .../bin/Release/net10.0/
     private static string Configuration() =>
         new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
-
-    private static (int ExitCode, string Output) Dotnet(string directory, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(
-            Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", arguments)
-        {
-            WorkingDirectory = directory,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            Environment = { ["DOTNET_NOLOGO"] = "1", ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1" },
-        };
-        start.Environment.Remove("MSBuildSDKsPath");
-        start.Environment.Remove("MSBUILD_EXE_PATH");
-        using Process process = Process.Start(start)!;
-        Task<string> error = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return (process.ExitCode, output + error.Result);
-    }
 
     [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex CSharp();

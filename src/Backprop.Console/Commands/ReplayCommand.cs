@@ -1,20 +1,13 @@
-using System.Collections.Immutable;
 using System.CommandLine;
-using System.Globalization;
 using Backprop.Console.Api;
 using Backprop.Console.Client;
 using Backprop.Console.Rendering;
 using Backprop.Console.Storage;
 using Backprop.Console.Training;
 using Backprop.Distributed.Configuration;
-using Backprop.Distributed.Persistence;
-using Backprop.Engine;
-using Backprop.Engine.Networks;
 using Backprop.Training;
-using Backprop.Training.Checkpoints;
 using Backprop.Training.Digests;
 using Backprop.Training.Protocol;
-using Backprop.Training.Protocol.Coordination;
 using Backprop.Training.Specification;
 
 namespace Backprop.Console.Commands;
@@ -22,9 +15,6 @@ namespace Backprop.Console.Commands;
 /// <summary><c>backprop replay</c>.</summary>
 internal static class ReplayCommand
 {
-    // Checkpoints that are only read are neither deleted nor counted.
-    private const int Kept = 2;
-
     public static Command Create(CommandEnvironment environment)
     {
         Argument<string> run = SharedOptions.FileArgument(
@@ -85,32 +75,16 @@ internal static class ReplayCommand
     private static ReplayRequest OfDirectory(
         string path, LayerPlugins plugins, ReplayedRange steps)
     {
-        string file = Path.Combine(path, RunDirectory.SpecificationName);
-        if (!File.Exists(file))
+        var source = RunSource.OfDirectory(path, plugins, steps.First);
+        if (steps.Member >= source.Members)
         {
             throw new MistakeException(
-                $"'{path}' is no directory of a run: there is no '{file}' in it");
+                $"'{path}' holds {source.Members} networks: --member may be 0 to "
+                + $"{source.Members - 1}");
         }
 
-        RunSpecification specification = SpecificationFile.Read(file, plugins);
-        int members = specification.Ensemble?.Seeds ?? 1;
-        if (steps.Member >= members)
-        {
-            throw new MistakeException(
-                $"'{path}' holds {members} networks: --member may be 0 to {members - 1}");
-        }
-
-        string directory = RunDirectory.MemberDirectory(path, steps.Member, members);
-        return new ReplayRequest
-        {
-            Name = path,
-            Specification = specification,
-            Member = steps.Member,
-            First = steps.First,
-            Last = steps.Last,
-            Start = _ => new CheckpointFiles(directory, Kept).LoadAtOrBefore(steps.First),
-            Recorded = DigestFile.ReadAll(directory),
-        };
+        return RequestOf(source, steps, DigestFile.ReadAll(
+            RunDirectory.MemberDirectory(path, steps.Member, source.Members)));
     }
 
     private static async Task<ReplayRequest> OfClusterAsync(
@@ -120,51 +94,20 @@ internal static class ReplayCommand
         RunId run = await api.FindAsync(name, cancellation);
         ReplaySource source = await api.ReplayAsync(run, steps.First, cancellation);
         using var digests = new MemoryStream(await api.DigestsAsync(run, cancellation));
-        return new ReplayRequest
+        return RequestOf(
+            RunSource.OfCluster(api, source, run, plugins, cancellation), steps,
+            DigestFile.ReadAll(digests));
+    }
+
+    private static ReplayRequest RequestOf(
+        RunSource source, ReplayedRange steps, IReadOnlyList<VersionDigest> recorded) => new()
         {
-            Name = run.Value,
-            Specification = RunSpecificationReader.Read(
-                source.Specification, $"the specification of run {run}", plugins: plugins),
-            Data = source.Data,
+            Source = source,
             Member = steps.Member,
             First = steps.First,
             Last = steps.Last,
-            Start = plan => source.From is { } manifest
-                ? Download(api, run, plan, manifest, cancellation)
-                : null,
-            Recorded = DigestFile.ReadAll(digests),
+            Recorded = recorded,
         };
-    }
-
-    private static Checkpoint Download(
-        ApiClient api, RunId run, TrainingPlan plan, CheckpointManifest manifest,
-        CancellationToken cancellation)
-    {
-        ParameterLayout layout = plan.Network.Layout;
-        var cut = new PieceCut(
-            layout.Length, plan.Rules.StateCount, manifest.BestVersion is not null);
-        var weights = new AlignedBuffer(layout.Length);
-        var state = new AlignedBuffer(layout.Length * plan.Rules.StateCount);
-        AlignedBuffer? best = cut.HasBest ? new AlignedBuffer(layout.Length) : null;
-        PlanIdentity identity = PlanIdentity.Of(plan);
-        var checkpoint = new Checkpoint(
-            new CheckpointHeader(
-                plan.Name, identity, identity.Fingerprint(), manifest.Position,
-                StoredParameter.Of(layout), layout.Length, plan.Rules.StateCount, cut.HasBest),
-            weights, state, best);
-        try
-        {
-            api.RestoreAsync(
-                run, manifest, new SliceContent(cut, 0, cut.BlockCount, weights, state, best),
-                cancellation).GetAwaiter().GetResult();
-            return checkpoint;
-        }
-        catch
-        {
-            checkpoint.Dispose();
-            throw;
-        }
-    }
 
     private static int Replay(ReplayRequest request, int threads, CommandEnvironment environment)
     {

@@ -11,15 +11,11 @@ namespace Backprop.Console.Training;
 /// <summary>What is computed again.</summary>
 internal sealed record ReplayRequest
 {
+    /// <summary>The run, with the newest checkpoint at or before the first step.</summary>
+    public required RunSource Source { get; init; }
+
     /// <summary>The run's name, for people.</summary>
-    public required string Name { get; init; }
-
-    /// <summary>What it trains.</summary>
-    public required RunSpecification Specification { get; init; }
-
-    /// <summary>What identifies each part of its data, a line each; null: that is part of the
-    /// checkpoint.</summary>
-    public IReadOnlyList<string>? Data { get; init; }
+    public string Name => Source.Name;
 
     /// <summary>Which network of an ensemble; 0 where there is one.</summary>
     public required int Member { get; init; }
@@ -29,9 +25,6 @@ internal sealed record ReplayRequest
 
     /// <summary>The last step to compute.</summary>
     public required long Last { get; init; }
-
-    /// <summary>The newest checkpoint at or before the first step; null: there is none.</summary>
-    public required Func<TrainingPlan, Checkpoint?> Start { get; init; }
 
     /// <summary>The digests on record, by version.</summary>
     public required IReadOnlyList<VersionDigest> Recorded { get; init; }
@@ -84,12 +77,10 @@ internal sealed class StepReplay : IDigestLog, ITrainingObserver, IDisposable
     /// its.</exception>
     public TrainingResult Run(int threads, TimeProvider time)
     {
-        using PlannedRun planned = SpecificationFile.Plan(_request.Specification);
-        RequireData(planned.Outline);
-        TrainingPlan plan = planned.Plan with
+        using PlannedRun planned = SpecificationFile.Plan(_request.Source.Specification);
+        _request.Source.RequireData(planned.Outline);
+        TrainingPlan plan = RunSource.PlanOf(planned.Plan, _request.Member) with
         {
-            Seed = unchecked(planned.Plan.Seed + (ulong)_request.Member),
-
             // How long it took then says nothing of how long it may take now.
             Stop = planned.Plan.Stop with { MaxTime = null },
         };
@@ -101,7 +92,7 @@ internal sealed class StepReplay : IDigestLog, ITrainingObserver, IDisposable
                 + $" {steps - 1}");
         }
 
-        using Checkpoint? start = _request.Start(plan);
+        using Checkpoint? start = _request.Source.Checkpoint(_request.Member, plan);
         using var pool = new ComputePool(threads);
         using var trainer = new SingleProcessTrainer(plan, pool, time) { Digests = this };
         if (start is not null)
@@ -158,15 +149,4 @@ internal sealed class StepReplay : IDigestLog, ITrainingObserver, IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _enough.Dispose();
-
-    private void RequireData(RunOutline outline)
-    {
-        if (_request.Data is { } data && outline.Digests.Except(data).Concat(
-            data.Except(outline.Digests)).FirstOrDefault() is { } difference)
-        {
-            throw new MistakeException(
-                $"the data here are not those of {_request.Name}: '{difference}' is on one side"
-                + " only");
-        }
-    }
 }

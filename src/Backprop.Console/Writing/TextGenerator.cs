@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
+using System.Text;
 using Backprop.Data.Batches;
 using Backprop.Data.Formats;
 using Backprop.Data.Sources;
+using Backprop.Data.Tokenizers;
 using Backprop.Engine;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
@@ -24,9 +26,14 @@ internal sealed record GenerationOptions(
 internal static class TextGenerator
 {
     /// <summary>The text after the prompt.</summary>
+    /// <param name="model">The network.</param>
+    /// <param name="options">How a text is gone on with.</param>
+    /// <param name="threads">Threads that compute.</param>
+    /// <param name="show">Told of the text as it comes, whole characters at a time.</param>
     /// <exception cref="MistakeException">The network was not trained to write, or the prompt has
     /// what its text does not have.</exception>
-    public static string Generate(Model model, GenerationOptions options, int threads)
+    public static string Generate(
+        Model model, GenerationOptions options, int threads, Action<string> show)
     {
         if (model.Specification.Data.Train.Value is not DataSource.Text { Options: var text })
         {
@@ -37,17 +44,22 @@ internal static class TextGenerator
         ImmutableArray<string> vocabulary = model.TargetNames;
         Network network = model.NetworkFor(Shape.Of(text.Length), text.Path);
         RequireWriter(network, model.Specification.Loss.Value.Loss, text, vocabulary);
-        ImmutableArray<int> prompt = TokensOf(options.Prompt, text.Tokens, vocabulary);
+        ITextTokenizer tokenizer =
+            TextFormat.Tokenizer(text.Tokens, vocabulary, model.Header.Tokenizer);
+        ImmutableArray<int> prompt = TokensOf(options.Prompt, text.Tokens, tokenizer);
         var tokens = new List<int>(prompt);
         using var pool = new ComputePool(threads);
         using var next = new NextToken(model, network, text.Length, vocabulary.Length, pool);
         var sampler = new TokenSampler(options.Seed, options.Temperature);
+        var written = new WrittenText(tokenizer, show);
         for (int i = 0; i < options.Length; i++)
         {
-            tokens.Add(sampler.Draw(next.Logits(tokens), (ulong)tokens.Count));
+            int token = sampler.Draw(next.Logits(tokens), (ulong)tokens.Count);
+            tokens.Add(token);
+            written.Add(token);
         }
 
-        return TextFormat.Decode(tokens.Skip(prompt.Length), text.Tokens, vocabulary);
+        return written.End();
     }
 
     private static void RequireWriter(
@@ -70,14 +82,14 @@ internal static class TextGenerator
     }
 
     private static ImmutableArray<int> TokensOf(
-        string prompt, TextTokens kind, ImmutableArray<string> vocabulary)
+        string prompt, TextTokens kind, ITextTokenizer tokenizer)
     {
         if (prompt.Length == 0)
         {
             throw new MistakeException("--prompt: give at least one character to begin with");
         }
 
-        ImmutableArray<int> tokens = TextFormat.Encode(prompt, kind, vocabulary);
+        ImmutableArray<int> tokens = tokenizer.Encode(prompt);
         if (kind == TextTokens.Characters && tokens.IndexOf(0) is int stranger and >= 0)
         {
             string character = prompt.EnumerateRunes().ElementAt(stranger).ToString();
@@ -87,6 +99,40 @@ internal static class TextGenerator
         }
 
         return tokens;
+    }
+
+    /// <summary>Puts tokens together as they come. A character may be of several: what ends in one
+    /// that is not whole waits for the next, a few times.</summary>
+    private sealed class WrittenText(ITextTokenizer tokenizer, Action<string> show)
+    {
+        private const int MostTokensOfCharacter = 16;
+
+        private readonly StringBuilder _text = new();
+        private readonly List<int> _waiting = [];
+
+        public void Add(int token)
+        {
+            _waiting.Add(token);
+            string part = tokenizer.Decode(_waiting, isStart: false);
+            bool isWhole = !part.EndsWith(TextFormat.Unknown, StringComparison.Ordinal);
+            if (isWhole || _waiting.Count >= MostTokensOfCharacter)
+            {
+                Show(part);
+            }
+        }
+
+        public string End()
+        {
+            Show(tokenizer.Decode(_waiting, isStart: false));
+            return _text.ToString();
+        }
+
+        private void Show(string part)
+        {
+            _waiting.Clear();
+            _text.Append(part);
+            show(part);
+        }
     }
 
     /// <summary>Computes what a network makes of the last tokens of a text.</summary>

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Backprop.Data.Tokenizers;
 using Microsoft.ML.Tokenizers;
 
 namespace Backprop.Data.Formats;
@@ -14,8 +15,13 @@ namespace Backprop.Data.Formats;
 /// lowest number: so a vocabulary whose tokens are numbered in the order they were found is all
 /// that it takes to encode.
 /// </summary>
-public sealed partial class BytePairVocabulary
+public sealed partial class BytePairVocabulary : ITextTokenizer
 {
+    /// <summary>How a text is cut into words: that of GPT-2, a word with the blank before it.
+    /// </summary>
+    internal const string WordPattern =
+        @"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
     /// <summary>The least tokens: every byte is one.</summary>
     public const int ByteTokens = 256;
 
@@ -43,11 +49,11 @@ public sealed partial class BytePairVocabulary
     /// writes them: a letter for itself, <c>Ġ</c> for a blank.</summary>
     public ImmutableArray<string> Tokens { get; }
 
-    /// <summary>How a text is cut into words: that of GPT-2, a word with the blank before it.
-    /// </summary>
-    [GeneratedRegex(
-        @"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-        RegexOptions.CultureInvariant)]
+    /// <inheritdoc/>
+    string? ITextTokenizer.Definition => null;
+
+    /// <summary>What <see cref="WordPattern"/> finds.</summary>
+    [GeneratedRegex(WordPattern, RegexOptions.CultureInvariant)]
     internal static partial Regex Words();
 
     /// <summary>A vocabulary of these tokens.</summary>
@@ -93,7 +99,7 @@ public sealed partial class BytePairVocabulary
 
     /// <summary>The text that token numbers stand for; bytes that are no UTF-8 become U+FFFD.
     /// </summary>
-    public string Decode(IEnumerable<int> tokens) =>
+    public string Decode(IEnumerable<int> tokens, bool isStart = true) =>
         Encoding.UTF8.GetString([.. tokens.SelectMany(token => _bytes[token])]);
 
     private static InvalidDatasetException Refused(string source, string problem) => new(

@@ -44,36 +44,59 @@ internal abstract class ParquetCells
     /// <param name="length">Bytes written; below 0: there is no value.</param>
     public abstract bool TryFormat(int row, Span<byte> destination, out int length);
 
-    /// <summary>Values of a primitive type.</summary>
-    private abstract class PrimitiveCells<T>(int rows) : ParquetCells
+    /// <summary>Values by row. The library's own arrays of values that may be missing are of
+    /// memory that others have used.</summary>
+    private abstract class RowCells<T>(int rows) : ParquetCells
         where T : struct
     {
-        protected T?[] Values { get; } = new T?[rows];
+        private readonly T[] _values = new T[rows];
+        private readonly int[] _levels = new int[rows];
+        private bool _isNullable;
 
         public override async Task ReadAsync(ParquetRowGroupReader group, DataField field)
         {
-            if (field.IsNullable)
+            _isNullable = field.IsNullable;
+            await group.ReadRawAsync<T>(
+                field, _values, _isNullable ? _levels : default(Memory<int>?), null)
+                .ConfigureAwait(false);
+            if (_isNullable)
             {
-                await group.ReadAsync(field, Values.AsMemory()).ConfigureAwait(false);
-                return;
+                Spread();
             }
 
-            var values = new T[Values.Length];
-            await group.ReadAsync(field, values.AsMemory()).ConfigureAwait(false);
-            for (int row = 0; row < values.Length; row++)
+            RequireModest(_values, group.GetMetadata(field)!.MetaData!.TotalCompressedSize);
+        }
+
+        /// <summary>The value of a row; false: there is none.</summary>
+        protected bool TryGet(int row, out T value)
+        {
+            value = _values[row];
+            return !_isNullable || _levels[row] > 0;
+        }
+
+        /// <summary>Refuses values that come to too much when they are spelt out.</summary>
+        protected virtual void RequireModest(ReadOnlySpan<T> values, long compressedBytes)
+        {
+        }
+
+        // Values that are there lie at the beginning, in the order of their rows.
+        private void Spread()
+        {
+            int next = _levels.AsSpan().Count(1);
+            for (int row = _values.Length - 1; row >= 0; row--)
             {
-                Values[row] = values[row];
+                _values[row] = _levels[row] > 0 ? _values[--next] : default;
             }
         }
     }
 
     /// <summary>Numbers, and dates as ISO 8601 writes them.</summary>
-    private sealed class NumberCells<T>(int rows, string format = "") : PrimitiveCells<T>(rows)
+    private sealed class NumberCells<T>(int rows, string format = "") : RowCells<T>(rows)
         where T : struct, IUtf8SpanFormattable
     {
         public override bool TryFormat(int row, Span<byte> destination, out int length)
         {
-            if (Values[row] is { } value)
+            if (TryGet(row, out T value))
             {
                 return value.TryFormat(
                     destination, out length, format, CultureInfo.InvariantCulture);
@@ -84,28 +107,44 @@ internal abstract class ParquetCells
         }
     }
 
-    private sealed class BooleanCells(int rows) : PrimitiveCells<bool>(rows)
+    private sealed class BooleanCells(int rows) : RowCells<bool>(rows)
     {
         public override bool TryFormat(int row, Span<byte> destination, out int length)
         {
-            ReadOnlySpan<byte> text = Values[row] == true ? "true"u8 : "false"u8;
-            length = Values[row] is null ? NoValue : text.Length;
+            bool isThere = TryGet(row, out bool value);
+            ReadOnlySpan<byte> text = value ? "true"u8 : "false"u8;
+            length = isThere ? text.Length : NoValue;
             return length == NoValue || text.TryCopyTo(destination);
         }
     }
 
-    private sealed class TextCells(int rows) : ParquetCells
+    private sealed class TextCells(int rows) : RowCells<ReadOnlyMemory<char>>(rows)
     {
-        private readonly string?[] _values = new string?[rows];
-
-        public override async Task ReadAsync(ParquetRowGroupReader group, DataField field) =>
-            await group.ReadAsync(field, _values.AsMemory()!).ConfigureAwait(false);
+        // Rows may all refer to one long text of a dictionary.
+        private const long FreeCharacters = 1 << 28;
+        private const long CharactersOfByte = 1040;
 
         public override bool TryFormat(int row, Span<byte> destination, out int length)
         {
             length = NoValue;
-            return _values[row] is not { } text
-                || Encoding.UTF8.TryGetBytes(text, destination, out length);
+            return !TryGet(row, out ReadOnlyMemory<char> text)
+                || Encoding.UTF8.TryGetBytes(text.Span, destination, out length);
+        }
+
+        protected override void RequireModest(
+            ReadOnlySpan<ReadOnlyMemory<char>> values, long compressedBytes)
+        {
+            long characters = 0;
+            foreach (ReadOnlyMemory<char> value in values)
+            {
+                characters += value.Length;
+            }
+
+            if (characters > FreeCharacters + (CharactersOfByte * compressedBytes))
+            {
+                throw new InvalidDataException(
+                    $"{compressedBytes:N0} bytes come to texts of {characters:N0} characters");
+            }
         }
     }
 }

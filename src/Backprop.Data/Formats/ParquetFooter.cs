@@ -3,15 +3,18 @@ using System.Buffers.Binary;
 namespace Backprop.Data.Formats;
 
 /// <summary>
-/// Looks at a Parquet file's footer before it is believed. It is a Thrift structure in the compact
-/// protocol (apache/parquet-format, README; apache/thrift, thrift-compact-protocol), which readers
-/// descend into by recursion: one that is nested without end would end the process.
+/// Looks at a Parquet file's footer before Parquet.Net believes it. It is a Thrift structure
+/// (apache/parquet-format, README), and has columns within columns, into which readers descend by
+/// recursion: what is nested without end would end the process.
 /// </summary>
 internal static class ParquetFooter
 {
-    // Its structures are nested less than ten deep.
-    private const int MaxDepth = 32;
     private const int MaxBytes = 64 << 20;
+    private const int MaxColumns = 1 << 15;
+    private const int MaxDepth = 32;
+
+    // Digits of the largest decimals that other programs write; readers take powers of ten.
+    private const int MaxScale = 76;
     private const int LengthBytes = sizeof(int);
     private const string Remedy = "give a whole Parquet file";
 
@@ -49,157 +52,62 @@ internal static class ParquetFooter
         file.Position = file.Length - tailBytes - length;
         file.ReadExactly(footer);
         file.Position = 0;
-        var reader = new CompactReader(footer);
-        if (!reader.TrySkipStruct(MaxDepth))
+        var schema = new SchemaShape();
+        if (!new ThriftWalk(footer, schema.Visit).TryRead(ParquetStructures.File))
         {
-            throw new InvalidDatasetException(path, "its metadata are damaged", Remedy);
+            throw new InvalidDatasetException(
+                path, "its metadata are damaged, or have what this reader does not know", Remedy);
+        }
+
+        if (schema.Mistake is { } mistake)
+        {
+            throw new InvalidDatasetException(
+                path, mistake, "give a Parquet file of flat columns");
         }
     }
 
-    /// <summary>Walks over a structure without taking memory for it.</summary>
-    private ref struct CompactReader(ReadOnlySpan<byte> bytes)
+    /// <summary>How columns lie in each other: a list of them, each followed by its own.</summary>
+    private sealed class SchemaShape
     {
-        private ReadOnlySpan<byte> _rest = bytes;
+        private readonly Stack<long> _open = new();
+        private int _columns;
 
-        private enum Kind
-        {
-            Stop = 0,
-            True = 1,
-            False = 2,
-            Byte = 3,
-            I16 = 4,
-            I32 = 5,
-            I64 = 6,
-            Double = 7,
-            Binary = 8,
-            List = 9,
-            Set = 10,
-            Map = 11,
-            Struct = 12,
-            Uuid = 13,
-        }
+        /// <summary>What is wrong with them; null: nothing.</summary>
+        public string? Mistake { get; private set; }
 
-        public bool TrySkipStruct(int depth)
+        public void Visit(ThriftStructure structure, in ThriftNumbers numbers)
         {
-            while (depth > 0 && TryReadByte(out byte field))
+            if (structure != ParquetStructures.Element || Mistake is not null)
             {
-                var kind = (Kind)(field & 0x0F);
-                if (kind == Kind.Stop)
-                {
-                    return true;
-                }
-
-                bool hasOwnNumber = field >> 4 == 0;
-                if ((hasOwnNumber && !TryReadVarint(out _)) || !TrySkip(kind, depth, isItem: false))
-                {
-                    return false;
-                }
+                return;
             }
 
-            return false;
-        }
-
-        // A boolean field's value is its kind; in a list it has a byte.
-        private bool TrySkip(Kind kind, int depth, bool isItem) => depth > 0 && kind switch
-        {
-            Kind.True or Kind.False => !isItem || TryAdvance(1),
-            Kind.Byte => TryAdvance(1),
-            Kind.I16 or Kind.I32 or Kind.I64 => TryReadVarint(out _),
-            Kind.Double => TryAdvance(sizeof(double)),
-            Kind.Uuid => TryAdvance(16),
-            Kind.Binary => TryReadVarint(out ulong length) && TryAdvance(length),
-            Kind.List or Kind.Set => TrySkipList(depth),
-            Kind.Map => TrySkipMap(depth),
-            Kind.Struct => TrySkipStruct(depth - 1),
-            _ => false,
-        };
-
-        private bool TrySkipList(int depth)
-        {
-            if (!TryReadByte(out byte head))
+            while (_open.TryPeek(out long none) && none == 0)
             {
-                return false;
+                _open.Pop();
             }
 
-            const int LongList = 15;
-            ulong count = (ulong)(head >> 4);
-            return (count != LongList || TryReadVarint(out count))
-                && TrySkipItems((Kind)(head & 0x0F), count, depth);
-        }
-
-        private bool TrySkipMap(int depth)
-        {
-            if (!TryReadVarint(out ulong count) || count == 0)
+            if (_open.TryPop(out long left))
             {
-                return count == 0;
+                _open.Push(left - 1);
             }
 
-            if (!TryReadByte(out byte kinds) || count > (ulong)_rest.Length)
+            long children = numbers[ParquetStructures.SchemaElement.Children];
+            if (children > 0)
             {
-                return false;
+                _open.Push(children);
             }
 
-            for (ulong i = 0; i < count; i++)
+            long scale = numbers[ParquetStructures.SchemaElement.Scale];
+            Mistake = (_columns++, _open.Count, scale) switch
             {
-                if (!TrySkipItems((Kind)(kinds >> 4), 1, depth)
-                    || !TrySkipItems((Kind)(kinds & 0x0F), 1, depth))
-                {
-                    return false;
-                }
-            }
-
-            return true;
-        }
-
-        // Every item takes a byte at least, so that the count bounds the work and readers' memory.
-        private bool TrySkipItems(Kind kind, ulong count, int depth)
-        {
-            if (count > (ulong)_rest.Length)
-            {
-                return false;
-            }
-
-            for (ulong i = 0; i < count; i++)
-            {
-                if (!TrySkip(kind, depth - 1, isItem: true))
-                {
-                    return false;
-                }
-            }
-
-            return true;
-        }
-
-        private bool TryReadVarint(out ulong value)
-        {
-            value = 0;
-            for (int shift = 0; shift < 64 && TryReadByte(out byte part); shift += 7)
-            {
-                value |= (ulong)(part & 0x7F) << shift;
-                if (part < 0x80)
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-
-        private bool TryReadByte(out byte value)
-        {
-            value = _rest.IsEmpty ? (byte)0 : _rest[0];
-            return TryAdvance(1);
-        }
-
-        private bool TryAdvance(ulong bytes)
-        {
-            if (bytes > (ulong)_rest.Length)
-            {
-                return false;
-            }
-
-            _rest = _rest[(int)bytes..];
-            return true;
+                (> MaxColumns, _, _) => $"it has more than {MaxColumns:N0} columns",
+                (_, > MaxDepth, _) =>
+                    $"its columns are nested more than {MaxDepth} deep, or without end",
+                (_, _, < 0 or > MaxScale) =>
+                    $"a decimal has {scale} digits after the point, where {MaxScale} are the most",
+                _ => null,
+            };
         }
     }
 }

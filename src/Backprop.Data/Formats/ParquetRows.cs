@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Data.Storage;
 using Parquet;
+using Parquet.Meta;
 using Parquet.Schema;
 
 namespace Backprop.Data.Formats;
@@ -18,6 +19,7 @@ internal sealed class ParquetRows : TableRows
     private const string Remedy = "give a Parquet file of flat columns";
 
     private readonly FileStream _file;
+    private readonly ParquetWindow _window;
     private readonly ParquetReader _reader;
     private readonly ImmutableArray<DataField> _fields;
     private readonly ParquetCells?[] _cells;
@@ -35,8 +37,9 @@ internal sealed class ParquetRows : TableRows
         try
         {
             ParquetFooter.RequireSound(_file, path);
+            _window = new ParquetWindow(_file);
             _reader = Guarded(() => ParquetReader.CreateAsync(
-                _file, new ParquetOptions { UseDateOnlyTypeForDates = true }));
+                _window, new ParquetOptions { UseDateOnlyTypeForDates = true }));
             _fields = Guarded(() => Task.FromResult(FieldsOf(_reader.Schema)));
             Columns = RequireNames(
                 path, [.. _fields.Select(field => field.Name)], "give every column its own name",
@@ -118,6 +121,7 @@ internal sealed class ParquetRows : TableRows
     private ParquetCells ReadCells(int column)
     {
         DataField field = _fields[column];
+        RequireSound(column, field);
         ParquetCells cells = ParquetCells.Of(field, _groupRows)
             ?? throw new InvalidDatasetException(
                 Path, $"its values are {field.ClrType.Name}, which tables do not have",
@@ -128,6 +132,20 @@ internal sealed class ParquetRows : TableRows
             await cells.ReadAsync(_group!, field).ConfigureAwait(false);
             return cells;
         });
+    }
+
+    private void RequireSound(int column, DataField field)
+    {
+        ColumnMetaData metadata = _group!.GetMetadata(field)?.MetaData
+            ?? throw new InvalidDatasetException(
+                Path, $"group {_nextGroup} of its rows does not have the column", Remedy,
+                new DataPosition { Column = field.Name });
+        (long start, long end) = Guarded(() => Task.FromResult(ParquetPages.RequireSound(
+            _file,
+            new ParquetChunk(
+                Path, field.Name, metadata, _groupRows, field.IsNullable,
+                _reader.Metadata!.Schema[1 + column]))));
+        _window.Allow(start, end);
     }
 
     // The library has no exception of its own for what is not Parquet: it fails as it happens to.

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Text;
 using Backprop.Data.Storage;
+using Backprop.Data.Tokenizers;
 using Backprop.Engine;
 
 namespace Backprop.Data.Formats;
@@ -65,6 +66,10 @@ public sealed record TextOptions
     /// <summary>The vocabulary, by token number; null: that of the part. Give a validation part
     /// that of its training part.</summary>
     public ImmutableArray<string>? Vocabulary { get; init; }
+
+    /// <summary>What else says how a text is encoded by <see cref="Vocabulary"/>; null: nothing.
+    /// </summary>
+    public string? Tokenizer { get; init; }
 }
 
 /// <summary>
@@ -102,31 +107,22 @@ public static class TextFormat
                 BytePairs(options, Part(Decode(options.Path, bytes), options)),
             _ => Characters(options, Part(Decode(options.Path, bytes), options)),
         };
-        return new TextDataset(options, text.Tokens, text.Vocabulary);
+        return new TextDataset(options, text);
     }
 
-    /// <summary>The token numbers of a text, by a vocabulary.</summary>
-    /// <param name="text">The text.</param>
-    /// <param name="tokens">What it is taken apart into.</param>
+    /// <summary>What takes texts apart into the tokens of a vocabulary.</summary>
+    /// <param name="kind">What they are taken apart into.</param>
     /// <param name="vocabulary">The vocabulary, by token number.</param>
-    public static ImmutableArray<int> Encode(
-        string text, TextTokens tokens, ImmutableArray<string> vocabulary) => tokens switch
+    /// <param name="definition">What else says how, or null: <see
+    /// cref="ITextTokenizer.Definition"/>.</param>
+    public static ITextTokenizer Tokenizer(
+        TextTokens kind, ImmutableArray<string> vocabulary, string? definition) =>
+        (kind, definition) switch
         {
-            TextTokens.Bytes => [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)],
-            TextTokens.BytePairs =>
-                BytePairVocabulary.Of(StoredVocabulary, vocabulary).Encode(text),
-            _ => [.. Numbered([.. text.EnumerateRunes().Select(rune => rune.Value)], vocabulary)],
-        };
-
-    /// <summary>The text that token numbers stand for. Bytes that are no UTF-8 become U+FFFD.
-    /// </summary>
-    public static string Decode(
-        IEnumerable<int> tokens, TextTokens kind, ImmutableArray<string> vocabulary) => kind switch
-        {
-            TextTokens.Bytes => Encoding.UTF8.GetString([.. tokens.Select(token => (byte)token)]),
-            TextTokens.BytePairs =>
-                BytePairVocabulary.Of(StoredVocabulary, vocabulary).Decode(tokens),
-            _ => string.Concat(tokens.Select(token => vocabulary[token])),
+            (TextTokens.Bytes, _) => new ByteTokenizer(),
+            (TextTokens.Characters, _) => new CharacterTokenizer(vocabulary),
+            (_, null) => BytePairVocabulary.Of(StoredVocabulary, vocabulary),
+            _ => TokenizerDefinition.Restore(StoredVocabulary, definition, vocabulary),
         };
 
     private static void RequireOptions(TextOptions options)
@@ -197,7 +193,8 @@ public static class TextFormat
                 .. characters.Distinct().Where(value => value != Unknown[0]).Order()
                     .Select(value => new Rune(value).ToString()),
             ];
-        return new Tokenization(Numbered(characters, vocabulary), vocabulary);
+        return new Tokenization(
+            [.. new CharacterTokenizer(vocabulary).Numbered(characters)], vocabulary);
     }
 
     private static Tokenization BytePairs(TextOptions options, int[] characters)
@@ -209,29 +206,61 @@ public static class TextFormat
         }
 
         string part = text.ToString();
-        BytePairVocabulary vocabulary = (options.Vocabulary, options.BytePairs) switch
+        ITextTokenizer tokenizer = (options.Vocabulary, options.BytePairs) switch
         {
-            ({ } given, _) => BytePairVocabulary.Of(StoredVocabulary, given),
+            ({ } given, _) => Tokenizer(TextTokens.BytePairs, given, options.Tokenizer),
             (_, BytePairSource.File file) => TokenizerFile.Read(file.Path, file.Merges),
             (_, BytePairSource.Found found) => BytePairVocabulary.Of(
                 options.Path, BytePairTraining.Tokens(part, found.Size)),
             _ => throw new InvalidOperationException("byte pairs without a vocabulary"),
         };
-        return new Tokenization([.. vocabulary.Encode(part)], vocabulary.Tokens);
+        return new Tokenization(
+            [.. tokenizer.Encode(part)], tokenizer.Tokens, tokenizer.Definition);
     }
 
-    private static int[] Numbered(int[] characters, ImmutableArray<string> vocabulary)
+    private readonly record struct Tokenization(
+        int[] Tokens, ImmutableArray<string> Vocabulary, string? Definition = null);
+
+    private sealed class ByteTokenizer : ITextTokenizer
     {
-        var numbers = new Dictionary<int, int>(vocabulary.Length);
-        for (int token = 0; token < vocabulary.Length; token++)
+        public ImmutableArray<string> Tokens => ByteVocabulary;
+
+        public string? Definition => null;
+
+        public ImmutableArray<int> Encode(string text) =>
+            [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+
+        public string Decode(IEnumerable<int> tokens, bool isStart) =>
+            Encoding.UTF8.GetString([.. tokens.Select(token => (byte)token)]);
+    }
+
+    private sealed class CharacterTokenizer : ITextTokenizer
+    {
+        private readonly Dictionary<int, int> _numbers;
+
+        public CharacterTokenizer(ImmutableArray<string> vocabulary)
         {
-            numbers[Rune.GetRuneAt(vocabulary[token], 0).Value] = token;
+            Tokens = vocabulary;
+            _numbers = new Dictionary<int, int>(vocabulary.Length);
+            for (int token = 0; token < vocabulary.Length; token++)
+            {
+                _numbers[Rune.GetRuneAt(vocabulary[token], 0).Value] = token;
+            }
         }
 
-        return [.. characters.Select(value => numbers.GetValueOrDefault(value))];
-    }
+        public ImmutableArray<string> Tokens { get; }
 
-    private readonly record struct Tokenization(int[] Tokens, ImmutableArray<string> Vocabulary);
+        public string? Definition => null;
+
+        public IEnumerable<int> Numbered(IEnumerable<int> characters) =>
+            characters.Select(value => _numbers.GetValueOrDefault(value));
+
+        public ImmutableArray<int> Encode(string text) =>
+            [.. Numbered(text.EnumerateRunes().Select(rune => rune.Value))];
+
+        public string Decode(IEnumerable<int> tokens, bool isStart) =>
+            string.Concat(tokens.Select(token => Tokens[token]));
+    }
 
     private sealed class TextDataset : IDataset
     {
@@ -239,8 +268,9 @@ public static class TextFormat
         private readonly int _length;
         private readonly int _stride;
 
-        public TextDataset(TextOptions options, int[] tokens, ImmutableArray<string> vocabulary)
+        public TextDataset(TextOptions options, Tokenization text)
         {
+            int[] tokens = text.Tokens;
             _tokens = tokens;
             _length = options.Length;
             _stride = options.Stride ?? options.Length;
@@ -256,7 +286,11 @@ public static class TextFormat
             Source = options.Path;
             Count = ((tokens.Length - 1 - _length) / _stride) + 1;
             FeatureShape = Shape.Of(_length);
-            Target = new TargetSchema.Class(vocabulary) { Positions = _length };
+            Target = new TargetSchema.Class(text.Vocabulary)
+            {
+                Positions = _length,
+                Tokenizer = text.Definition,
+            };
         }
 
         public string Source { get; }

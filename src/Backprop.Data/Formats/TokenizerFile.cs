@@ -2,26 +2,28 @@ using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 using Backprop.Data.Storage;
+using Backprop.Data.Tokenizers;
 
 namespace Backprop.Data.Formats;
 
 /// <summary>
 /// Reads vocabularies of byte pairs as Hugging Face's libraries keep them: a <c>tokenizer.json</c>,
-/// or a <c>vocab.json</c> with its <c>merges.txt</c>. Only such are taken whose tokens are numbered
-/// in the order of their merges, and which cut texts into words as GPT-2 does: others would encode
-/// otherwise than the model expects that they were made for.
+/// or a <c>vocab.json</c> with its <c>merges.txt</c>. Where tokens are numbered in the order of
+/// their merges, and texts are cut into words as GPT-2 does, the tokens alone say how a text is
+/// encoded; of others the rest of the file is kept as well.
 /// </summary>
 internal static class TokenizerFile
 {
     private const int MaxBytes = 64 << 20;
     private const int MaxTokens = 1 << 20;
-    private const string Remedy = "give the byte-level tokenizer of GPT-2, or one made like it";
+    private const string Remedy =
+        "give a tokenizer.json of byte pairs, as those of GPT-2, Llama, Mistral, Gemma or Qwen";
 
     /// <summary>Reads a vocabulary.</summary>
     /// <param name="path">A <c>tokenizer.json</c> or <c>vocab.json</c>.</param>
     /// <param name="mergesPath">The merges of a <c>vocab.json</c>; else null.</param>
     /// <exception cref="InvalidDatasetException">It is none, or not of this kind.</exception>
-    public static BytePairVocabulary Read(string path, string? mergesPath)
+    public static ITextTokenizer Read(string path, string? mergesPath)
     {
         try
         {
@@ -42,7 +44,7 @@ internal static class TokenizerFile
         }
     }
 
-    private static BytePairVocabulary ReadTokenizer(
+    private static ITextTokenizer ReadTokenizer(
         string path, JsonElement root, string? mergesPath)
     {
         if (mergesPath is not null)
@@ -51,20 +53,26 @@ internal static class TokenizerFile
         }
 
         JsonElement model = root.GetProperty("model");
-        RequireKind(path, root, model);
         Dictionary<string, int> tokens = TokensOf(path, model.GetProperty("vocab"));
+        bool isOfGpt2 = IsOfGpt2(root, model)
+            && OrderMistake(
+                tokens,
+                model.GetProperty("merges").EnumerateArray().Select(TokenizerDefinition.MergeOf))
+                is null;
         if (root.TryGetProperty("added_tokens", out JsonElement added))
         {
             foreach (JsonElement token in added.EnumerateArray())
             {
-                string content = ByteAlphabet.TextOf(
-                    Encoding.UTF8.GetBytes(token.GetProperty("content").GetString()!));
-                tokens[content] = token.GetProperty("id").GetInt32();
+                string content = token.GetProperty("content").GetString()!;
+                tokens[isOfGpt2 ? ByteAlphabet.TextOf(Encoding.UTF8.GetBytes(content)) : content] =
+                    token.GetProperty("id").GetInt32();
             }
         }
 
-        RequireOrder(path, tokens, model.GetProperty("merges").EnumerateArray().Select(MergeOf));
-        return BytePairVocabulary.Of(path, Numbered(path, tokens));
+        ImmutableArray<string> numbered = Numbered(path, tokens);
+        return isOfGpt2
+            ? BytePairVocabulary.Of(path, numbered)
+            : TokenizerDefinition.Read(path, root, numbered);
     }
 
     private static BytePairVocabulary ReadPair(
@@ -80,32 +88,26 @@ internal static class TokenizerFile
         IEnumerable<(string, string)> merges =
             from line in lines.Select(line => line.TrimEnd('\r'))
             where line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)
-            select MergeOf(line);
-        RequireOrder(mergesPath, tokens, merges);
+            select TokenizerDefinition.MergeOf(line);
+        if (OrderMistake(tokens, merges) is { } mistake)
+        {
+            throw Refused(mergesPath, mistake);
+        }
+
         return BytePairVocabulary.Of(path, Numbered(path, tokens));
     }
 
-    private static void RequireKind(string path, JsonElement root, JsonElement model)
+    private static bool IsOfGpt2(JsonElement root, JsonElement model)
     {
-        if (model.GetProperty("type").GetString() != "BPE")
-        {
-            throw Refused(path, "its model is not BPE");
-        }
-
-        if (root.TryGetProperty("normalizer", out JsonElement normalizer)
-            && normalizer.ValueKind != JsonValueKind.Null)
-        {
-            throw Refused(path, "it changes texts by a normalizer");
-        }
-
-        JsonElement words = root.GetProperty("pre_tokenizer");
-        if (words.ValueKind != JsonValueKind.Object
-            || words.GetProperty("type").GetString() != "ByteLevel"
-            || IsTrue(words, "add_prefix_space", false) || !IsTrue(words, "use_regex", true))
-        {
-            throw Refused(
-                path, "its pre_tokenizer is not ByteLevel with add_prefix_space = false");
-        }
+        bool isPlain = !root.TryGetProperty("normalizer", out JsonElement normalizer)
+            || normalizer.ValueKind == JsonValueKind.Null;
+        return isPlain && model.TryGetProperty("type", out JsonElement type)
+            && type.GetString() == "BPE"
+            && root.TryGetProperty("pre_tokenizer", out JsonElement words)
+            && words.ValueKind == JsonValueKind.Object
+            && words.GetProperty("type").GetString() == "ByteLevel"
+            && !IsTrue(words, "add_prefix_space", false) && IsTrue(words, "use_regex", true)
+            && !IsTrue(model, "ignore_merges", false) && !IsTrue(model, "byte_fallback", false);
     }
 
     private static bool IsTrue(JsonElement section, string key, bool otherwise) =>
@@ -144,39 +146,28 @@ internal static class TokenizerFile
         return [.. byNumber!];
     }
 
-    // As many words in a line as the two that are joined: "Ġt he".
-    private static (string Left, string Right) MergeOf(string line) => line.Split(' ') is
-        [string left, string right]
-        ? (left, right)
-        : throw new FormatException($"'{line}' is no merge of two tokens");
-
-    private static (string Left, string Right) MergeOf(JsonElement merge) =>
-        merge.ValueKind == JsonValueKind.String
-            ? MergeOf(merge.GetString()!)
-            : (merge[0].GetString()!, merge[1].GetString()!);
-
-    private static void RequireOrder(
-        string path, Dictionary<string, int> tokens,
-        IEnumerable<(string Left, string Right)> merges)
+    // Null: tokens are numbered in the order in which they are merged.
+    private static string? OrderMistake(
+        Dictionary<string, int> tokens, IEnumerable<(string Left, string Right)> merges)
     {
         int last = -1;
         foreach ((string left, string right) in merges)
         {
             if (!tokens.TryGetValue(left + right, out int number))
             {
-                throw Refused(
-                    path, $"the merge {Quotation.Of(left + right)} is not in the vocabulary");
+                return $"the merge {Quotation.Of(left + right)} is not in the vocabulary";
             }
 
             if (number <= last)
             {
-                throw Refused(
-                    path, $"the token {Quotation.Of(left + right)} has a lower number than one "
-                    + "that is merged before it");
+                return $"the token {Quotation.Of(left + right)} has a lower number than one that "
+                    + "is merged before it";
             }
 
             last = number;
         }
+
+        return null;
     }
 
     private static byte[] ReadAll(string path)

@@ -17,7 +17,8 @@ public sealed class DataSourceOpener(
     /// <inheritdoc/>
     public IDataset Open(DataSource source, IDataset? train)
     {
-        ImmutableArray<string>? classes = (train?.Target as TargetSchema.Class)?.Classes;
+        var target = train?.Target as TargetSchema.Class;
+        ImmutableArray<string>? classes = target?.Classes;
         return Located(source) switch
         {
             DataSource.Idx idx => IdxFormat.Open(
@@ -29,7 +30,9 @@ public sealed class DataSourceOpener(
             DataSource.TarShards tar => TarShardFormat.Open(
                 tar.Options with { Classes = tar.Options.Classes ?? classes }),
             DataSource.Text text => TextFormat.Open(
-                text.Options with { Vocabulary = text.Options.Vocabulary ?? classes }),
+                text.Options.Vocabulary is null
+                    ? text.Options with { Vocabulary = classes, Tokenizer = target?.Tokenizer }
+                    : text.Options),
             DataSource.Table table => TableFormat.Open(ForColumnsOf(train, table.Options)),
             DataSource.Generated generated => GeneratedDataset.Of(generated.Options),
             DataSource.Inline inline => new InMemoryDataset(

@@ -100,6 +100,7 @@ internal static class OutlineMessages
                 {
                     Classes = names,
                     Positions = classes.Positions == 1 ? 0 : classes.Positions,
+                    Tokenizer = classes.Tokenizer ?? "",
                 };
             case TargetSchema.Values values:
                 names.Names_.Add(values.Names);
@@ -115,6 +116,7 @@ internal static class OutlineMessages
             new TargetSchema.Class(NamesOf(target.Classes))
             {
                 Positions = target.Positions == 0 ? 1 : target.Positions,
+                Tokenizer = target.Tokenizer.Length == 0 ? null : target.Tokenizer,
             },
         Wire.TargetSchema.KindOneofCase.Values => new TargetSchema.Values(NamesOf(target.Values)),
         _ => throw new SerializationException("targets that are neither classes nor values"),

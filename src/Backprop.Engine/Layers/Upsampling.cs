@@ -4,12 +4,30 @@ using Backprop.Engine.Threading;
 
 namespace Backprop.Engine.Layers;
 
-/// <summary>Makes images or sequences larger by repeating their pixels.</summary>
+/// <summary>What stands between the pixels of an image that is made larger.</summary>
+public enum Interpolation
+{
+    /// <summary>The nearest pixel again.</summary>
+    Nearest,
+
+    /// <summary>What lies on the line between the two nearest ones, in each direction; the borders
+    /// of both images are the same, as with PyTorch's <c>align_corners = False</c>.</summary>
+    Linear,
+
+    /// <summary>The same, but the middles of the pixels in the corners of both images are the same:
+    /// <c>align_corners = True</c>.</summary>
+    LinearCorners,
+}
+
+/// <summary>Makes images or sequences larger.</summary>
 /// <param name="Dimensions">2: images, HxW (one channel) or HxWxC; 1: sequences, LxC.</param>
 /// <param name="Factor">How often each pixel stands in each direction; of height 1 for sequences.
 /// </param>
 public sealed record UpsamplingDefinition(int Dimensions, Extent Factor) : LayerDefinition
 {
+    /// <summary>What stands between the pixels.</summary>
+    public Interpolation Interpolation { get; init; }
+
     /// <inheritdoc/>
     public override string Kind => $"upsampling-{Dimensions}d";
 
@@ -30,6 +48,15 @@ public sealed record UpsamplingDefinition(int Dimensions, Extent Factor) : Layer
         var output = new ImageSize(
             size.Height * Factor.Height, size.Width * Factor.Width, size.Channels);
         Shape shape = output.ToShape(Dimensions, layer);
+        if (Interpolation != Interpolation.Nearest)
+        {
+            bool alignsCorners = Interpolation == Interpolation.LinearCorners;
+            return new LinearUpsamplingLayer(
+                name, Kind, input, shape,
+                new InterpolationAxis(size.Height, Factor.Height, alignsCorners),
+                new InterpolationAxis(size.Width, Factor.Width, alignsCorners), size.Channels);
+        }
+
         return new UpsamplingLayer(
             name, Kind, input, shape,
             new PoolingGeometry(
@@ -85,6 +112,68 @@ public sealed unsafe class UpsamplingLayer : Layer
         const long Weight = 8;
         var work = new PoolingWork<TKernel>(_geometry, rows, large, small, null, clears: false);
         new VectorWork<PoolingWork<TKernel>>(SimdWidths.Best, work)
+            .RunOn(pool, Weight * rows * OutputShape.Count);
+    }
+}
+
+/// <summary>y[p, c] = the mean of the four pixels x[., c] around p, each by how near it is:
+/// bilinear interpolation; of a sequence two. dE/dx is the sum of dE/dy over the pixels that it
+/// counts in, by as much, in order. PyTorch's Upsample of mode <c>bilinear</c> or <c>linear</c>.
+/// </summary>
+public sealed unsafe class LinearUpsamplingLayer : Layer
+{
+    private readonly InterpolationAxis _down;
+    private readonly InterpolationAxis _across;
+    private readonly int _channels;
+
+    internal LinearUpsamplingLayer(
+        string name, string kind, Shape input, Shape output, InterpolationAxis down,
+        InterpolationAxis across, int channels)
+        : base(name, kind, input, output) =>
+        (_down, _across, _channels) = (down, across, channels);
+
+    /// <inheritdoc/>
+    public override void Forward(in ForwardPass pass) =>
+        Run(pass.Pool, pass.Rows, pass.Input, pass.Output, isBackward: false);
+
+    /// <inheritdoc/>
+    public override void Backward(in BackwardPass pass)
+    {
+        if (pass.InputGradient is not null)
+        {
+            Run(
+                pass.Forward.Pool, pass.Forward.Rows, pass.InputGradient, pass.OutputGradient,
+                isBackward: true);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void ReferenceForward(in ReferencePass pass)
+    {
+        for (int i = 0; i < pass.Rows * OutputShape.Count; i++)
+        {
+            (int row, int element) = int.DivRem(i, OutputShape.Count);
+            (int pixel, int channel) = int.DivRem(element, _channels);
+            (int y, int x) = int.DivRem(pixel, _across.Large);
+            int first = row * InputShape.Count + channel;
+            double down = _down.Share(y), across = _across.Share(x);
+            int top = _down.Before(y) * _across.Small, bottom = _down.After(y) * _across.Small;
+            int left = _across.Before(x), right = _across.After(x);
+            double above = (1 - across) * pass.Input[first + (top + left) * _channels]
+                + across * pass.Input[first + (top + right) * _channels];
+            double below = (1 - across) * pass.Input[first + (bottom + left) * _channels]
+                + across * pass.Input[first + (bottom + right) * _channels];
+            pass.Output[i] = (1 - down) * above + down * below;
+        }
+    }
+
+    private void Run(ComputePool pool, int rows, float* small, float* large, bool isBackward)
+    {
+        // A position takes about as long as multiplying sixteen numbers.
+        const long Weight = 16;
+        var work = new InterpolationWork(
+            _down, _across, _channels, rows, small, large, isBackward);
+        new VectorWork<InterpolationWork>(SimdWidths.Best, work)
             .RunOn(pool, Weight * rows * OutputShape.Count);
     }
 }

@@ -127,6 +127,14 @@ internal sealed class OnnxGraph
         F = value,
     };
 
+    /// <summary>An attribute of a word.</summary>
+    public static AttributeProto Attribute(string name, string value) => new()
+    {
+        Name = name,
+        Type = AttributeProto.Types.AttributeType.String,
+        S = ByteString.CopyFromUtf8(value),
+    };
+
     private string Constant(
         string name, TensorProto.Types.DataType type, ReadOnlySpan<byte> bytes,
         ReadOnlySpan<int> shape)

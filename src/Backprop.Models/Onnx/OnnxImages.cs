@@ -70,10 +70,16 @@ internal static class OnnxImages
             OnnxGraph.Attribute("axes", axes), OnnxGraph.Attribute("keepdims", 0));
     }
 
-    /// <summary>Every pixel several times: a dimension of its own, tiled.</summary>
+    /// <summary>Every pixel several times: a dimension of its own, tiled; or what lies between
+    /// pixels.</summary>
     public static string Upsampling(LayerContext layer)
     {
         var definition = layer.Definition<UpsamplingDefinition>();
+        if (definition.Interpolation != Interpolation.Nearest)
+        {
+            return Interpolated(layer, definition);
+        }
+
         Extent factor = definition.Factor;
         ImmutableArray<int> shape = layer.OutputShape;
         int channels = shape[^1];
@@ -85,6 +91,27 @@ internal static class OnnxImages
         string tiled = graph.Node(
             "Tile", [graph.Reshape(layer.Input, apart), graph.Numbers("repeats", repeats)]);
         return graph.Reshape(tiled, shape.AsSpan());
+    }
+
+    // A sequence is an image of one row, since Resize knows lines in two directions or none.
+    private static string Interpolated(LayerContext layer, UpsamplingDefinition definition)
+    {
+        OnnxGraph graph = layer.Graph;
+        ImmutableArray<int> input = layer.InputShape, output = layer.OutputShape;
+        (int height, int width) = definition.Dimensions == 1 ? (1, input[0]) : (input[0], input[1]);
+        int channels = input.Length > 1 + (definition.Dimensions - 1) ? input[^1] : 1;
+        string first = graph.Transpose(
+            graph.Reshape(layer.Input, height, width, channels), 0, 3, 1, 2);
+        string scales = graph.Constant(
+            "scales", [1, 1, definition.Factor.Height, definition.Factor.Width], 4);
+        bool alignsCorners = definition.Interpolation == Interpolation.LinearCorners;
+        string resized = graph.Node(
+            "Resize", [first, "", scales],
+            OnnxGraph.Attribute("mode", "linear"),
+            OnnxGraph.Attribute(
+                "coordinate_transformation_mode",
+                alignsCorners ? "align_corners" : "half_pixel"));
+        return graph.Reshape(graph.Transpose(resized, 0, 2, 3, 1), output.AsSpan());
     }
 
     private static string ChannelsFirst(LayerContext layer, int dimensions)

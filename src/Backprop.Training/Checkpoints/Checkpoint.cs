@@ -74,6 +74,34 @@ public sealed class Checkpoint : IDisposable
             header, sections[0], sections[1], header.HasBest ? sections[2] : null);
     }
 
+    /// <summary>Refuses a checkpoint of another run.</summary>
+    /// <param name="plan">The run.</param>
+    /// <exception cref="CheckpointException">It is of another one; the message says how they
+    /// differ.</exception>
+    public void RequireOf(TrainingPlan plan)
+    {
+        PlanIdentity mine = PlanIdentity.Of(plan);
+        if (Header.Plan.DifferenceFrom(mine) is { } difference)
+        {
+            throw new CheckpointException(
+                $"the checkpoint is of another run ('{Header.Name}'): {difference}. Resume it with"
+                + " the specification it was made by, or train from the start");
+        }
+
+        string[] stored = [.. Header.Parameters.Select(p => $"{p} at {p.Offset}")];
+        string[] expected =
+            [.. StoredParameter.Of(plan.Network.Layout).Select(p => $"{p} at {p.Offset}")];
+        if (!stored.AsSpan().SequenceEqual(expected)
+            || Header.Length != plan.Network.Layout.Length
+            || Header.StateCount != plan.Rules.StateCount
+            || Header.HasBest != Header.Position.Stopping.BestEpoch.HasValue)
+        {
+            throw new CheckpointException(
+                $"the checkpoint's parameters are not those of the run: it has"
+                + $" {string.Join(", ", stored)} with {Header.StateCount} states each");
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

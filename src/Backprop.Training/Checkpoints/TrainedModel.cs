@@ -25,6 +25,10 @@ public sealed record ModelHeader(
     /// <summary>Whether targets are classes.</summary>
     public bool HasClasses { get; init; }
 
+    /// <summary>Of a network that was trained on a text, what says beside the tokens' names how a
+    /// text is encoded; null: nothing.</summary>
+    public string? Tokenizer { get; init; }
+
     /// <summary>The features' names, as the training set had them; empty: it had none.</summary>
     public ImmutableArray<string> FeatureNames { get; init; } = [];
 
@@ -113,6 +117,7 @@ public sealed class TrainedModel : IDisposable
             StoredParameter.Of(layout), layout.Length, digests.MoveToImmutable())
         {
             HasClasses = plan.Train.Target is TargetSchema.Class,
+            Tokenizer = (plan.Train.Target as TargetSchema.Class)?.Tokenizer,
             FeatureNames = plan.Train.FeatureNames,
             FeatureShape = plan.Train.FeatureShape.Dimensions,
             Plugins = PluginIdentity.Of(plan.Network),

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Backprop.Console.Writing;
+using Backprop.Models;
 
 namespace Backprop.Console.Tests.Commands;
 
@@ -72,6 +74,95 @@ public sealed class GenerateCommandTests : IDisposable
 
         Assert.StartsWith(Sentence, written);
         Assert.StartsWith(written[Sentence.Length..], string.Concat(Sentence, Sentence));
+
+        // What is seen on the way is whole characters, and in the end the same.
+        var parts = new List<string>();
+        using var model = Model.Load(Path.Combine(_scratch["run"], "model.bpm"));
+        string all = TextGenerator.Generate(
+            model, new GenerationOptions(" the low tide, the", 24, 0, 0), 1, parts.Add);
+        Assert.Equal(written, " the low tide, the" + all);
+        Assert.Equal(all, string.Concat(parts));
+        Assert.InRange(parts.Count, 10, 25);
+        Assert.DoesNotContain(parts, part => part.Contains('\uFFFD'));
+    }
+
+    // The newest checkpoint is that of the last step, and so writes what the model does; an earlier
+    // one has learned less.
+    [Fact]
+    public void A_run_writes_from_its_checkpoints()
+    {
+        string model = Train(
+            "{ attention { heads = 2 } }", more: "checkpoint { every-steps = 100 }");
+        string run = _scratch["run"];
+        string[] rest = ["--prompt", "cde", "--length", "60"];
+        string last = CommandRun.Succeeds(["generate", model, .. rest]).Output;
+        File.Delete(model);
+        Assert.Equal(last, CommandRun.Succeeds(["generate", run, .. rest]).Output);
+        Assert.NotEqual(
+            last, CommandRun.Succeeds(["generate", run, "--step", "299", .. rest]).Output);
+        CommandRun.Fails(
+            ExitCode.Mistake, "has no checkpoint at or before step 3", "generate", run, "--step",
+            "3");
+        CommandRun.Fails(
+            ExitCode.Mistake, "is no directory of a run", "generate", _scratch[""]);
+        CommandRun.Fails(ExitCode.Mistake, "--step counts from 0", "generate", run, "--step", "-1");
+        File.Delete(_scratch["text"]);
+        CommandRun.Fails(ExitCode.Mistake, "there is no such file", "generate", run);
+    }
+
+    [Fact]
+    public async Task A_run_of_a_cluster_writes_from_its_checkpoints()
+    {
+        await using ServedCluster cluster = await ServedCluster.StartAsync();
+        string model = Train("{ attention { heads = 2 } }", steps: 40);
+        string[] rest = ["--prompt", "ab", "--length", "30"];
+        string here = CommandRun.Succeeds(["generate", model, .. rest]).Output;
+        cluster.Run("submit", _scratch["text.conf"], "--watch");
+        Assert.Equal(here, cluster.Run(["generate", "latest", .. rest]).Output);
+        Assert.Contains(
+            "there is no run 'nobody'", cluster.Run("generate", "nobody").Error,
+            StringComparison.Ordinal);
+    }
+
+    // What the file says of merges and blanks is the model's own, and a cluster's workers have it.
+    [Fact]
+    public void A_network_writes_by_a_tokenizer_of_Llamas_kind_whose_file_is_gone()
+    {
+        JsonNode tokenizer = JsonNode.Parse(File.ReadAllText(Path.Combine(
+            CommandRun.Root, "tests", "Backprop.Data.Tests", "Fixtures", "tokenizers.json")))!
+            .AsArray().Single(one => (string)one!["name"]! == "llama-2")!["tokenizer"]!;
+        string file = _scratch.Write("tokenizer.json", tokenizer.ToJsonString());
+        string text = _scratch.Write(
+            "text", string.Concat(Enumerable.Repeat("the low tide, the lower tide. ", 100)));
+        int tokens = 1 + tokenizer["model"]!["vocab"]!.AsObject().Count;
+        string specification = _scratch.Write("text.conf", $$"""
+            name = text
+            seed = 1
+            data { train { text {
+              path = "{{text}}", length = 8, tokens { byte-pairs { vocabulary = "{{file}}" } }
+            } } }
+            data.validation = ${data.train}
+            model = [
+              { embedding { vocabulary = {{tokens}}, width = 8 } }
+              { residual = [ { attention { heads = 2 } } ] }
+              { dense { units = {{tokens}} } }
+            ]
+            loss = softmax-cross-entropy
+            optimizer { adam { learning-rate = 1e-2 } }
+            batch-size = 16, micro-batches = 4, epochs = 100
+            stop { max-steps = 60 }
+            """);
+        string single = _scratch["single"], cluster = _scratch["cluster"];
+        CommandRun.Succeeds("train", specification, "--output", single);
+        CommandRun.Succeeds("train", specification, "--workers", "2", "--output", cluster);
+        Assert.Equal(CommandRun.Weights(single), CommandRun.Weights(cluster));
+        File.Delete(file);
+        string[] rest = ["--prompt", "the low", "--length", "12", "--temperature", "0"];
+        string written = CommandRun.Succeeds(
+            ["generate", Path.Combine(single, "model.bpm"), .. rest]).Output;
+        Assert.StartsWith("the low tide", written);
+        Assert.Equal(written, CommandRun.Succeeds(
+            ["generate", Path.Combine(cluster, "model.bpm"), .. rest]).Output);
     }
 
     [Fact]
@@ -114,7 +205,7 @@ public sealed class GenerateCommandTests : IDisposable
         Assert.InRange(counts[2], 2850, 3150);
     }
 
-    private string Train(string layers, int steps = 300)
+    private string Train(string layers, int steps = 300, string more = "")
     {
         string text = _scratch.Write(
             "text", string.Concat(Enumerable.Repeat(Alphabet, 120)));
@@ -133,6 +224,7 @@ public sealed class GenerateCommandTests : IDisposable
             batch-size = 16
             epochs = 100
             stop { max-steps = {{steps}} }
+            {{more}}
             """);
         CommandRun.Succeeds("train", specification, "--restart", "--output", _scratch["run"]);
         return Path.Combine(_scratch["run"], "model.bpm");

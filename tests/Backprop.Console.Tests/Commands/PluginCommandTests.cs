@@ -28,6 +28,40 @@ public sealed class PluginCommandTests : IDisposable
         Assert.Contains("basis.centres", check.Output);
     }
 
+    // With the templates of this version, in a hive of the test's own, and the engine's package.
+    [Fact]
+    public void A_layer_of_the_template_is_built_and_its_gradients_agree()
+    {
+        string packages = _scratch["packages"], hive = _scratch["hive"];
+        string project = _scratch["My.Layers"], release = Path.Combine("bin", "Release", "net10.0");
+        Dotnet("pack", "src/Backprop.Engine", "--no-build", "-c", Configuration, "-o", packages);
+        Dotnet("pack", "examples/Templates", "-c", "Release", "-o", packages);
+        Dotnet(
+            "new", "install", Directory.GetFiles(packages, "Backprop.Templates.*.nupkg").Single(),
+            "--debug:custom-hive", hive);
+        Dotnet(
+            "new", "backprop-layer", "-n", "My.Layers", "-o", project, "--debug:custom-hive", hive);
+        File.WriteAllText(Path.Combine(project, "nuget.config"), $"""
+            <configuration>
+              <config><add key="globalPackagesFolder" value="{_scratch["restored"]}" /></config>
+              <packageSources><clear /><add key="packed" value="{packages}" /></packageSources>
+            </configuration>
+            """);
+        Dotnet("build", Path.Combine(project, "My.Layers.csproj"), "-c", "Release");
+
+        string plugin = Path.Combine(project, release, "My.Layers.dll");
+        Assert.Equal(
+            ["My.Layers.dll"],
+            Directory.GetFiles(Path.Combine(project, release), "*.dll").Select(Path.GetFileName));
+        CommandRun check = With(
+            ExamplePlugin.VariablesOf(plugin), "gradcheck", Path.Combine(project, "check.conf"));
+        Assert.Equal((0, ""), (check.ExitCode, check.Error));
+        Assert.Contains("gate.beta", check.Output);
+        CommandRun described = With(
+            ExamplePlugin.VariablesOf(plugin), "describe", Path.Combine(project, "check.conf"));
+        Assert.Contains("my-layers-swish of My.Layers.dll", described.Output);
+    }
+
     [Fact]
     public void The_data_of_a_run_with_its_layers_are_converted()
     {
@@ -116,6 +150,16 @@ public sealed class PluginCommandTests : IDisposable
         CommandRun resumed = With(
             ExamplePlugin.Variables, "train", begun, "--output", output, "--resume");
         Assert.Equal((0, ""), (resumed.ExitCode, resumed.Error));
+    }
+
+    // .../bin/Release/net10.0/
+    private static string Configuration =>
+        new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
+
+    private static void Dotnet(params string[] arguments)
+    {
+        (int ended, string said) = DotnetTool.Run(CommandRun.Root, arguments);
+        Assert.True(ended == 0, said);
     }
 
     private static CommandRun With(

@@ -72,6 +72,17 @@ public sealed class DamagedFileTests : IDisposable
         path => TableFormat.Open(TableSyntaxTests.Mixed(
             TableFiles.SyntaxOf(file, new TableSyntax.Csv()), path)));
 
+    [Fact]
+    public void DamagedPagesOfEveryCompressionAreReadOrRefused() => Fuzz(
+        File.ReadAllBytes(TableSyntaxTests.Fixture("codecs.parquet")),
+        path => TableFormat.Open(new TableOptions
+        {
+            Paths = [path],
+            Syntax = new TableSyntax.Parquet(),
+            Target = new TableTarget.Values(["id"]),
+            Missing = new MissingFill(MissingPolicy.Mean),
+        }));
+
     [Theory]
     [InlineData("flat/a-rgb.png")]
     [InlineData("flat/d-palette.png")]

@@ -33,6 +33,29 @@ public sealed class TableSyntaxTests : IDisposable
         Assert.Equal(Filled(expected), Filled(table));
     }
 
+    [Fact]
+    public void AColumnIsTheSameUnderEveryCompressionAndEncoding()
+    {
+        using var expected = TableRows.Open(Fixture("mixed.parquet"), new TableSyntax.Parquet());
+        using var rows = TableRows.Open(Fixture("codecs.parquet"), new TableSyntax.Parquet());
+        int id = rows.Columns.IndexOf("id");
+        Assert.Equal(10, id);
+        int count = 0;
+        for (; expected.Read() && rows.Read(); count++)
+        {
+            string rank = Encoding.UTF8.GetString(
+                expected.Value(expected.Columns.IndexOf("rank"), out bool isMissing));
+            for (int column = 0; column < id; column++)
+            {
+                string value = Encoding.UTF8.GetString(rows.Value(column, out bool isNull));
+                Assert.Equal((rank, isMissing), (value, isNull));
+            }
+        }
+
+        Assert.Equal(40, count);
+        Assert.False(rows.Read());
+    }
+
     // By hand: row 1 of the table is 1, 16777217, 0.37 - 3.3, "blue, dark", false, 1000003, 39.
     [Theory]
     [MemberData(nameof(Others))]

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using Backprop.Data.Batches;
 using Backprop.Data.Formats;
+using Backprop.Data.Tokenizers;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
 using Backprop.Engine;
@@ -81,11 +82,10 @@ public sealed class TextFormatTests : IDisposable
         using IDataset dataset = Open(text, new() { Path = "", Length = 3, Tokens = tokens });
         ImmutableArray<string> vocabulary =
             Assert.IsType<TargetSchema.Class>(dataset.Target).Classes;
-        ImmutableArray<int> encoded = TextFormat.Encode(text, tokens, vocabulary);
-        Assert.Equal(text, TextFormat.Decode(encoded, tokens, vocabulary));
+        ITextTokenizer tokenizer = TextFormat.Tokenizer(tokens, vocabulary, null);
+        Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)));
         Assert.Equal(
-            tokens == TextTokens.Characters ? 0 : 'Z',
-            TextFormat.Encode("Z", tokens, vocabulary)[0]);
+            tokens == TextTokens.Characters ? 0 : 'Z', tokenizer.Encode("Z")[0]);
     }
 
     [Fact]

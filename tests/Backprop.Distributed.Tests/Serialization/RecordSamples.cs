@@ -138,6 +138,14 @@ internal static class RecordSamples
             new TargetSchema.Class(["a", "\n"]) { Positions = 64 }, s_sha),
         null, null, []);
 
+    private static RunOutline TokensOutline => SequencesOutline with
+    {
+        Train = SequencesOutline.Train with
+        {
+            Target = new TargetSchema.Class(["a", "\n"]) { Positions = 64, Tokenizer = "{}" },
+        },
+    };
+
     private static RunSetup Setup => new(s_run, "name = xor", Outline);
 
     private static RunSummaryView Summary => new(
@@ -154,6 +162,8 @@ internal static class RecordSamples
         OutlineAnswer { Outline.Plugins.IsEmpty: false } => "OutlineWithPlugin",
         OutlineAnswer { Outline.TargetScales: [{ IsLogarithmic: true }] } => "OutlineOfLogarithms",
         OutlineAnswer { Outline.TargetScales.IsEmpty: false } => "OutlineOfValues",
+        OutlineAnswer { Outline.Train.Target: TargetSchema.Class { Tokenizer: not null } } =>
+            "OutlineOfTokens",
         OutlineAnswer { Outline.Train.Target.Width: > 1 } => "OutlineOfSequences",
         ExaminationAnswer { IsDamaged: true } => "ExaminationFoundDamage",
         ExaminationAnswer { Found: null } => "ExaminationFailed",
@@ -229,6 +239,7 @@ internal static class RecordSamples
             RegressionOutline with { Plugins = [new PluginIdentity("acme-swish", s_sha)] }, null),
         new OutlineAnswer(s_run, s_worker, LogarithmOutline, null),
         new OutlineAnswer(s_run, s_worker, SequencesOutline, null),
+        new OutlineAnswer(s_run, s_worker, TokensOutline, null),
         new OutlineAnswer(s_run, s_worker, null, "no such file"),
         new ExaminationRequest(Setup, Manifest, UseBest: true),
         new ExaminationAnswer(

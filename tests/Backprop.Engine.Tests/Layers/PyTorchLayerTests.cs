@@ -56,6 +56,11 @@ public sealed class PyTorchLayerTests
         ["batch-normalization-2d"] = new BatchNormalizationDefinition(),
         ["upsampling-2d"] = new UpsamplingDefinition(2, new(2, 3)),
         ["upsampling-1d"] = new UpsamplingDefinition(1, new(1, 2)),
+        ["upsampling-2d-linear"] = Linear(2, new(2, 3), Interpolation.Linear),
+        ["upsampling-2d-linear-corners"] = Linear(2, new(3, 2), Interpolation.LinearCorners),
+        ["upsampling-1d-linear"] = Linear(1, new(1, 3), Interpolation.Linear),
+        ["upsampling-1d-linear-corners"] = Linear(1, new(1, 2), Interpolation.LinearCorners),
+        ["upsampling-2d-linear-of-one"] = Linear(2, new(2, 1), Interpolation.Linear),
     };
 
     public static TheoryData<string> Names =>
@@ -131,6 +136,10 @@ public sealed class PyTorchLayerTests
             PyTorchComparison.Close(after, updated, statistic);
         }
     }
+
+    private static UpsamplingDefinition Linear(
+        int dimensions, Extent factor, Interpolation interpolation) =>
+        new(dimensions, factor) { Interpolation = interpolation };
 
     private static ConvolutionDefinition Convolution(int filters, int height, int width) =>
         new(2, filters, new Extent(height, width));

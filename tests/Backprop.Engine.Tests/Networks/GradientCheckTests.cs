@@ -58,6 +58,10 @@ public sealed class GradientCheckTests
         ["plain-group-normalization"] = new GroupNormalizationDefinition(4) { Affine = false },
         ["upsampling"] = new UpsamplingDefinition(2, new(2, 3)),
         ["upsampling-1d"] = new UpsamplingDefinition(1, new(1, 2)),
+        ["linear-upsampling"] =
+            new UpsamplingDefinition(2, new(2, 3)) { Interpolation = Interpolation.Linear },
+        ["linear-upsampling-1d"] =
+            new UpsamplingDefinition(1, new(1, 3)) { Interpolation = Interpolation.LinearCorners },
         ["branches"] = new BranchesDefinition(
             [
                 [new ConvolutionDefinition(2, 3, Extent.Square(1))],

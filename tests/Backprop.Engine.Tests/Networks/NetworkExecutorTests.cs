@@ -26,7 +26,7 @@ public sealed class NetworkExecutorTests
             ]),
         new PoolingDefinition(2, PoolingRule.Max, Extent.Square(2)) { Padding = Padding.Same },
         new GroupNormalizationDefinition(3),
-        new UpsamplingDefinition(2, Extent.Square(2)),
+        new UpsamplingDefinition(2, Extent.Square(2)) { Interpolation = Interpolation.Linear },
         new ConvolutionDefinition(2, 33, Extent.Square(3)) { Padding = Padding.Same, Groups = 33 },
         new PoolingDefinition(2, PoolingRule.Average, Extent.Square(3)) { Stride = new(2, 2) },
         new ConvolutionDefinition(2, 24, Extent.Square(3))

@@ -35,6 +35,16 @@ internal static class ImageLayerSchema
         "groups", Kinds.Count,
         "groups of channels; one for each channel is instance normalization");
 
+    private static readonly Key<Interpolation> InterpolationKey = Key.Optional(
+        "interpolation",
+        new WordKind<Interpolation>(
+            ("nearest", Interpolation.Nearest), ("linear", Interpolation.Linear),
+            ("linear-corners", Interpolation.LinearCorners)),
+        Interpolation.Nearest, "nearest",
+        "what stands between the pixels: the nearest again, or what lies on the lines between "
+        + "them, the borders of both images the same (PyTorch's `align_corners = False`) or the "
+        + "middles of the pixels in their corners (`True`)");
+
     private static readonly SlidingKeys Images = new(2);
 
     private static readonly SlidingKeys Sequences = new(1);
@@ -80,8 +90,8 @@ internal static class ImageLayerSchema
                 Name = keys.Get(LayerSchema.Name),
             },
             NormalizedGroups),
-        Upsampling(Images, "Makes images larger by repeating their pixels."),
-        Upsampling(Sequences, "Makes sequences longer by repeating their elements."),
+        Upsampling(Images, "Makes images larger."),
+        Upsampling(Sequences, "Makes sequences longer."),
         new(
             "reshape", "Reads a sample as one of another shape.", [Dimensions, LayerSchema.Name],
             BindReshape, Dimensions),
@@ -142,9 +152,11 @@ internal static class ImageLayerSchema
         keys => new GlobalPoolingDefinition(rule) { Name = keys.Get(LayerSchema.Name) });
 
     private static Section<LayerDefinition> Upsampling(SlidingKeys sliding, string meaning) => new(
-        $"upsampling-{sliding.Dimensions}d", meaning, [sliding.Factor, LayerSchema.Name],
+        $"upsampling-{sliding.Dimensions}d", meaning,
+        [sliding.Factor, InterpolationKey, LayerSchema.Name],
         keys => new UpsamplingDefinition(sliding.Dimensions, keys.Get(sliding.Factor))
         {
+            Interpolation = keys.Get(InterpolationKey),
             Name = keys.Get(LayerSchema.Name),
         },
         sliding.Factor);
@@ -186,7 +198,7 @@ internal static class ImageLayerSchema
                 + "ceil(input / stride) large (same), or so many pixels on every side");
             Size = Key.Required("size", size, $"the windows' size{example}");
             Factor = Key.Required(
-                "factor", size, $"how often each pixel stands in each direction{example}");
+                "factor", size, $"how many times as large in each direction{example}");
             PoolingStride = Key.Optional<Extent?>(
                 "stride", size.As(extent => (Extent?)extent), null, "the size",
                 "from a window to the next");

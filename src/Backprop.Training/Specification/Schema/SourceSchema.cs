@@ -133,8 +133,8 @@ internal static class SourceSchema
 
     private static readonly Key<string?> VocabularyFile = Key.Optional<string?>(
         "vocabulary", Kinds.File.As(path => (string?)path), null, "none",
-        "a `tokenizer.json` or `vocab.json` of Hugging Face: byte-level BPE that cuts texts into "
-        + "words as GPT-2 does; this or `size` must stand here");
+        "a `tokenizer.json` of Hugging Face with byte pairs, as GPT-2, Llama, Mistral, Gemma and "
+        + "Qwen have, or GPT-2's `vocab.json`; this or `size` must stand here");
 
     private static readonly Key<string?> MergesFile = Key.Optional<string?>(
         "merges", Kinds.File.As(path => (string?)path), null, "none",
