@@ -58,12 +58,7 @@ internal static class SampleFile
     /// <summary>The training table's columns, with the categories that were found there.</summary>
     private static TableOptions ForPrediction(Model model, TableOptions trained, string path)
     {
-        IEnumerable<string> targets = trained.Target switch
-        {
-            TableTarget.Class target => [target.Column],
-            TableTarget.Values target => target.Columns,
-            _ => [],
-        };
+        IEnumerable<string> targets = trained.Target?.ColumnNames ?? [];
         TableSyntax syntax = TableFiles.SyntaxOf(path, trained.Syntax);
         ImmutableArray<string> names = syntax is TableSyntax.Csv { HasHeader: false }
             ? []
