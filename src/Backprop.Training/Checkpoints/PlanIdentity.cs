@@ -94,6 +94,11 @@ public sealed record PlanIdentity(
             $"validation = {plan.Validation?.Source}, {plan.Validation?.Count} samples",
             .. plan.Groups.Select(FormattableString (g) =>
                 $"group {string.Join(' ', g.Layers)} = {g.LearningRateFactor} {g.WeightDecay}"),
+            .. plan.Network.Inputs.Select(FormattableString (input) => $"input {input}"),
+            .. plan.Network.HasNamedOutputs
+                ? plan.Network.Outputs.Select(FormattableString (output, i) =>
+                    $"output {output.Name} = node {output.Node} {plan.Targets.ElementAtOrDefault(i)}")
+                : [],
             .. plan.Mixup is null ? (FormattableString[])[] : [$"mixup = {plan.Mixup}"],
             .. plan.Averaging is null
                 ? (FormattableString[])[]

@@ -35,7 +35,8 @@ internal static class PortSchema
     /// <summary>The inputs by name.</summary>
     public static Key<ImmutableArray<InputSpecification>> Inputs { get; } = Key.Optional(
         "inputs", new MapKind<InputOptions>(
-            InputSection, "inputs by name, `{ image { columns = \"pixel*\", shape = [8, 8, 1] } }`")
+            InputSection, "inputs by name, `{ image { columns = \"pixel*\", shape = [8, 8, 1] } }`",
+            Kinds.IsName)
             .As(inputs => inputs.Select(input => input.Value.Named(input.Key)).ToImmutableArray()),
         [], "the whole sample is the only one",
         "parts of a sample's features that layers read by name, with `{ input = image }`");
@@ -58,7 +59,8 @@ internal static class PortSchema
     private static readonly Key<ImmutableArray<KeyValuePair<string, OutputSpecification>>> Outputs =
         Key.Required(
             "", new MapKind<OutputSpecification>(
-                OutputSection, "outputs by name, `{ digit { loss = softmax-cross-entropy } }`"),
+                OutputSection, "outputs by name, `{ digit { loss = softmax-cross-entropy } }`",
+                Kinds.IsName),
             "the outputs");
 
     /// <summary>A loss, or one for each output.</summary>

@@ -43,7 +43,8 @@ internal static class TableSchema
         Key.Required(
             "", new MapKind<TableTarget>(
                 new Choice<TableTarget>("table target", SingleTargets),
-                "targets by name, `{ kind { class = species }, weight { values = kg } }`"),
+                "targets by name, `{ kind { class = species }, weight { values = kg } }`",
+                Kinds.IsName),
             "the targets");
 
     private static readonly Key<TableTarget> Target = Key.Required(
