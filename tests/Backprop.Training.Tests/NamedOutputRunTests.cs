@@ -1,4 +1,7 @@
 using Backprop.Data.Sources;
+using Backprop.Engine;
+using Backprop.Engine.Networks;
+using Backprop.Engine.Threading;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
 using Backprop.Training.Tests.Specification;
@@ -66,6 +69,31 @@ public sealed class NamedOutputRunTests
         Assert.Contains("validation accuracy of heap", result.Stop.Reason);
         Assert.Equal(Array.IndexOf(accuracies, accuracies.Max()), result.BestEpoch);
         Assert.Equal(accuracies.Max(), result.Validation!.Of("heap")!.Classification!.Accuracy);
+    }
+
+    [Fact]
+    public void An_ensemble_of_one_network_twice_is_judged_as_that_network()
+    {
+        TrainingPlan plan = TestPlans.NamedOutputs();
+        using var weights = new AlignedBuffer(plan.Network.Layout.Length);
+        plan.Network.InitializeWeights(3, weights);
+        using var pool = new ComputePool(1);
+        using var backend = new NetworkExecutor(
+            plan.Network, plan.Loss, MetricsAccumulator.MicroBatchRows, 1, pool);
+        var evaluator = new Evaluator(backend, plan.Loss, TargetReading.For(plan));
+        EvaluationMetrics once = evaluator.Evaluate(plan.Validation!, weights);
+        EvaluationMetrics twice = evaluator.Evaluate(plan.Validation!, weights, weights);
+        Assert.Equal(once.Loss, twice.Loss, tolerance: 1e-6);
+        foreach (string output in (string[])["early", "heap", "place"])
+        {
+            EvaluationMetrics one = once.Of(output)!, other = twice.Of(output)!;
+            Assert.Equal(one.Loss, other.Loss, tolerance: 1e-6);
+            Assert.Equal(
+                one.Classification?.Confusion.Counts.AsEnumerable(),
+                other.Classification?.Confusion.Counts.AsEnumerable());
+            Assert.Equal(
+                one.Regression?.R2 ?? 0, other.Regression?.R2 ?? 0, tolerance: 1e-6);
+        }
     }
 
     [Fact]

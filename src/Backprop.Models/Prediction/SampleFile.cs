@@ -70,7 +70,8 @@ internal static class SampleFile
             Target = null,
             Columns =
             [
-                .. model.Resolve(trained.Columns),
+                .. model.Resolve(trained.Columns)
+                    .Where(column => !targets.Contains(column.Name)),
                 .. targets.Where(name => names.Contains(name))
                     .Select(name => new TableColumn.Ignored(name)),
             ],
