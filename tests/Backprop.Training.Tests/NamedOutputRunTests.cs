@@ -182,9 +182,9 @@ public sealed class NamedOutputRunTests
         "stop.metric", "unknown word 'kind.akkuracy'; did you mean 'accuracy'?")]
     [InlineData(
         "look { columns", "\"the look\" { columns",
-        "inputs.\"the look\"", "is no name: up to 100 letters")]
+        "inputs.the look", "is no name: up to 100 letters")]
     [InlineData(
-        "normalize = standard," "normalize = standard, mixup = 0.5,",
+        "normalize = standard,", "normalize = standard, mixup = 0.5,",
         "data.mixup", "samples are mixed for one output, and the model names its outputs")]
     public void Mistakes_are_told_at_their_place(
         string right, string wrong, string path, string message)

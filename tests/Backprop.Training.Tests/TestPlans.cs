@@ -72,8 +72,9 @@ internal static class TestPlans
     };
 
     /// <summary>
-    /// Two inputs in another order than in the sample, put together; three outputs, two of them held
-    /// against one target, judged by the accuracy of one, on which learning rate and end depend.
+    /// Two inputs in another order than in the sample, put together; three outputs, two of them
+    /// held against one target, judged by the accuracy of one, on which learning rate and end
+    /// depend.
     /// </summary>
     public static TrainingPlan NamedOutputs() => Everything() with
     {

@@ -96,8 +96,8 @@ public sealed record PlanIdentity(
                 $"group {string.Join(' ', g.Layers)} = {g.LearningRateFactor} {g.WeightDecay}"),
             .. plan.Network.Inputs.Select(FormattableString (input) => $"input {input}"),
             .. plan.Network.HasNamedOutputs
-                ? plan.Network.Outputs.Select(FormattableString (output, i) =>
-                    $"output {output.Name} = node {output.Node} {plan.Targets.ElementAtOrDefault(i)}")
+                ? plan.Network.Outputs.Select(FormattableString (one, i) =>
+                    $"output {one.Name} = node {one.Node} {plan.Targets.ElementAtOrDefault(i)}")
                 : [],
             .. plan.Mixup is null ? (FormattableString[])[] : [$"mixup = {plan.Mixup}"],
             .. plan.Averaging is null

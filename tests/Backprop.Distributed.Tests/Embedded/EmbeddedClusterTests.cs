@@ -147,8 +147,8 @@ public sealed class EmbeddedClusterTests
         }
     }
 
-    /// <summary>Two inputs, two targets and three outputs, whose plateau and end are those of one of
-    /// them.</summary>
+    /// <summary>Two inputs, two targets and three outputs, whose plateau and end are those of one
+    /// of them.</summary>
     [Theory]
     [InlineData(1, 1)]
     [InlineData(3, 2)]

@@ -109,6 +109,25 @@ public sealed class NamedOutputTests
     }
 
     [Fact]
+    public void Two_losses_of_one_output_add_up()
+    {
+        var dense = new DenseDefinition(3) { Name = "own", Activation = new TanhDefinition() };
+        var twice = Network.Build(
+            Shape.Of(5),
+            [
+                dense, new OutputDefinition([]) { Name = "one" },
+                new OutputDefinition([]) { Name = "other" },
+            ]);
+        float[] once = Gradient(Network.Build(Shape.Of(5), [dense]));
+        float[] both = Gradient(twice, new LossSum(
+            new LossTerm(new SoftmaxCrossEntropy()), new LossTerm(new SoftmaxCrossEntropy(), 3)));
+        for (int i = 0; i < once.Length; i++)
+        {
+            Assert.Equal(4 * once[i], both[i], SingleTolerance);
+        }
+    }
+
+    [Fact]
     public void Mistakes_are_told_by_name()
     {
         var dense = new DenseDefinition(2);
@@ -152,20 +171,20 @@ public sealed class NamedOutputTests
             Assert.Throws<ArgumentException>(
                 () => Network.Build(Shape.Of(6), layers, inputs: inputs)).Message);
 
-    private static float[] Gradient(Network network)
+    private static float[] Gradient(Network network, LossSum? sum = null)
     {
         const int Rows = 3;
+        LossSum loss = sum ?? new SoftmaxCrossEntropy();
         using var weights = new AlignedBuffer(network.Layout.Length);
         network.InitializeWeights(3, weights);
-        using var batch = new Batch(Rows, 5, 1) { Rows = Rows };
+        using var batch = new Batch(Rows, 5, loss.TargetWidth(network)) { Rows = Rows };
         for (int i = 0; i < Rows * 5; i++)
         {
             batch.Features.Span[i] = (i % 7) - 3;
         }
 
         using var pool = new ComputePool(1);
-        using var executor = new NetworkExecutor(
-            network, new SoftmaxCrossEntropy(), Rows, 2, pool);
+        using var executor = new NetworkExecutor(network, loss, Rows, 2, pool);
         executor.UseWeights(weights);
         using var gradients = new GradientSet(network.Layout, 0, 2, 2);
         executor.ComputeGradients(
