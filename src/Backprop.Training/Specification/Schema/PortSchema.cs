@@ -77,8 +77,10 @@ internal static class PortSchema
                     ],
                     section.MainKey)),
             new(
-                "outputs", "One for each output of the model, by its name: Σ weight·loss is what "
-                + "is made small. Every output that the model names stands here.", [Outputs],
+                "outputs", "One for each output of the model, by its name: `outputs { digit { "
+                + "loss = softmax-cross-entropy }, slant { loss = huber, weight = 0.3 } }`. Σ "
+                + "weight·loss is what is made small. Every output that the model names stands "
+                + "here.", [Outputs],
                 BindOutputs, Outputs),
         ]);
 

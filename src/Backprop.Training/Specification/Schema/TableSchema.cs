@@ -54,7 +54,8 @@ internal static class TableSchema
                 .. SingleTargets,
                 new(
                     "several", "Several targets by name, for the outputs of a model that names "
-                    + "them. Those that are values are normalized as `normalize-targets` says.",
+                    + "them: `several { kind { class = species }, weight { values = kg } }`. Those "
+                    + "that are values are normalized as `normalize-targets` says.",
                     [SeveralTargets], BindSeveral, SeveralTargets),
             ]),
         "what is to be predicted");
