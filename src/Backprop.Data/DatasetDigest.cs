@@ -38,6 +38,8 @@ public static class DatasetDigest
             + (schema.Tokenizer is null ? "" : "\n" + schema.Tokenizer),
         TargetSchema.Class schema => "classes\n" + string.Join('\n', schema.Classes),
         TargetSchema.Values schema => "values\n" + string.Join('\n', schema.Names),
+        TargetSchema.Several schema => string.Join(
+            '\n', schema.Parts.Select(part => $"target {part.Name}\n{Describe(part.Schema)}")),
         _ => throw new InvalidOperationException($"unknown kind of target {target}"),
     };
 

@@ -44,6 +44,8 @@ public static class DatasetSchema
             + (schema.Tokenizer is null ? "" : $", by {schema.Tokenizer}"),
         TargetSchema.Class schema => $"the classes {string.Join(", ", schema.Classes)}",
         TargetSchema.Values schema => $"the values {string.Join(", ", schema.Names)}",
+        TargetSchema.Several schema => string.Join(
+            "; ", schema.Parts.Select(part => $"{part.Name}: {Describe(part.Schema)}")),
         _ => throw new InvalidOperationException($"unknown kind of target {target}"),
     };
 }

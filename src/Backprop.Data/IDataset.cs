@@ -13,6 +13,17 @@ public abstract record TargetSchema
     /// <summary>Floats in a sample's target.</summary>
     public abstract int Width { get; }
 
+    /// <summary>The targets that it is made of, side by side: itself, without a name, or several.
+    /// </summary>
+    public virtual ImmutableArray<TargetPart> Parts => [new TargetPart("", 0, this)];
+
+    /// <summary>Real values among a sample's targets: what can be normalized.</summary>
+    public int ValueWidth => Parts.Sum(part => part.Schema is Values ? part.Schema.Width : 0);
+
+    /// <summary>A target by its name: the only one by the empty name; null: there is none.
+    /// </summary>
+    public TargetPart? Find(string name) => Parts.FirstOrDefault(part => part.Name == name);
+
     /// <summary>One class a sample, stored as its index; of sequences one a position.</summary>
     /// <param name="Classes">The classes' names, by index.</param>
     public sealed record Class(ImmutableArray<string> Classes) : TargetSchema
@@ -36,7 +47,54 @@ public abstract record TargetSchema
         /// <inheritdoc/>
         public override int Width => Names.Length;
     }
+
+    /// <summary>Several targets a sample, under names of their own.</summary>
+    public sealed record Several : TargetSchema
+    {
+        /// <summary>These targets, in the order in which they stand in a sample's.</summary>
+        /// <exception cref="ArgumentException">There are none, two of one name, one without a name,
+        /// or one that is several itself.</exception>
+        public Several(ImmutableArray<KeyValuePair<string, TargetSchema>> targets)
+        {
+            var parts = ImmutableArray.CreateBuilder<TargetPart>();
+            foreach ((string name, TargetSchema schema) in targets.IsDefault ? [] : targets)
+            {
+                if (name.Length == 0 || schema is Several || parts.Any(part => part.Name == name))
+                {
+                    throw new ArgumentException(
+                        $"target '{name}' is no target among several: each has a name of its own "
+                        + "and is classes or values", nameof(targets));
+                }
+
+                parts.Add(new TargetPart(name, Width, schema));
+                Width = checked(Width + schema.Width);
+            }
+
+            Parts = parts.Count > 0
+                ? parts.ToImmutable()
+                : throw new ArgumentException("there are no targets", nameof(targets));
+        }
+
+        /// <inheritdoc/>
+        public override int Width { get; }
+
+        /// <inheritdoc/>
+        public override ImmutableArray<TargetPart> Parts { get; }
+
+        /// <summary>Equal targets, one by one.</summary>
+        public bool Equals(Several? other) =>
+            other is not null && Parts.AsSpan().SequenceEqual(other.Parts.AsSpan());
+
+        /// <inheritdoc/>
+        public override int GetHashCode() => HashCode.Combine(Parts.Length, Width);
+    }
 }
+
+/// <summary>One of a sample's targets.</summary>
+/// <param name="Name">Its name; empty: it is the only one.</param>
+/// <param name="Offset">Where its floats begin among the sample's.</param>
+/// <param name="Schema">What it is; never several.</param>
+public sealed record TargetPart(string Name, int Offset, TargetSchema Schema);
 
 /// <summary>
 /// Samples by index. Reading a sample is a pure function of its index, may be asked for in any

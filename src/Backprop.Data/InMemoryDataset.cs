@@ -214,23 +214,41 @@ public sealed class InMemoryDataset : IDataset
 
     private void RequireTargets()
     {
-        int classes = Target is TargetSchema.Class schema ? schema.Classes.Length : 0;
         for (int i = 0; i < _targets.Length; i++)
         {
-            float target = _targets[i];
-            if (!float.IsFinite(target))
+            if (!float.IsFinite(_targets[i]))
             {
                 throw new InvalidDatasetException(
-                    Source, $"target {i % Target.Width} is {target}", "give finite numbers",
+                    Source, $"target {i % Target.Width} is {_targets[i]}", "give finite numbers",
                     new DataPosition { Sample = i / Target.Width });
             }
+        }
 
-            if (classes > 0 && (target < 0 || target >= classes || target != MathF.Floor(target)))
+        foreach (TargetPart part in Target.Parts)
+        {
+            if (part.Schema is TargetSchema.Class schema)
             {
-                throw new InvalidDatasetException(
-                    Source, $"label {target} is out of range",
-                    $"there are {classes} classes, so labels run from 0 to {classes - 1}",
-                    new DataPosition { Sample = i / Target.Width });
+                RequireLabels(part, schema.Classes.Length);
+            }
+        }
+    }
+
+    private void RequireLabels(TargetPart part, int classes)
+    {
+        for (long sample = 0; sample < Count; sample++)
+        {
+            int first = (int)(sample * Target.Width) + part.Offset;
+            foreach (float label in _targets.AsSpan(first, part.Schema.Width))
+            {
+                if (label < 0 || label >= classes || label != MathF.Floor(label))
+                {
+                    throw new InvalidDatasetException(
+                        Source,
+                        $"label {label} {(part.Name.Length == 0 ? "" : $"of '{part.Name}' ")}is "
+                        + "out of range",
+                        $"there are {classes} classes, so labels run from 0 to {classes - 1}",
+                        new DataPosition { Sample = sample });
+                }
             }
         }
     }

@@ -54,7 +54,8 @@ public sealed class Model : IDisposable
     /// <exception cref="InvalidDatasetException">The model does not say it.</exception>
     public DataPreparation Preparation => _preparation.Value;
 
-    /// <summary>The classes, or the names of the values, that it predicts.</summary>
+    /// <summary>The classes, or the names of the values, that it predicts; none where its outputs
+    /// are named: <see cref="ModelHeader.Outputs"/> has those of each.</summary>
     public ImmutableArray<string> TargetNames => Header.TargetNames;
 
     /// <summary>The shape of a sample's features; null: the model was written by a version that did
@@ -72,7 +73,7 @@ public sealed class Model : IDisposable
     public Network Network => _network.Value;
 
     /// <summary>What its outputs were trained by.</summary>
-    internal Loss Loss => Specification.Loss.Value.Loss;
+    internal LossSum Loss => Specification.Loss;
 
     /// <summary>Loads a model.</summary>
     /// <param name="path">A <c>model.bpm</c>, as training writes it; or a file of safetensors that
@@ -145,7 +146,7 @@ public sealed class Model : IDisposable
 
         try
         {
-            return computation.Compute(Prepared(sample), Members, Reading().Read)[0];
+            return computation.Compute(Prepared(sample), Members, Reading(Network).Read)[0];
         }
         finally
         {
@@ -164,7 +165,7 @@ public sealed class Model : IDisposable
         Network network = NetworkFor(samples.FeatureShape, samples.Source);
         using var computation = new ModelComputation(
             network, Loss, MetricsAccumulator.MicroBatchRows, threads);
-        return computation.Compute(Prepared(samples), Members, Reading().Read);
+        return computation.Compute(Prepared(samples), Members, Reading(network).Read);
     }
 
     /// <summary>What the network makes of a file's samples, in order.</summary>
@@ -198,7 +199,9 @@ public sealed class Model : IDisposable
     {
         try
         {
-            Network network = RunPlanner.BuildNetwork(Specification, input);
+            Network network = RunPlanner.BuildNetwork(
+                Specification, input,
+                RunPlanner.InputsOf(Specification, input, Header.FeatureNames));
             if (StoredParameter.Of(network.Layout).Select(p => p.ToString())
                 .SequenceEqual(Header.Parameters.Select(p => p.ToString())))
             {
@@ -287,11 +290,54 @@ public sealed class Model : IDisposable
     private IDataset Prepared(IDataset samples) =>
         (Preparation with { Targets = Normalization.None }).Apply(samples);
 
-    private OutputReading Reading() => new(Header, Loss, Preparation.Targets);
+    private OutputReading Reading(Network network) => new(OutputsOf(network));
+
+    /// <summary>How each output of its network is read, in their order.</summary>
+    /// <exception cref="ModelException">The model's header is of other outputs.</exception>
+    internal ImmutableArray<ModelOutput> OutputsOf(Network network)
+    {
+        if (Header.Outputs is not { } stored)
+        {
+            return network.HasNamedOutputs
+                ? throw OtherOutputs()
+                :
+                [
+                    new ModelOutput(
+                        "", network.OutputShape, Loss.Terms[0].Loss, Header.HasClasses,
+                        TargetNames, Preparation.Targets),
+                ];
+        }
+
+        if (!stored.Select(output => output.Name)
+            .SequenceEqual(network.Outputs.Select(output => output.Name)))
+        {
+            throw OtherOutputs();
+        }
+
+        return
+        [
+            .. stored.Select((output, i) => new ModelOutput(
+                output.Name, network.Outputs[i].Shape, Loss.Terms[i].Loss, output.HasClasses,
+                output.TargetNames, ScaleOf(output))),
+        ];
+    }
+
+    private Normalization ScaleOf(StoredOutput output)
+    {
+        Normalization all = Preparation.Targets;
+        return output.HasClasses ? Normalization.None
+            : all.Offsets.Length <= 1
+                || output.FirstValue + output.TargetNames.Length <= all.Offsets.Length
+            ? all.Slice(output.FirstValue, output.TargetNames.Length)
+            : throw OtherOutputs();
+    }
+
+    private ModelException OtherOutputs() => new(
+        $"'{Source}' says that it has other outputs than its specification makes");
 
     private DataSource Resolve(DataSource source)
     {
-        ImmutableArray<string>? classes = Header.HasClasses ? Header.TargetNames : null;
+        ImmutableArray<string>? classes = Header.ClassesOf("");
         return source switch
         {
             DataSource.Idx { Options: IdxOptions { Target: ArrayTarget.Class } options } =>
@@ -309,13 +355,23 @@ public sealed class Model : IDisposable
             DataSource.Table { Options: TableOptions options } => new DataSource.Table(options with
             {
                 Columns = Resolve(options.Columns),
-                Target = options.Target is TableTarget.Class { Classes: null } target
-                    ? target with { Classes = classes }
-                    : options.Target,
+                Target = Resolve(options.Target, ""),
             }),
             _ => source,
         };
     }
+
+    private TableTarget? Resolve(TableTarget? target, string name) => target switch
+    {
+        TableTarget.Class { Classes: null } classes =>
+            classes with { Classes = Header.ClassesOf(name) },
+        TableTarget.Several several => new TableTarget.Several(
+        [
+            .. several.Targets.Select(
+                one => KeyValuePair.Create(one.Key, Resolve(one.Value, one.Key)!)),
+        ]),
+        _ => target,
+    };
 
     private ImmutableArray<string> CategoriesOf(string column) =>
     [

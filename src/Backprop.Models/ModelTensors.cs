@@ -155,9 +155,11 @@ internal static class ModelTensors
     {
         try
         {
+            RunSpecification run =
+                RunSpecificationReader.Read(header.Specification, source, plugins: plugins);
+            var input = Shape.Of(header.FeatureShape.AsSpan());
             return RunPlanner.BuildNetwork(
-                RunSpecificationReader.Read(header.Specification, source, plugins: plugins),
-                Shape.Of(header.FeatureShape.AsSpan()));
+                run, input, RunPlanner.InputsOf(run, input, header.FeatureNames));
         }
         catch (ArgumentOutOfRangeException e)
         {

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Engine;
 using Backprop.Engine.Optimizers;
 using Backprop.Training.Metrics;
+using Backprop.Training.Stopping;
 
 namespace Backprop.Training;
 
@@ -27,22 +28,24 @@ internal sealed record EpochEvaluation(
         EvaluationMetrics? validation = plan.Validation is { } samples
             ? evaluator.Evaluate(samples, weights)
             : null;
-        double metric = MetricOf(plan.Stop.Metric, trainingLoss, validation);
+        double metric = MetricOf(plan.Stop, trainingLoss, validation);
         return new EpochEvaluation(
             trainingLoss, validation, metric, new LayerNormFold(plan.Network).Of(sums));
     }
 
     /// <summary>The value that a run is judged by.</summary>
-    /// <param name="metric">Which one.</param>
+    /// <param name="rules">Which one.</param>
     /// <param name="trainingLoss">Mean of the epoch's rows' losses.</param>
     /// <param name="validation">On the validation part; null: the metric is of training.</param>
     public static double MetricOf(
-        StopMetric metric, double trainingLoss, EvaluationMetrics? validation) => metric switch
-    {
-        StopMetric.TrainingLoss => trainingLoss,
-        StopMetric.ValidationLoss => validation!.Loss,
-        StopMetric.ValidationAccuracy => validation!.Classification!.Accuracy,
-        StopMetric.ValidationR2 => validation!.Regression!.R2,
-        _ => throw new InvalidOperationException($"unknown metric {metric}"),
-    };
+        StopRules rules, double trainingLoss, EvaluationMetrics? validation) =>
+        (rules.Metric, validation?.Of(rules.Output)) switch
+        {
+            (StopMetric.TrainingLoss, _) => trainingLoss,
+            (StopMetric.ValidationLoss, { } judged) => judged.Loss,
+            (StopMetric.ValidationAccuracy, { Classification: { } classes }) => classes.Accuracy,
+            (StopMetric.ValidationR2, { Regression: { } values }) => values.R2,
+            _ => throw new InvalidOperationException(
+                $"the evaluation has no {StoppingState.NameOf(rules)}"),
+        };
 }

@@ -1,6 +1,7 @@
 using Backprop.Data;
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Optimizers;
+using Backprop.Training.Metrics;
 using Backprop.Training.Stopping;
 
 namespace Backprop.Training;
@@ -49,22 +50,55 @@ internal static class PlanCheck
     private static void RequireStop(TrainingPlan plan)
     {
         StopRules stop = plan.Stop;
-        string metric = StoppingState.NameOf(stop.Metric);
+        string metric = StoppingState.NameOf(stop);
+        bool hasClasses = plan.Train.Target is TargetSchema.Class;
+        if (plan.Network.HasNamedOutputs)
+        {
+            hasClasses = RequireJudgedOutput(plan);
+        }
+        else
+        {
+            Require(
+                stop.Output is null,
+                $"the run is judged by its {metric}, and its network names no outputs");
+        }
+
         Require(
             stop.Metric == StopMetric.TrainingLoss || plan.Validation is not null,
             $"the run is judged by its {metric}, and there is no validation part");
         Require(
-            stop.Metric != StopMetric.ValidationAccuracy
-                || plan.Train.Target is TargetSchema.Class,
+            stop.Metric != StopMetric.ValidationAccuracy || hasClasses,
             $"the run is judged by its {metric}, and its targets are values, not classes");
         Require(
-            stop.Metric != StopMetric.ValidationR2 || plan.Train.Target is TargetSchema.Values,
+            stop.Metric != StopMetric.ValidationR2 || !hasClasses,
             $"the run is judged by its {metric}, and its targets are classes, not values");
         Require(stop.Patience is null or >= 1, $"a patience of {stop.Patience}: 1 is the least");
         Require(stop.MaxSteps is null or >= 1, $"at most {stop.MaxSteps} steps: 1 is the least");
         Require(
             stop.MinimumImprovement >= 0,
             $"a minimum improvement of {stop.MinimumImprovement}: it cannot be negative");
+    }
+
+    // Whether the output that the run is judged by is held against classes.
+    private static bool RequireJudgedOutput(TrainingPlan plan)
+    {
+        StopRules stop = plan.Stop;
+        string names = string.Join(", ", plan.Network.Outputs.Select(output => output.Name));
+        NamedReading? judged = TargetReading.For(plan).Outputs
+            .FirstOrDefault(output => output.Name == stop.Output);
+        Require(
+            stop.Output is null || judged is not null,
+            $"the run is judged by its output '{stop.Output}', and its outputs are {names}");
+        Require(
+            stop.Output is null || stop.Metric != StopMetric.TrainingLoss,
+            "the training loss of a single output is not kept; judge the run by its validation "
+            + "loss");
+        Require(
+            stop.Output is not null
+                || stop.Metric is StopMetric.TrainingLoss or StopMetric.ValidationLoss,
+            $"the run is judged by its {StoppingState.NameOf(stop)}, and its network has the "
+            + $"outputs {names}: name one of them, as in {plan.Network.Outputs[0].Name}.accuracy");
+        return judged?.Reading.Classes.IsEmpty == false;
     }
 
     private static void Require(bool holds, string otherwise)

@@ -22,7 +22,7 @@ internal sealed class StepComputation : IDisposable
     {
         _plan = plan;
         _pool = pool;
-        Loader = plan.NewLoader(reading.Encoding);
+        Loader = plan.NewLoader(reading.Writing);
         int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
         _batches = new BatchPrefetcher(Loader, rows);
         _backend = new NetworkExecutor(

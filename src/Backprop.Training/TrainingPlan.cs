@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
 using Backprop.Data;
 using Backprop.Data.Batches;
 using Backprop.Data.Preparation;
@@ -50,7 +52,22 @@ public sealed record StopRules(
     double? TargetLoss = null,
     double? TargetMetric = null,
     long? MaxSteps = null,
-    TimeSpan? MaxTime = null);
+    TimeSpan? MaxTime = null)
+{
+    /// <summary>The named output that the metric is of; null: of the whole.</summary>
+    public string? Output { get; init; }
+
+    // What a run is known by: as it was before outputs had names.
+    private bool PrintMembers(StringBuilder text)
+    {
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"Metric = {Metric}, Patience = {Patience}, MinimumImprovement = {MinimumImprovement}, "
+            + $"TargetLoss = {TargetLoss}, TargetMetric = {TargetMetric}, MaxSteps = {MaxSteps}, "
+            + $"MaxTime = {MaxTime}{(Output is null ? "" : $", Output = {Output}")}");
+        return true;
+    }
+}
 
 /// <summary>Everything a training loop needs, checked and built: what a run's specification becomes
 /// when its data are at hand.</summary>
@@ -65,8 +82,12 @@ public sealed record TrainingPlan
     /// <summary>The layers and the parameter layout.</summary>
     public required Network Network { get; init; }
 
-    /// <summary>The loss.</summary>
-    public required Loss Loss { get; init; }
+    /// <summary>What the network is judged by: a loss, or one for each of its outputs.</summary>
+    public required LossSum Loss { get; init; }
+
+    /// <summary>Which of the samples' targets each of the network's outputs is held against; empty,
+    /// or null for an output: the only one, or of several the one of the output's name.</summary>
+    public ImmutableArray<string?> Targets { get; init; } = [];
 
     /// <summary>The update rule.</summary>
     public required Optimizer Optimizer { get; init; }
@@ -136,8 +157,8 @@ public sealed record TrainingPlan
         new(Optimizer, Penalty, Clipping) { Groups = Groups, Averaging = Averaging };
 
     /// <summary>A loader of the plan's training batches.</summary>
-    /// <param name="encoding">How targets are written: see
-    /// <see cref="Metrics.TargetReading.Encoding"/>.</param>
-    public BatchLoader NewLoader(TargetEncoding encoding) =>
-        new(Train, Seed, BatchSize, encoding, Shuffle, Augmentation, Mixup);
+    /// <param name="writing">How targets are written: see
+    /// <see cref="Metrics.TargetReading.Writing"/>.</param>
+    public BatchLoader NewLoader(TargetWriting writing) =>
+        new(Train, Seed, BatchSize, writing, Shuffle, Augmentation, Mixup);
 }

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using Backprop.Data.Formats;
+using Backprop.Data.Tensors;
 using Backprop.Engine;
 using Backprop.Tests.Shared;
 
@@ -26,6 +27,26 @@ public sealed class ExportTests : IDisposable
         Assert.Equal(model.Header.WeightsSha256.AsEnumerable(), back.Header.WeightsSha256);
         Assert.Equal(model.InputShape, back.InputShape);
         Assert.Equal(model.Specification.CanonicalText, back.Specification.CanonicalText);
+    }
+
+    [Fact]
+    public void Named_outputs_come_back_with_their_classes_and_units()
+    {
+        using Model model = TrainedModels.Of("ames-outputs.conf", 1);
+        using var back = Model.Load(Write(model, ExportFormat.Safetensors, "o.safetensors"));
+        float[] row = TrialModel.Rows(1, model.InputShape!);
+        Prediction before = model.Predict(row), after = back.Predict(row);
+        Assert.Equal(
+            ["price", "style", "early-price"], after.Outputs.Select(output => output.Name));
+        Assert.Equal("Sale_Price", after.Outputs[0].Prediction.Values[0].Name);
+        Assert.InRange(after.Outputs[0].Prediction.Values[0].Value, 1, 1e9);
+        Assert.Contains(after.Outputs[1].Prediction.Class, back.Header.ClassesOf("style")!.Value);
+        Assert.Equal(
+            before.Outputs.SelectMany(output => output.Prediction.Values),
+            after.Outputs.SelectMany(output => output.Prediction.Values));
+        using var tensors = SafetensorsFile.Open(Path.Combine(_directory, "o.safetensors"));
+        Assert.NotNull(tensors.Find("style.dense1.weight"));
+        Assert.NotNull(tensors.Find("branches1-2.dense1.bias"));
     }
 
     [Fact]

@@ -1,14 +1,8 @@
 using System.Text.Json;
 using Backprop.Data.Preparation;
-using Backprop.Data.Sources;
 using Backprop.Engine;
-using Backprop.Engine.Threading;
+using Backprop.Engine.Networks;
 using Backprop.Models.Onnx;
-using Backprop.Training.Checkpoints;
-using Backprop.Training;
-using Backprop.Training.Ensembles;
-using Backprop.Training.Specification;
-using Backprop.Training.Tests.Specification;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -54,35 +48,52 @@ public sealed class OnnxTests
     [InlineData("moons.conf", 3)]
     [InlineData("concrete.conf", 2)]
     [InlineData("digits-cnn.conf", 1)]
+    [InlineData("ames-outputs.conf", 1)]
     public void A_trained_model_predicts_the_same_of_features_as_they_are_read(
         string file, int epochs)
     {
-        string path = Path.Combine(RepositoryPaths.Runs, file);
-        RunSpecification run = RunSpecificationReader.Read(File.ReadAllText(path), path) with
-        {
-            Epochs = epochs,
-        };
-        using PlannedRun planned = RunPlanner.Plan(
-            run, new DataSourceOpener(RepositoryPaths.Root), long.MaxValue);
-        using var pool = new ComputePool(1);
-        using var trainer = new EnsembleTrainer(
-            planned.Plan, run.Ensemble?.Seeds ?? 1, pool, TimeProvider.System);
-        trainer.Run(_ => new MemberRun(new Unheard()), CancellationToken.None);
-        using Model model = ModelOf(trainer, run);
+        using Model model = TrainedModels.Of(file, epochs);
 
         // Features as they are read, beyond what training saw too.
         Shape shape = model.InputShape!;
         float[] rows = TrialModel.Rows(Rows, shape);
         Dictionary<string, float[]> outputs = Run(model, rows);
-        float[] predicted = outputs[OnnxExport.Predicted];
-        int width = predicted.Length / Rows;
         for (int row = 0; row < Rows; row++)
         {
-            Prediction mine = model.Predict(rows.AsSpan(row * shape.Count, shape.Count));
-            AssertSame(
-                [.. mine.Values.Select(value => (float)value.Value)],
-                predicted[(row * width)..((row + 1) * width)]);
+            Prediction all = model.Predict(rows.AsSpan(row * shape.Count, shape.Count));
+            (string Name, Prediction Own)[] parts = all.Outputs.IsEmpty
+                ? [(OnnxExport.Predicted, all)]
+                : [.. all.Outputs.Select(one => ($"{one.Name}.prediction", one.Prediction))];
+            foreach ((string name, Prediction mine) in parts)
+            {
+                float[] predicted = outputs[name];
+                int width = predicted.Length / Rows;
+                AssertSame(
+                    [.. mine.Values.Select(value => (float)value.Value)],
+                    predicted[(row * width)..((row + 1) * width)]);
+            }
         }
+    }
+
+    [Fact]
+    public void Named_inputs_and_outputs_have_their_names()
+    {
+        using Model model = TrainedModels.Of("ames-outputs.conf", 1);
+        using InferenceSession session = Open(model);
+        Assert.Equal(["house", "place"], session.InputMetadata.Keys.Order());
+        Assert.Equal([-1, 65], session.InputMetadata["place"].Dimensions);
+        Assert.Equal(
+            ["early-price.output", "early-price.prediction", "price.output", "price.prediction",
+                "style.output", "style.prediction"],
+            session.OutputMetadata.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal([-1, 8], session.OutputMetadata["style.prediction"].Dimensions);
+        using var outputs = JsonDocument.Parse(
+            session.ModelMetadata.CustomMetadataMap["outputs"]);
+        JsonElement style = outputs.RootElement[1];
+        Assert.Equal("style", style.GetProperty("name").GetString());
+        Assert.Contains(
+            "Two_Story",
+            style.GetProperty("targets").EnumerateArray().Select(name => name.GetString()));
     }
 
     [Theory]
@@ -154,32 +165,6 @@ public sealed class OnnxTests
         Assert.Equal("batch", session.InputMetadata[OnnxExport.Features].SymbolicDimensions[0]);
     }
 
-    private sealed class Unheard : ITrainingObserver
-    {
-        public void OnStep(in StepReport report)
-        {
-        }
-
-        public void OnEpoch(EpochReport report)
-        {
-        }
-
-        public void OnStopped(TrainingResult result)
-        {
-        }
-    }
-
-    private static Model ModelOf(EnsembleTrainer trainer, RunSpecification run)
-    {
-        using TrainedModel trained = trainer.Model();
-        var whole = new TrainedModel(
-            trained.Header with { Specification = run.ResolvedText }, trained.Members);
-        using var stream = new MemoryStream();
-        whole.WriteTo(stream);
-        stream.Position = 0;
-        return Model.Read("model.bpm", stream);
-    }
-
     private static InferenceSession Open(Model model)
     {
         using var file = new MemoryStream();
@@ -194,20 +179,34 @@ public sealed class OnnxTests
 
     private static Dictionary<string, float[]> Run(Model model, float[] rows)
     {
-        Shape shape = model.Network.InputShape;
-        int[] dimensions = [rows.Length / shape.Count, .. shape.Dimensions];
+        Network network = model.Network;
         using InferenceSession session = Open(model);
-        bool isOfTokens =
-            session.InputMetadata[OnnxExport.Features].ElementType == typeof(long);
-        NamedOnnxValue input = isOfTokens
-            ? NamedOnnxValue.CreateFromTensor(
-                OnnxExport.Features,
-                new DenseTensor<long>(rows.Select(token => (long)token).ToArray(), dimensions))
-            : NamedOnnxValue.CreateFromTensor(
-                OnnxExport.Features, new DenseTensor<float>(rows, dimensions));
-        using var results = session.Run([input]);
+        NamedOnnxValue[] inputs = network.Inputs.IsEmpty
+            ? [Value(session, OnnxExport.Features, rows, network.InputShape)]
+            :
+            [
+                .. network.Inputs.Select(input => Value(
+                    session, input.Name,
+                    [
+                        .. rows.Chunk(network.InputShape.Count)
+                            .SelectMany(row => input.Features.Select(feature => row[feature])),
+                    ],
+                    input.Shape)),
+            ];
+        using var results = session.Run(inputs);
         return results.ToDictionary(
             result => result.Name, result => result.AsTensor<float>().ToArray());
+    }
+
+    private static NamedOnnxValue Value(
+        InferenceSession session, string name, float[] rows, Shape shape)
+    {
+        int[] dimensions = [rows.Length / shape.Count, .. shape.Dimensions];
+        return session.InputMetadata[name].ElementType == typeof(long)
+            ? NamedOnnxValue.CreateFromTensor(
+                name,
+                new DenseTensor<long>(rows.Select(token => (long)token).ToArray(), dimensions))
+            : NamedOnnxValue.CreateFromTensor(name, new DenseTensor<float>(rows, dimensions));
     }
 
     private static void AssertSame(float[] expected, float[] actual)

@@ -17,32 +17,38 @@ public sealed class OracleTests
     private static readonly TrainingPlan Plan = TestPlans.Everything();
 
     [Theory]
-    [InlineData(2)]
-    [InlineData(3)]
-    public void Threads_do_not_change_a_bit(int threads)
+    [InlineData(2, false)]
+    [InlineData(3, false)]
+    [InlineData(3, true)]
+    public void Threads_do_not_change_a_bit(int threads, bool hasNamedOutputs)
     {
-        TrainingResult one = Train(Plan, threads: 1);
-        TrainingResult several = Train(Plan, threads);
+        TrainingPlan plan = hasNamedOutputs ? TestPlans.NamedOutputs() : Plan;
+        TrainingResult one = Train(plan, threads: 1);
+        TrainingResult several = Train(plan, threads);
 
         AssertSame(one, several);
     }
 
-    [Fact]
-    public void Interrupted_after_any_step_and_resumed_the_run_ends_in_the_same_bits()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Interrupted_after_any_step_and_resumed_the_run_ends_in_the_same_bits(
+        bool hasNamedOutputs)
     {
-        TrainingResult undisturbed = Train(Plan, threads: 1);
+        TrainingPlan plan = hasNamedOutputs ? TestPlans.NamedOutputs() : Plan;
+        TrainingResult undisturbed = Train(plan, threads: 1);
         Assert.Equal(15, undisturbed.Steps);
         for (long step = 0; step < undisturbed.Steps - 1; step++)
         {
             var store = new InMemoryCheckpointStore();
             using var interrupter = new RecordingObserver(interruptAfterStep: step);
-            TrainingResult interrupted = Train(Plan, 1, interrupter, new CheckpointPolicy(store));
+            TrainingResult interrupted = Train(plan, 1, interrupter, new CheckpointPolicy(store));
             Assert.Equal(StopKind.Interrupted, interrupted.Stop.Kind);
             Assert.Equal(step + 1, interrupted.Steps);
 
             using Checkpoint checkpoint = store.Load()!;
             TrainingResult resumed = Train(
-                Plan, threads: 1 + (int)(step % 2), resumeFrom: checkpoint);
+                plan, threads: 1 + (int)(step % 2), resumeFrom: checkpoint);
 
             AssertSame(undisturbed, resumed);
         }
@@ -158,6 +164,9 @@ public sealed class OracleTests
             expected.History.Select(e => (e.Metric, e.Validation!.Loss, e.LearningRate)),
             actual.History.Select(e => (e.Metric, e.Validation!.Loss, e.LearningRate)));
         Assert.Equal(expected.Test!.Loss, actual.Test!.Loss);
+        Assert.Equal(
+            expected.Test.Outputs?.Select(output => output.Metrics.Loss),
+            actual.Test.Outputs?.Select(output => output.Metrics.Loss));
     }
 
     private static string TrainShared(TrainingPlan plan, int[] borders, long steps)

@@ -71,6 +71,73 @@ internal static class TestPlans
         Test = Blobs("test", 20, seed: 9),
     };
 
+    /// <summary>
+    /// Two inputs in another order than in the sample, put together; three outputs, two of them
+    /// held against one target, judged by the accuracy of one, on which learning rate and end
+    /// depend.
+    /// </summary>
+    public static TrainingPlan NamedOutputs() => Everything() with
+    {
+        Name = "named-outputs",
+        Network = Network.Build(
+            Shape.Of(3),
+            [
+                new BranchesDefinition(
+                    [
+                        [new InputDefinition("point"), new DenseDefinition(8)],
+                        [new InputDefinition("more"), new DenseDefinition(4)],
+                    ],
+                    BranchCombination.Concatenate),
+                new BatchNormalizationDefinition(), new ReluDefinition(),
+                new OutputDefinition([new DenseDefinition(3)]) { Name = "early" },
+                new DropoutDefinition(0.2f), new DenseDefinition(12), new TanhDefinition(),
+                new OutputDefinition([new DenseDefinition(3)]) { Name = "heap" },
+                new OutputDefinition([new DenseDefinition(2)]) { Name = "place" },
+            ],
+            inputs:
+            [
+                new NetworkInput("point", [2, 0], Shape.Of(2)),
+                new NetworkInput("more", [1], Shape.Of(1)),
+            ]),
+        Loss = new LossSum(
+            new LossTerm(new SoftmaxCrossEntropy(), 0.25f),
+            new LossTerm(new SoftmaxCrossEntropy(0.1f)), new LossTerm(new Huber(1), 0.5f)),
+        Targets = ["heap", null, null],
+        Groups = [new ParameterGroup(["heap"]) { LearningRateFactor = 0.5 }],
+        Mixup = null,
+        Stop = new StopRules(StopMetric.ValidationAccuracy, Patience: 50) { Output = "heap" },
+        Train = Places("train", 42, seed: 7),
+        Validation = Places("validation", 300, seed: 8),
+        Test = Places("test", 20, seed: 9),
+    };
+
+    /// <summary>Points of three heaps with a number more, each held against its heap and against
+    /// what is computed of the three numbers.</summary>
+    public static InMemoryDataset Places(string name, int count, ulong seed)
+    {
+        InMemoryDataset points = Blobs(name, count, seed);
+        var random = new RandomStream(seed, RandomPurpose.Generation, 1);
+        float[] features = new float[3 * count], targets = new float[3 * count];
+        for (int i = 0; i < count; i++)
+        {
+            points.ReadFeatures(i, features.AsSpan(3 * i, 2));
+            points.ReadTarget(i, targets.AsSpan(3 * i, 1));
+            features[(3 * i) + 2] = random.Uniform((ulong)i, 0);
+            targets[(3 * i) + 1] = features[3 * i] * features[(3 * i) + 2];
+            targets[(3 * i) + 2] = features[(3 * i) + 1] - features[(3 * i) + 2];
+        }
+
+        return new InMemoryDataset(
+            name, Shape.Of(3),
+            new TargetSchema.Several(
+            [
+                KeyValuePair.Create("heap", points.Target),
+                KeyValuePair.Create<string, TargetSchema>(
+                    "place", new TargetSchema.Values(["across", "up"])),
+            ]),
+            features, targets);
+    }
+
     /// <summary>Three overlapping heaps of points, a class each.</summary>
     public static InMemoryDataset Blobs(string name, int count, ulong seed)
     {

@@ -10,6 +10,7 @@ using Backprop.Training.Protocol;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using System.Text.Json.Serialization;
 
 namespace Backprop.Console.Api;
 
@@ -25,7 +26,23 @@ internal sealed record PredictionRequest(ImmutableArray<double>? Features, strin
 /// <param name="Probability">How probable; null: it has no probabilities.</param>
 /// <param name="Values">Every class's probability, or every value in its own unit.</param>
 internal sealed record PredictionAnswer(
-    string? Class, double? Probability, ImmutableArray<NamedNumber> Values);
+    string? Class, double? Probability, ImmutableArray<NamedNumber> Values)
+{
+    /// <summary>What each of the network's named outputs says, by its name; the rest is then empty.
+    /// Null: it has one, without a name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, PredictionAnswer>? Outputs { get; init; }
+
+    public static PredictionAnswer Of(Prediction predicted) => new(
+        predicted.Class, predicted.Probability,
+        [.. predicted.Values.Select(value => new NamedNumber(value.Name, value.Value))])
+    {
+        Outputs = predicted.Outputs.IsEmpty
+            ? null
+            : predicted.Outputs.ToDictionary(
+                output => output.Name, output => Of(output.Prediction)),
+    };
+}
 
 /// <summary>A number with a name.</summary>
 internal sealed record NamedNumber(string Name, double Value);
@@ -33,10 +50,16 @@ internal sealed record NamedNumber(string Name, double Value);
 /// <summary>What a run's network takes.</summary>
 /// <param name="Shape">The shape of a sample's features: <c>[1, 8, 8]</c>, channels first.</param>
 /// <param name="FeatureNames">Their names; empty: they have none.</param>
-/// <param name="TargetNames">The classes, or the values.</param>
+/// <param name="TargetNames">The classes, or the values; empty: its outputs are named.</param>
 internal sealed record PredictionInput(
     ImmutableArray<int> Shape, ImmutableArray<string> FeatureNames,
-    ImmutableArray<string> TargetNames);
+    ImmutableArray<string> TargetNames)
+{
+    /// <summary>The classes, or the values, of each named output; null: it has one, without a name.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, ImmutableArray<string>>? Outputs { get; init; }
+}
 
 /// <summary>The routes that try a run's trained network.</summary>
 internal static class PredictionRoutes
@@ -46,7 +69,11 @@ internal static class PredictionRoutes
         runs.MapGet("{id}/predict", (string id, CancellationToken cancellation) =>
                 ApiAnswers.WithRun(id, run => WithModelAsync(
                     backend, run, (model, shape) => new PredictionInput(
-                        shape.Dimensions, model.Header.FeatureNames, model.TargetNames),
+                        shape.Dimensions, model.Header.FeatureNames, model.TargetNames)
+                    {
+                        Outputs = model.Header.Outputs?.ToDictionary(
+                            output => output.Name, output => output.TargetNames),
+                    },
                     cancellation)))
             .WithName("ShowPredictionInput").WithSummary("What a run's trained network takes")
             .Produces<PredictionInput>().Describes(
@@ -108,9 +135,7 @@ internal static class PredictionRoutes
             { Csv: { } row, Features: null } => PredictRow(model, row),
             _ => throw new MistakeException("one of 'features' and 'csv' belongs into the body"),
         };
-        return new PredictionAnswer(
-            predicted.Class, predicted.Probability,
-            [.. predicted.Values.Select(value => new NamedNumber(value.Name, value.Value))]);
+        return PredictionAnswer.Of(predicted);
     }
 
     private static InMemoryDataset Sample(

@@ -123,10 +123,8 @@ internal static class CrossValidateCommand
 
     private static IEnumerable<string> Table(ImmutableArray<FoldResult> folds, int width)
     {
-        bool hasClasses = folds[0].Metrics.Classification is not null;
-        string[] head = hasClasses
-            ? ["fold", "samples", "loss", "accuracy", "weights"]
-            : ["fold", "samples", "loss", "R²", "MAE", "weights"];
+        string[] head =
+            ["fold", "samples", "loss", .. Heads(folds[0].Metrics, ""), "weights"];
         return TextTable.Write(head, [.. folds.Select(Row)], width);
     }
 
@@ -134,18 +132,29 @@ internal static class CrossValidateCommand
     {
         const int ShownDigits = 8;
         EvaluationMetrics metrics = fold.Metrics;
-        string[] scores = metrics switch
-        {
-            { Classification: { } classes } => [NumberText.Percent(classes.Accuracy)],
-            { Regression: { } values } =>
-                [NumberText.Short(values.R2), NumberText.Short(values.MeanAbsoluteError)],
-            _ => [],
-        };
         return
         [
             fold.Fold.ToString(CultureInfo.InvariantCulture), NumberText.Count(metrics.Rows),
-            NumberText.Short(metrics.Loss), .. scores,
+            NumberText.Short(metrics.Loss), .. Scores(metrics),
             fold.Result.Members[0].WeightsSha256[..ShownDigits],
         ];
     }
+
+    private static IEnumerable<string> Heads(EvaluationMetrics metrics, string prefix) =>
+        metrics switch
+        {
+            { Outputs: { } outputs } =>
+                outputs.SelectMany(output => Heads(output.Metrics, output.Name + " ")),
+            { Classification: not null } => [prefix + "accuracy"],
+            _ => [prefix + "R²", prefix + "MAE"],
+        };
+
+    private static IEnumerable<string> Scores(EvaluationMetrics metrics) => metrics switch
+    {
+        { Outputs: { } outputs } => outputs.SelectMany(output => Scores(output.Metrics)),
+        { Classification: { } classes } => [NumberText.Percent(classes.Accuracy)],
+        { Regression: { } values } =>
+            [NumberText.Short(values.R2), NumberText.Short(values.MeanAbsoluteError)],
+        _ => [],
+    };
 }

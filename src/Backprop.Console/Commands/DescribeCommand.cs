@@ -7,6 +7,7 @@ using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Plugins;
 using Backprop.Training;
+using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
@@ -67,7 +68,17 @@ internal static class DescribeCommand
         yield return Line("training", Samples(plan.Train));
         yield return Line("validation", Samples(plan.Validation));
         yield return Line("test", Samples(plan.Test));
+        foreach (NetworkInput input in plan.Network.Inputs)
+        {
+            yield return Line("input", input.ToString());
+        }
+
         yield return Line("loss", plan.Loss.Name);
+        foreach (NamedReading output in TargetReading.For(plan).Outputs)
+        {
+            yield return Line("output", $"{output.Name}: {Describe(plan, output)}");
+        }
+
         yield return Line(
             "optimizer",
             $"{plan.Optimizer.Name}, learning rate {NumberText.Full(plan.Optimizer.LearningRate)} "
@@ -102,6 +113,14 @@ internal static class DescribeCommand
 
         yield return Line(
             "memory", $"{NumberText.Bytes(run.MemoryBytes)} to train, beside the data");
+    }
+
+    private static string Describe(TrainingPlan plan, NamedReading output)
+    {
+        int index = plan.Network.Outputs.ToList().FindIndex(one => one.Name == output.Name);
+        string target = output.Target.Length == 0 ? "" : $", target {output.Target}";
+        return $"{plan.Network.Outputs[index].Shape}, {plan.Loss.Terms[index].Loss.Name}, weight "
+            + NumberText.Full(output.Weight) + target;
     }
 
     private static string Describe(ParameterGroup group)

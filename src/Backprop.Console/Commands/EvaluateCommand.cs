@@ -90,13 +90,15 @@ internal static class EvaluateCommand
 
     private static void RequireSameClasses(Model model, IDataset samples)
     {
-        ImmutableArray<string> known = model.TargetNames;
-        if (samples.Target is TargetSchema.Class { Classes: var classes }
-            && !classes.SequenceEqual(known))
+        foreach (TargetPart part in samples.Target.Parts)
         {
-            throw new MistakeException(
-                $"{samples.Source} has the classes {string.Join(", ", classes)}; the network was "
-                + $"trained on {string.Join(", ", known)}");
+            if (part.Schema is TargetSchema.Class { Classes: var classes }
+                && model.Header.ClassesOf(part.Name) is { } known && !classes.SequenceEqual(known))
+            {
+                throw new MistakeException(
+                    $"{samples.Source} has the classes {string.Join(", ", classes)}; the network "
+                    + $"was trained on {string.Join(", ", known)}");
+            }
         }
     }
 
@@ -113,6 +115,9 @@ internal static class EvaluateCommand
         yield return ProgressLines.Metrics(metrics);
         IEnumerable<string> tables = metrics switch
         {
+            { Outputs: { } outputs } => outputs.SelectMany(
+                output => Report(output.Metrics, width).Select(
+                    (line, i) => i == 0 ? $"{output.Name}: {line}" : line).Prepend("")),
             { Perplexity: not null } => [],
             { Classification: ClassificationMetrics classes } => Classes(classes, width),
             { Regression: RegressionMetrics values } => Values(values, width),

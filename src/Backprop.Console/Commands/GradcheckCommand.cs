@@ -85,7 +85,7 @@ internal static class GradcheckCommand
 
         int rows = (int)Math.Min(Math.Min(mostRows, plan.BatchSize), plan.Train.Count);
         BatchLoader loader = (plan with { BatchSize = rows }).NewLoader(
-            TargetReading.For(plan).Encoding);
+            TargetReading.For(plan).Writing);
         using Batch batch = loader.NewBatch(rows);
         loader.Load(0, 0, rows, batch);
         using var pool = new ComputePool(threads);

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Backprop.Console.Rendering;
 using Backprop.Models;
 using Backprop.Training.Specification;
@@ -47,29 +47,45 @@ internal static class PredictCommand
         return model.PredictFile(inputPath, threads);
     }
 
-    private static string Line(Prediction prediction) => prediction switch
+    private static string Line(Prediction prediction) =>
+        $"{prediction.Sample}: {Text(prediction)}";
+
+    private static string Text(Prediction prediction) => prediction switch
     {
+        { Outputs: { IsEmpty: false } outputs } => string.Join(
+            "; ", outputs.Select(output => $"{output.Name}: {Text(output.Prediction)}")),
         { Class: string name, Probability: double probability } =>
-            $"{prediction.Sample}: {name} ({NumberText.Percent(probability)})",
-        { Class: string name } => $"{prediction.Sample}: {name} ({Values(prediction)})",
-        _ => $"{prediction.Sample}: {Values(prediction)}",
+            $"{name} ({NumberText.Percent(probability)})",
+        { Class: string name } => $"{name} ({Values(prediction)})",
+        _ => Values(prediction),
     };
 
     private static string Values(Prediction prediction) => string.Join(
         ", ", prediction.Values.Select(v => $"{v.Name} {NumberText.Full(v.Value)}"));
 
-    private static string Json(Prediction prediction)
+    private static string Json(Prediction prediction) =>
+        new JsonObject([new("sample", prediction.Sample), .. Fields(prediction)]).ToJsonString();
+
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> Fields(Prediction prediction)
     {
-        var values = prediction.Values.ToDictionary(v => v.Name, v => v.Value);
-        long sample = prediction.Sample;
+        if (!prediction.Outputs.IsEmpty)
+        {
+            return
+            [
+                new("predictions", new JsonObject(prediction.Outputs.Select(output =>
+                    KeyValuePair.Create(
+                        output.Name, (JsonNode?)new JsonObject(Fields(output.Prediction)))))),
+            ];
+        }
+
+        var values = new JsonObject(prediction.Values.Select(
+            value => KeyValuePair.Create(value.Name, (JsonNode?)value.Value)));
         return prediction switch
         {
-            { Class: string @class, Probability: double probability } =>
-                JsonSerializer.Serialize(
-                    new { sample, @class, probability, probabilities = values }),
-            { Class: string @class } =>
-                JsonSerializer.Serialize(new { sample, @class, outputs = values }),
-            _ => JsonSerializer.Serialize(new { sample, values }),
+            { Class: string name, Probability: double probability } =>
+                [new("class", name), new("probability", probability), new("probabilities", values)],
+            { Class: string name } => [new("class", name), new("outputs", values)],
+            _ => [new("values", values)],
         };
     }
 }

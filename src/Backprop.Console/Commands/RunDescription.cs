@@ -2,11 +2,14 @@ using System.Collections.Immutable;
 using Backprop.Console.Rendering;
 using Backprop.Data;
 using Backprop.Engine.Layers;
+using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Plugins;
 using Backprop.Training;
+using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
+using System.Text.Json.Serialization;
 
 namespace Backprop.Console.Commands;
 
@@ -84,6 +87,14 @@ internal sealed record RunDescription
     /// <summary>The plug-ins that its layers are of, by their kinds.</summary>
     public required ImmutableArray<PluginIdentity> Plugins { get; init; }
 
+    /// <summary>The inputs that layers read by name; null: they read the sample.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<DescribedInput>? Inputs { get; init; }
+
+    /// <summary>The outputs, where they are named; null: there is one, without a name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<DescribedOutput>? Outputs { get; init; }
+
     /// <summary>Memory to train, beside the data.</summary>
     public required long MemoryBytes { get; init; }
 
@@ -117,6 +128,10 @@ internal sealed record RunDescription
             InitialWeights = run.Specification.InitialWeights?.Value.Safetensors,
             InitialWeightsSha256 = run.Outline.InitialWeightsSha256,
             Plugins = run.Outline.Plugins,
+            Inputs = run.Outline.Inputs.IsEmpty
+                ? null
+                : [.. run.Outline.Inputs.Select(DescribedInput.Of)],
+            Outputs = plan.Network.HasNamedOutputs ? DescribedOutput.Of(plan) : null,
             MemoryBytes = run.MemoryBytes,
         };
     }
@@ -132,6 +147,33 @@ internal sealed record DescribedLayer(string Name, string Kind, string Output, i
     public static DescribedLayer Of(Layer layer) => new(
         layer.Name, layer.Kind, layer.OutputShape.ToString(),
         layer.Parameters.Sum(parameter => parameter.Shape.Count));
+}
+
+/// <summary>An input that layers read by name.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Shape">The shape of what it has of a sample.</param>
+/// <param name="Features">Which of a sample's features, counted from 0: <c>0-63</c>.</param>
+internal sealed record DescribedInput(string Name, string Shape, string Features)
+{
+    public static DescribedInput Of(NetworkInput input) =>
+        new(input.Name, input.Shape.ToString(), string.Join(',', input.Runs));
+}
+
+/// <summary>A named output.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Shape">The shape of what it makes of a sample.</param>
+/// <param name="Loss">Its loss.</param>
+/// <param name="Weight">What its loss counts in the whole.</param>
+/// <param name="Target">The target that it is held against; empty: the only one.</param>
+internal sealed record DescribedOutput(
+    string Name, string Shape, string Loss, float Weight, string Target)
+{
+    public static ImmutableArray<DescribedOutput> Of(TrainingPlan plan) =>
+    [
+        .. TargetReading.For(plan).Outputs.Select((output, i) => new DescribedOutput(
+            output.Name, plan.Network.Outputs[i].Shape.ToString(), plan.Loss.Terms[i].Loss.Name,
+            output.Weight, output.Target)),
+    ];
 }
 
 /// <summary>A part of the data.</summary>

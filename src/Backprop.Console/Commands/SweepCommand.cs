@@ -122,7 +122,7 @@ internal static class SweepCommand
         environment.Answer(
             new
             {
-                metric = StoppingState.NameOf(plan.Metric),
+                metric = plan.MetricName,
                 best = best?.Trial,
                 run = best is null ? null : directory.BestRun,
                 trials = ranked.Select(outcome => new
@@ -151,7 +151,7 @@ internal static class SweepCommand
         string[] head =
         [
             "trial", .. sweep.Parameters.Select(parameter => Short(parameter.Key.Value)),
-            "epochs", StoppingState.NameOf(plan.Metric), "weights",
+            "epochs", plan.MetricName, "weights",
         ];
         IReadOnlyList<string>[] rows =
         [
@@ -245,7 +245,7 @@ internal static class SweepCommand
             environment.Output.WriteLine(
                 $"{done}/{of}: trial {outcome.Trial}, {values}: "
                 + (outcome.Metric is { } metric
-                    ? $"{StoppingState.NameOf(plan.Metric)} {NumberText.Short(metric)}"
+                    ? $"{plan.MetricName} {NumberText.Short(metric)}"
                     : outcome.Ended));
         }
     }

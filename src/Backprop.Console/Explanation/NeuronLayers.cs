@@ -24,6 +24,14 @@ internal static class NeuronLayers
     /// <exception cref="MistakeException">The network has other layers.</exception>
     public static ImmutableArray<NeuronNodes> Of(Network network)
     {
+        if (network.HasNamedOutputs)
+        {
+            throw new MistakeException(
+                "the network has the outputs "
+                + string.Join(", ", network.Outputs.Select(output => output.Name))
+                + "; networks that can be explained have one, without a name");
+        }
+
         var layers = new List<NeuronNodes>();
         for (int node = 0; node < network.Nodes.Length; node++)
         {

@@ -43,7 +43,7 @@ internal sealed unsafe class StepExplainer : IDisposable
         _pool = pool;
         _layers = NeuronLayers.Of(plan.Network);
         ParameterLayout layout = plan.Network.Layout;
-        var loader = BatchLoader.Sequential(plan.Train, 1, TargetReading.For(plan).Encoding);
+        var loader = BatchLoader.Sequential(plan.Train, 1, TargetReading.For(plan).Writing);
         _batch = loader.NewBatch(1);
         loader.Load(sample, 0, 1, _batch);
         _executor = new NetworkExecutor(
@@ -200,7 +200,8 @@ internal sealed unsafe class StepExplainer : IDisposable
     // The loss of each output as if it were the only one; of classes, there is no such thing.
     private ImmutableArray<float> OutputErrors()
     {
-        if (_plan.Loss.Target == TargetKind.ClassIndex)
+        Loss rowLoss = _plan.Loss.Terms[0].Loss;
+        if (rowLoss.Target == TargetKind.ClassIndex)
         {
             return [];
         }
@@ -214,7 +215,7 @@ internal sealed unsafe class StepExplainer : IDisposable
         {
             output.Span[0] = outputs[k];
             target.Span[0] = _batch.Targets.Span[k];
-            _plan.Loss.Compute(
+            rowLoss.Compute(
                 _pool, output.Pointer, target.Pointer, 1, 1, 1f, loss.Pointer, null);
             errors[k] = loss.Span[0];
         }

@@ -58,10 +58,17 @@ internal static class ProgressLines
             + $"  loss {NumberText.Short(report.TrainingLoss)}{validation}";
     }
 
-    /// <summary>Loss, and what else there is: <c>loss 0.07 accuracy 97.9%</c>.</summary>
+    /// <summary>Loss, and what else there is: <c>loss 0.07 accuracy 97.9%</c>; where outputs are
+    /// named, behind the whole's loss that of each.</summary>
     public static string Metrics(EvaluationMetrics metrics)
     {
         string loss = $"loss {NumberText.Short(metrics.Loss)}";
+        if (metrics.Outputs is { } outputs)
+        {
+            return loss + string.Concat(
+                outputs.Select(output => $"  {output.Name} {Metrics(output.Metrics)}"));
+        }
+
         if (metrics.Classification is ClassificationMetrics classes)
         {
             string hesitation = metrics.Perplexity is double perplexity

@@ -43,7 +43,7 @@ internal static class TextGenerator
 
         ImmutableArray<string> vocabulary = model.TargetNames;
         Network network = model.NetworkFor(Shape.Of(text.Length), text.Path);
-        RequireWriter(network, model.Specification.Loss.Value.Loss, text, vocabulary);
+        RequireWriter(network, model.Specification.Loss, text, vocabulary);
         ITextTokenizer tokenizer =
             TextFormat.Tokenizer(text.Tokens, vocabulary, model.Header.Tokenizer);
         ImmutableArray<int> prompt = TokensOf(options.Prompt, text.Tokens, tokenizer);
@@ -63,9 +63,17 @@ internal static class TextGenerator
     }
 
     private static void RequireWriter(
-        Network network, Loss loss, TextOptions text, ImmutableArray<string> vocabulary)
+        Network network, LossSum loss, TextOptions text, ImmutableArray<string> vocabulary)
     {
-        if (loss is not SoftmaxCrossEntropy
+        if (network.HasNamedOutputs)
+        {
+            throw new MistakeException(
+                "the network has the outputs "
+                + string.Join(", ", network.Outputs.Select(output => output.Name))
+                + "; one that writes has one, without a name");
+        }
+
+        if (loss.Single is not SoftmaxCrossEntropy
             || network.OutputShape != Shape.Of(text.Length, vocabulary.Length))
         {
             throw new MistakeException(
@@ -149,14 +157,14 @@ internal static class TextGenerator
         public NextToken(
             Model model, Network network, int window, int vocabulary, ComputePool pool)
         {
-            Loss loss = model.Specification.Loss.Value.Loss;
+            LossSum loss = model.Specification.Loss;
             _model = model;
             _window = window;
             _vocabulary = vocabulary;
             _executor = new NetworkExecutor(network, loss, 1, 1, pool);
             _evaluator = new Evaluator(
                 _executor, loss, new TargetReading(TargetEncoding.ClassIndex, [], [], null, []));
-            _batch = new Batch(1, window, loss.TargetWidth(network.OutputShape)) { Rows = 1 };
+            _batch = new Batch(1, window, loss.TargetWidth(network)) { Rows = 1 };
             _outputs = new float[window * vocabulary];
         }
 

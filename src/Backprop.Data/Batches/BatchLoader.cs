@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Backprop.Engine.Networks;
 
 namespace Backprop.Data.Batches;
@@ -15,6 +16,21 @@ public enum TargetEncoding
     Values,
 }
 
+/// <summary>One target as it stands in a batch.</summary>
+/// <param name="Target">The dataset's target, by its name; empty: the only one.</param>
+/// <param name="Encoding">How it is written.</param>
+public readonly record struct WrittenTarget(string Target, TargetEncoding Encoding);
+
+/// <summary>How the targets of a row stand in a batch: those of the network's outputs side by side,
+/// in the outputs' order. An encoding is that of the only target.</summary>
+/// <param name="Targets">One for each output; several outputs may have one target.</param>
+public sealed record TargetWriting(params ImmutableArray<WrittenTarget> Targets)
+{
+    /// <summary>The only target, written so.</summary>
+    public static implicit operator TargetWriting(TargetEncoding encoding) =>
+        new(new WrittenTarget("", encoding));
+}
+
 /// <summary>
 /// Fills batches. Which samples make step t is arithmetic on (seed, t) alone: an epoch is one pass
 /// in a keyed order, cut into global batches, the last of them smaller, and every sample is used
@@ -27,7 +43,8 @@ public sealed class BatchLoader
     private readonly IDataset _dataset;
     private readonly ulong _seed;
     private readonly bool _shuffle;
-    private readonly TargetEncoding _encoding;
+    private readonly ImmutableArray<BatchTarget> _targets;
+    private readonly bool _readsWhole;
     private readonly IAugmentation? _augmentation;
     private readonly Mixup? _mixup;
 
@@ -36,11 +53,15 @@ public sealed class BatchLoader
     [ThreadStatic]
     private static float[]? t_scratch;
 
+    // A sample's targets before they are written.
+    [ThreadStatic]
+    private static float[]? t_targets;
+
     /// <summary>A loader of training batches.</summary>
     /// <param name="dataset">Prepared samples.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="batchSize">Rows of a global batch.</param>
-    /// <param name="encoding">How targets are written.</param>
+    /// <param name="writing">How targets are written.</param>
     /// <param name="shuffle">A new keyed order every epoch; else the dataset's own.</param>
     /// <param name="augmentation">Changes each sample's features; null: none.</param>
     /// <param name="mixup">Mixes samples, after they are augmented; null: none are.</param>
@@ -48,10 +69,11 @@ public sealed class BatchLoader
     /// </exception>
     /// <exception cref="ArgumentException">Class indices cannot be mixed.</exception>
     public BatchLoader(
-        IDataset dataset, ulong seed, int batchSize, TargetEncoding encoding, bool shuffle = true,
+        IDataset dataset, ulong seed, int batchSize, TargetWriting writing, bool shuffle = true,
         IAugmentation? augmentation = null, Mixup? mixup = null)
     {
-        if (mixup is not null && encoding == TargetEncoding.ClassIndex)
+        if (mixup is not null
+            && writing.Targets.Any(target => target.Encoding == TargetEncoding.ClassIndex))
         {
             throw new ArgumentException(
                 "class indices cannot be mixed: write targets as one-hot", nameof(mixup));
@@ -61,11 +83,13 @@ public sealed class BatchLoader
         _dataset = dataset;
         _seed = seed;
         _shuffle = shuffle;
-        _encoding = encoding;
         _augmentation = augmentation;
         _mixup = mixup;
         BatchSize = batchSize;
-        TargetWidth = WidthOf(dataset, encoding);
+        _targets = TargetsOf(dataset, writing);
+        _readsWhole = _targets is [{ Encoding: not TargetEncoding.OneHot } only]
+            && only.Width == dataset.Target.Width;
+        TargetWidth = _targets.Sum(target => target.Width);
         StepsPerEpoch = (dataset.Count + batchSize - 1) / batchSize;
     }
 
@@ -81,8 +105,8 @@ public sealed class BatchLoader
     /// <summary>A loader that reads the dataset in its own order, unchanged: for evaluation, whose
     /// steps are 0 to <see cref="StepsPerEpoch"/> − 1.</summary>
     public static BatchLoader Sequential(
-        IDataset dataset, int batchSize, TargetEncoding encoding) =>
-        new(dataset, 0, batchSize, encoding, shuffle: false);
+        IDataset dataset, int batchSize, TargetWriting writing) =>
+        new(dataset, 0, batchSize, writing, shuffle: false);
 
     /// <summary>A batch with room for so many rows of this dataset.</summary>
     public Batch NewBatch(int capacity) =>
@@ -127,8 +151,26 @@ public sealed class BatchLoader
         }
     }
 
-    private static int WidthOf(IDataset dataset, TargetEncoding encoding) =>
-        (encoding, dataset.Target) switch
+    private static ImmutableArray<BatchTarget> TargetsOf(IDataset dataset, TargetWriting writing)
+    {
+        var targets = ImmutableArray.CreateBuilder<BatchTarget>(writing.Targets.Length);
+        int start = 0;
+        foreach ((string name, TargetEncoding encoding) in writing.Targets)
+        {
+            TargetPart part = dataset.Target.Find(name) ?? throw new InvalidDatasetException(
+                dataset.Source, $"there is no target '{name}'",
+                "its targets are "
+                + string.Join(", ", dataset.Target.Parts.Select(p => $"'{p.Name}'")));
+            int width = WidthOf(dataset, part.Schema, encoding);
+            targets.Add(new BatchTarget(encoding, part.Offset, start, width));
+            start += width;
+        }
+
+        return targets.MoveToImmutable();
+    }
+
+    private static int WidthOf(IDataset dataset, TargetSchema schema, TargetEncoding encoding) =>
+        (encoding, schema) switch
         {
             (TargetEncoding.ClassIndex, TargetSchema.Class target) => target.Width,
             (_, TargetSchema.Class { Positions: > 1 }) => throw new InvalidDatasetException(
@@ -176,16 +218,37 @@ public sealed class BatchLoader
     {
         _dataset.ReadFeatures(sample, features);
         _augmentation?.Apply(_seed, epoch, sample, features, Scratch(0, features.Length));
-        if (_encoding != TargetEncoding.OneHot)
+        if (_readsWhole)
         {
             _dataset.ReadTarget(sample, target);
             return;
         }
 
-        float label = 0;
-        _dataset.ReadTarget(sample, new Span<float>(ref label));
-        target.Clear();
-        target[(int)label] = 1;
+        Span<float> read = TargetScratch(_dataset.Target.Width);
+        _dataset.ReadTarget(sample, read);
+        foreach (BatchTarget written in _targets)
+        {
+            Span<float> to = target.Slice(written.Start, written.Width);
+            if (written.Encoding == TargetEncoding.OneHot)
+            {
+                to.Clear();
+                to[(int)read[written.Offset]] = 1;
+            }
+            else
+            {
+                read.Slice(written.Offset, written.Width).CopyTo(to);
+            }
+        }
+    }
+
+    private static Span<float> TargetScratch(int length)
+    {
+        if (t_targets is null || t_targets.Length < length)
+        {
+            t_targets = new float[length];
+        }
+
+        return t_targets.AsSpan(0, length);
     }
 
     private static Span<float> Scratch(int start, int length)
@@ -197,4 +260,8 @@ public sealed class BatchLoader
 
         return t_scratch.AsSpan(start, length);
     }
+
+    // Floats [offset, ...) of the sample's targets become [start, start + width) of the batch's.
+    private readonly record struct BatchTarget(
+        TargetEncoding Encoding, int Offset, int Start, int Width);
 }

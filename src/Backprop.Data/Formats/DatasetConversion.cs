@@ -102,10 +102,13 @@ public static class DatasetConversion
 
     private static void RequireOneTarget(IDataset dataset)
     {
-        if (dataset.Target is TargetSchema.Class { Positions: > 1 })
+        if (dataset.Target is TargetSchema.Class { Positions: > 1 } or TargetSchema.Several)
         {
             throw new InvalidDatasetException(
-                dataset.Source, "a sample has a class at every position",
+                dataset.Source,
+                dataset.Target is TargetSchema.Several
+                    ? "a sample has several targets"
+                    : "a sample has a class at every position",
                 "convert sets with one target a sample; texts are mapped as they are");
         }
     }

@@ -20,7 +20,7 @@ internal sealed class TableBuilder
         _source = rows.Path;
         _names = rows.Columns;
         _missing = new MissingValues(options.MissingTokens);
-        string[] targets = TargetNames(options.Target);
+        string[] targets = [.. options.Target?.ColumnNames ?? []];
         string[] needed = [.. targets, .. options.Columns.Select(column => column.Name)];
         foreach (string name in needed)
         {
@@ -105,18 +105,11 @@ internal sealed class TableBuilder
         return new TableDataset(samples, missing, Resolve(options, features, target));
     }
 
-    private static string[] TargetNames(TableTarget? target) => target switch
-    {
-        TableTarget.Class one => [one.Column],
-        TableTarget.Values some => [.. some.Columns],
-        _ => [],
-    };
-
     private static TableColumnReader ReaderOf(string name, bool isTarget, TableOptions options)
     {
         if (isTarget)
         {
-            return options.Target is TableTarget.Class target
+            return ClassTargetOf(options.Target, name) is { } target
                 ? NameColumnReader.OfClasses(target, ArrayDataset.MaxInferredClasses)
                 : new NumericColumnReader(new TableColumn.Numeric(name), isTarget: true);
         }
@@ -138,12 +131,32 @@ internal sealed class TableBuilder
         TableOptions options, TableColumnReader[] features, TargetSchema target) => options with
         {
             Columns = [.. features.Select(reader => reader.Resolved)],
-            Target = (options.Target, target) switch
-            {
-                (TableTarget.Class declared, TargetSchema.Class found) =>
-                    declared with { Classes = found.Classes },
-                _ => options.Target,
-            },
+            Target = options.Target is null ? null : Resolve(options.Target, target),
+        };
+
+    private static TableTarget Resolve(TableTarget declared, TargetSchema found) =>
+        (declared, found) switch
+        {
+            (TableTarget.Class one, TargetSchema.Class { Classes: var classes }) =>
+                one with { Classes = classes },
+            (TableTarget.Several several, TargetSchema.Several { Parts: var parts }) =>
+                new TableTarget.Several(
+                [
+                    .. several.Targets.Zip(parts, (target, part) => KeyValuePair.Create(
+                        target.Key, Resolve(target.Value, part.Schema))),
+                ]),
+            _ => declared,
+        };
+
+    // The target of classes whose names stand in a column; null: it has numbers.
+    private static TableTarget.Class? ClassTargetOf(TableTarget? target, string column) =>
+        target switch
+        {
+            TableTarget.Class one when one.Column == column => one,
+            TableTarget.Several several => several.Targets
+                .Select(part => ClassTargetOf(part.Value, column))
+                .FirstOrDefault(one => one is not null),
+            _ => null,
         };
 
     private InvalidDatasetException TooLarge(string what) => new(
@@ -170,25 +183,38 @@ internal sealed class TableBuilder
 
     private (TargetSchema Schema, float[] Values) Targets(TableTarget? target)
     {
-        if (target is TableTarget.Class classes)
-        {
-            var reader = (NameColumnReader)_readers[_names.IndexOf(classes.Column)];
-            float[] labels =
-                [.. Enumerable.Range(0, _rows).Select(row => (float)reader.Index(row))];
-            return (new TargetSchema.Class(reader.Names), labels);
-        }
-
-        string[] names = TargetNames(target);
+        TargetSchema schema = target is null ? new TargetSchema.Values([]) : SchemaOf(target);
+        string[] names = [.. target?.ColumnNames ?? []];
         var values = new float[_rows * names.Length];
         for (int i = 0; i < names.Length; i++)
         {
             TableColumnReader reader = _readers[_names.IndexOf(names[i])];
             for (int row = 0; row < _rows; row++)
             {
-                reader.Encode(row, values.AsSpan((row * names.Length) + i, 1));
+                Span<float> value = values.AsSpan((row * names.Length) + i, 1);
+                if (reader is NameColumnReader classes)
+                {
+                    value[0] = classes.Index(row);
+                }
+                else
+                {
+                    reader.Encode(row, value);
+                }
             }
         }
 
-        return (new TargetSchema.Values([.. names]), values);
+        return (schema, values);
     }
+
+    private TargetSchema SchemaOf(TableTarget target) => target switch
+    {
+        TableTarget.Class one => new TargetSchema.Class(
+            ((NameColumnReader)_readers[_names.IndexOf(one.Column)]).Names),
+        TableTarget.Several several => new TargetSchema.Several(
+        [
+            .. several.Targets.Select(
+                part => KeyValuePair.Create(part.Key, SchemaOf(part.Value))),
+        ]),
+        _ => new TargetSchema.Values(target.ColumnNames),
+    };
 }

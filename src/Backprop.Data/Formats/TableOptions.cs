@@ -64,6 +64,20 @@ public abstract record TableTarget
     /// <summary>One or more columns of numbers.</summary>
     /// <param name="Columns">The columns, in the order of the network's outputs.</param>
     public sealed record Values(ImmutableArray<string> Columns) : TableTarget;
+
+    /// <summary>Several targets, each for outputs of the network of its own.</summary>
+    /// <param name="Targets">The targets by name, none of them several.</param>
+    public sealed record Several(ImmutableArray<KeyValuePair<string, TableTarget>> Targets)
+        : TableTarget;
+
+    /// <summary>The columns that it is made of.</summary>
+    public ImmutableArray<string> ColumnNames => this switch
+    {
+        Class one => [one.Column],
+        Values some => some.Columns,
+        Several several => [.. several.Targets.SelectMany(target => target.Value.ColumnNames)],
+        _ => throw new InvalidOperationException($"unknown target {this}"),
+    };
 }
 
 /// <summary>How a file of a table is written.</summary>

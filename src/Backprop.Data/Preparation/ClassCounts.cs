@@ -8,21 +8,23 @@ public static class ClassCounts
 {
     /// <summary>Counts the samples of each class, by class index; of sequences the positions.
     /// </summary>
+    /// <param name="dataset">The samples.</param>
+    /// <param name="name">Which of their targets; empty: they have one.</param>
     /// <exception cref="ArgumentException">The targets are not classes.</exception>
-    public static ImmutableArray<long> Of(IDataset dataset)
+    public static ImmutableArray<long> Of(IDataset dataset, string name = "")
     {
-        if (dataset.Target is not TargetSchema.Class target)
+        if (dataset.Target.Find(name) is not { Schema: TargetSchema.Class target } part)
         {
             throw new ArgumentException(
                 $"{dataset.Source} has values for targets, not classes", nameof(dataset));
         }
 
         var counts = new long[target.Classes.Length];
-        var labels = new float[target.Width];
+        var targets = new float[dataset.Target.Width];
         for (long sample = 0; sample < dataset.Count; sample++)
         {
-            dataset.ReadTarget(sample, labels);
-            foreach (float label in labels)
+            dataset.ReadTarget(sample, targets);
+            foreach (float label in targets.AsSpan(part.Offset, target.Width))
             {
                 counts[(int)label]++;
             }

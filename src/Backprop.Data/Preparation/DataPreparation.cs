@@ -83,7 +83,8 @@ public sealed record DataPreparation
     public IDataset Apply(IDataset dataset)
     {
         if (!Missing.Fits(dataset.FeatureShape.Count)
-            || !Features.Fits(dataset.FeatureShape.Count) || !Targets.Fits(dataset.Target.Width))
+            || !Features.Fits(dataset.FeatureShape.Count)
+            || !Targets.Fits(dataset.Target.ValueWidth))
         {
             throw new InvalidDatasetException(
                 dataset.Source,
@@ -96,8 +97,44 @@ public sealed record DataPreparation
         return this == None ? dataset : new PreparedDataset(dataset, this);
     }
 
+    /// <summary>What is done to some of a sample's features, as if they were all.</summary>
+    /// <param name="features">Which, by index, in the order in which they then stand.</param>
+    public DataPreparation OfFeatures(ImmutableArray<int> features) => this with
+    {
+        Missing = Missing.Values.IsEmpty
+            ? Missing
+            : Missing with { Values = [.. features.Select(feature => Missing.Values[feature])] },
+        Features = Features.Offsets.Length <= 1
+            ? Features
+            : Features with
+            {
+                Offsets = [.. features.Select(feature => Features.Offsets[feature])],
+                Spreads = [.. features.Select(feature => Features.Spreads[feature])],
+            },
+    };
+
+    /// <summary>How each target is scaled, in the order of the schema's parts; classes are not.
+    /// </summary>
+    public ImmutableArray<Normalization> TargetsOf(TargetSchema schema)
+    {
+        var scales = ImmutableArray.CreateBuilder<Normalization>();
+        int first = 0;
+        foreach (TargetPart part in schema.Parts)
+        {
+            bool isScaled = part.Schema is TargetSchema.Values;
+            scales.Add(isScaled ? Targets.Slice(first, part.Schema.Width) : Normalization.None);
+            first += isScaled ? part.Schema.Width : 0;
+        }
+
+        return scales.ToImmutable();
+    }
+
     private sealed class PreparedDataset(IDataset dataset, DataPreparation preparation) : IDataset
     {
+        private readonly ImmutableArray<TargetPart> _targets = dataset.Target.Parts;
+        private readonly ImmutableArray<Normalization> _scales =
+            preparation.TargetsOf(dataset.Target);
+
         public string Source => dataset.Source;
 
         public long Count => dataset.Count;
@@ -118,7 +155,11 @@ public sealed record DataPreparation
         public void ReadTarget(long sample, Span<float> destination)
         {
             dataset.ReadTarget(sample, destination);
-            preparation.Targets.Apply(destination[..Target.Width]);
+            for (int i = 0; i < _targets.Length; i++)
+            {
+                _scales[i].Apply(
+                    destination.Slice(_targets[i].Offset, _targets[i].Schema.Width));
+            }
         }
 
         public void Dispose()

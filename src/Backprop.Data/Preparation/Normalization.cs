@@ -55,12 +55,14 @@ public sealed record Normalization
         return Fit(train.ReadFeatures, train.Count, train.FeatureShape.Count, method, jointly);
     }
 
-    /// <summary>Fits the targets of a training part, which are values.</summary>
+    /// <summary>Fits the targets of a training part that are values; where there are several
+    /// targets, those of all, in their order.</summary>
     /// <exception cref="InvalidDatasetException">The targets are classes; or logarithms are wanted
     /// of targets that are not above 0.</exception>
     public static Normalization OfTargets(IDataset train, NormalizationMethod method)
     {
-        if (method != NormalizationMethod.None && train.Target is TargetSchema.Class)
+        int width = train.Target.ValueWidth;
+        if (method != NormalizationMethod.None && width == 0)
         {
             throw new InvalidDatasetException(
                 train.Source, "its targets are classes, which cannot be normalized",
@@ -68,15 +70,27 @@ public sealed record Normalization
         }
 
         RequirePositive(train, method);
+        SampleReader readValues = ValueReader(train);
         SampleReader read = method == NormalizationMethod.LogStandard
             ? (sample, values) =>
             {
-                train.ReadTarget(sample, values);
+                readValues(sample, values);
                 TakeLogarithms(values);
             }
-            : train.ReadTarget;
-        return Fit(read, train.Count, train.Target.Width, method, jointly: false);
+            : readValues;
+        return Fit(read, train.Count, width, method, jointly: false);
     }
+
+    /// <summary>The normalization of some of the numbers that this one is of.</summary>
+    /// <param name="first">The first of them.</param>
+    /// <param name="count">How many.</param>
+    public Normalization Slice(int first, int count) => Offsets.Length <= 1
+        ? this
+        : this with
+        {
+            Offsets = Offsets.Slice(first, count),
+            Spreads = Spreads.Slice(first, count),
+        };
 
     /// <summary>y = (x − offset) / spread, in place; allocates nothing.</summary>
     /// <param name="values">One or more samples' numbers, sample after sample.</param>
@@ -151,10 +165,11 @@ public sealed record Normalization
             return;
         }
 
-        var values = new float[dataset.Target.Width];
+        SampleReader read = ValueReader(dataset);
+        var values = new float[dataset.Target.ValueWidth];
         for (long sample = 0; sample < dataset.Count; sample++)
         {
-            dataset.ReadTarget(sample, values);
+            read(sample, values);
             foreach (float value in values)
             {
                 if (!(value > 0))
@@ -168,6 +183,29 @@ public sealed record Normalization
                 }
             }
         }
+    }
+
+    // Of several targets those that are values, side by side.
+    private static SampleReader ValueReader(IDataset dataset)
+    {
+        if (dataset.Target is not TargetSchema.Several several)
+        {
+            return dataset.ReadTarget;
+        }
+
+        var all = new float[several.Width];
+        return (sample, values) =>
+        {
+            dataset.ReadTarget(sample, all);
+            foreach (TargetPart part in several.Parts)
+            {
+                if (part.Schema is TargetSchema.Values)
+                {
+                    all.AsSpan(part.Offset, part.Schema.Width).CopyTo(values);
+                    values = values[part.Schema.Width..];
+                }
+            }
+        };
     }
 
     private static void TakeLogarithms(Span<float> values)

@@ -162,9 +162,14 @@ public sealed record ValidationSplit
         {
             throw new InvalidDatasetException(
                 dataset.Source,
-                dataset.Target is TargetSchema.Class
-                    ? "each sample has many classes: there is none to stratify by"
-                    : "its targets are values: there are no classes to stratify by",
+                dataset.Target switch
+                {
+                    TargetSchema.Class =>
+                        "each sample has many classes: there is none to stratify by",
+                    TargetSchema.Several =>
+                        "each sample has several targets: there is none to stratify by",
+                    _ => "its targets are values: there are no classes to stratify by",
+                },
                 "split it without stratification");
         }
     }

@@ -33,7 +33,8 @@ internal sealed record KnownRun(RunSetup Setup, RunSpecification Specification, 
 
         RunSpecification run = RunSpecificationReader.Read(
             setup.Specification, $"the specification of run {setup.Run}", plugins: plugins);
-        Network network = RunPlanner.BuildNetwork(run, setup.Outline.Train.FeatureShape);
+        Network network = RunPlanner.BuildNetwork(
+            run, setup.Outline.Train.FeatureShape, setup.Outline.Inputs);
         if (LayerPlugins.DifferenceOf(network, setup.Outline.Plugins) is { } difference)
         {
             throw new ArgumentException($"the plug-ins differ from the run's: {difference}");

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.Serialization;
 using Backprop.Data;
 using Backprop.Engine;
+using Backprop.Engine.Networks;
 using Backprop.Engine.Plugins;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
@@ -15,6 +16,8 @@ internal static class OutlineMessages
     private const int MaxRank = 16;
     private const int MaxNames = 65_536;
     private const int MaxPlugins = 1024;
+    private const int MaxInputs = 1024;
+    private const int MaxInputFeatures = 1 << 20;
 
     public static Wire.RunOutline ToWire(RunOutline outline)
     {
@@ -34,6 +37,7 @@ internal static class OutlineMessages
             Kind = plugin.Kind,
             Sha256 = ResultMessages.ToWire(plugin.Sha256),
         }));
+        message.Inputs.Add(outline.Inputs.Select(ToWire));
         message.TargetScales.Add(outline.TargetScales.Select(
             scale => new Wire.TargetScale
             {
@@ -66,6 +70,11 @@ internal static class OutlineMessages
                 plugin => new PluginIdentity(
                     WireChecks.Text(plugin.Kind, "a layer's kind"),
                     ResultMessages.FromWire(plugin.Sha256))),
+            Inputs = WireChecks.List(
+                message.Inputs, MaxInputs, "inputs", input => new NetworkInput(
+                    WireChecks.Text(input.Name, "an input's name"),
+                    WireChecks.List(input.Features, MaxInputFeatures, "features"),
+                    ShapeOf(input.Shape))),
         };
         return outline.Refusal() is { } reason
             ? throw new SerializationException($"an outline of no data: {reason}")
@@ -105,12 +114,49 @@ internal static class OutlineMessages
             case TargetSchema.Values values:
                 names.Names_.Add(values.Names);
                 return new Wire.TargetSchema { Values = names };
+            case TargetSchema.Several several:
+                var targets = new Wire.NamedTargets();
+                targets.Targets.Add(several.Parts.Select(part => new Wire.NamedTarget
+                {
+                    Name = part.Name,
+                    Target = ToWire(part.Schema),
+                }));
+                return new Wire.TargetSchema { Several = targets };
             default:
                 throw new ArgumentException($"unknown targets {target}");
         }
     }
 
-    private static TargetSchema FromWire(Wire.TargetSchema? target) => target?.KindCase switch
+    private static Wire.NetworkInput ToWire(NetworkInput input)
+    {
+        var message = new Wire.NetworkInput { Name = input.Name };
+        message.Features.Add(input.Features);
+        message.Shape.Add(input.Shape.Dimensions);
+        return message;
+    }
+
+    private static TargetSchema FromWire(Wire.TargetSchema? target) =>
+        target?.KindCase != Wire.TargetSchema.KindOneofCase.Several
+            ? FromWireAlone(target)
+            : SeveralOf(WireChecks.List(
+                target.Several.Targets, ResultMessages.MaxOutputs, "targets",
+                part => KeyValuePair.Create(
+                    WireChecks.Text(part.Name, "a target's name"), FromWireAlone(part.Target))));
+
+    private static TargetSchema.Several SeveralOf(
+        ImmutableArray<KeyValuePair<string, TargetSchema>> targets)
+    {
+        try
+        {
+            return new TargetSchema.Several(targets);
+        }
+        catch (Exception mistake) when (mistake is ArgumentException or OverflowException)
+        {
+            throw new SerializationException(mistake.Message, mistake);
+        }
+    }
+
+    private static TargetSchema FromWireAlone(Wire.TargetSchema? target) => target?.KindCase switch
     {
         Wire.TargetSchema.KindOneofCase.Classes =>
             new TargetSchema.Class(NamesOf(target.Classes))

@@ -19,6 +19,9 @@ internal static class ResultMessages
     /// <summary>Epochs' reports in one message.</summary>
     public const int MaxEpochs = 1 << 20;
 
+    /// <summary>The most outputs of a network, and targets of a sample.</summary>
+    public const int MaxOutputs = Engine.Networks.Network.MaxOutputs;
+
     private const int MaxNotes = 1_000;
     private const int MaxClasses = 65_536;
     private const int MaxConfusion = 1 << 22;
@@ -94,10 +97,27 @@ internal static class ResultMessages
                 }));
         }
 
+        message.Outputs.Add((metrics.Outputs ?? []).Select(
+            output => new Wire.OutputMetrics
+            {
+                Name = output.Name,
+                Metrics = ToWire(output.Metrics),
+            }));
         return message;
     }
 
-    public static EvaluationMetrics FromWire(Wire.EvaluationMetrics message) => new()
+    public static EvaluationMetrics FromWire(Wire.EvaluationMetrics message) =>
+        FromWireAlone(message) with
+        {
+            Outputs = message.Outputs.Count == 0
+                ? null
+                : WireChecks.List(
+                    message.Outputs, MaxOutputs, "outputs", output => new OutputMetrics(
+                        WireChecks.Text(output.Name, "an output's name"),
+                        FromWireAlone(WireChecks.Required(output.Metrics, "an output's metrics")))),
+        };
+
+    private static EvaluationMetrics FromWireAlone(Wire.EvaluationMetrics message) => new()
     {
         Rows = message.Rows,
         Loss = message.Loss,

@@ -165,10 +165,17 @@ internal static class WorkerMessages
             message.Values.Add(target);
         }
 
+        message.Outputs.Add(part.Outputs.Select(ToWire));
         return message;
     }
 
-    private static MetricsPart FromWire(Wire.MetricsPart part) => new(
+    private static MetricsPart FromWire(Wire.MetricsPart part) => FromWireAlone(part) with
+    {
+        Outputs = WireChecks.List(
+            part.Outputs, ResultMessages.MaxOutputs, "outputs", FromWireAlone),
+    };
+
+    private static MetricsPart FromWireAlone(Wire.MetricsPart part) => new(
         part.First,
         WireChecks.List(part.LossSums, MaxEvaluationMicroBatches, "loss sums"),
         WireChecks.List(part.Confusion, MaxConfusion, "entries of a confusion matrix"),

@@ -28,7 +28,7 @@ internal sealed class RunComputation : IDisposable
         _planned = planned;
         TrainingPlan plan = planned.Plan;
         var reading = TargetReading.For(plan);
-        _loader = plan.NewLoader(reading.Encoding);
+        _loader = plan.NewLoader(reading.Writing);
         int rows = (int)Math.Min(plan.BatchSize, plan.Train.Count);
         _batches = new BatchPrefetcher(_loader, rows);
         _executor = new NetworkExecutor(

@@ -29,6 +29,14 @@ internal static class Sequences
     public static void RequireTokens(NetworkBuilder builder, string kind, string name)
     {
         int positions = Positions(builder.OutputShape);
+        if (!builder.Inputs.IsEmpty)
+        {
+            throw new ArgumentException(
+                $"{kind} '{name}' looks for padding in what the network reads, which must be "
+                + "tokens alone, and it has the inputs "
+                + string.Join(", ", builder.Inputs.Select(input => input.Name)));
+        }
+
         if (builder.InputShape != Shape.Of(positions))
         {
             throw new ArgumentException(

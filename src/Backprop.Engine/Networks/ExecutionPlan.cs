@@ -57,10 +57,17 @@ internal sealed record PlannedNode(
     public int EndView => FirstView + Layer.Parameters.Length;
 }
 
+/// <summary>Where an output of the network comes from.</summary>
+/// <param name="Root">The node whose memory holds it.</param>
+/// <param name="Flow">What becomes of the gradient of its loss; never none.</param>
+/// <param name="Shape">The shape of one of its rows.</param>
+internal readonly record struct PlannedOutput(int Root, GradientFlow Flow, Shape Shape);
+
 /// <summary>
 /// The order of work in a network: whose memory each node reads, which gradients anybody needs, and
-/// in which order gradients that meet (a residual block's input feeds two) are added: that of the
-/// backward pass, last node first, the same everywhere.
+/// in which order gradients that meet (a residual block's input feeds two) are added: first those
+/// of the outputs' losses, in the outputs' order, then those of the backward pass, last node first,
+/// the same everywhere.
 /// </summary>
 internal sealed class ExecutionPlan
 {
@@ -87,14 +94,10 @@ internal sealed class ExecutionPlan
                 || (node.Skip >= 0 && trainable[node.Skip.Value]);
         }
 
-        OutputNode = RootOf(roots, count - 1);
-        if (OutputNode < 0)
-        {
-            throw new ArgumentException("a network needs at least one layer that computes");
-        }
-
+        var arrived = new bool[count];
+        Outputs = PlanOutputs(network, roots, arrived);
         Ranges = keepsAll ? [] : network.Recomputed;
-        Nodes = PlanNodes(network, roots, trainable, OutputNode, Ranges);
+        Nodes = PlanNodes(network, roots, trainable, arrived, Ranges);
         Roots = [.. roots];
         SharedFloats = Nodes.Max(node => node.SharedBy.IsEmpty
             ? 0
@@ -111,22 +114,26 @@ internal sealed class ExecutionPlan
     /// view.</summary>
     public ImmutableArray<int> Roots { get; }
 
-    /// <summary>The node whose memory holds the network's output.</summary>
-    public int OutputNode { get; }
+    /// <summary>The network's outputs, in their order.</summary>
+    public ImmutableArray<PlannedOutput> Outputs { get; }
 
     /// <summary>Whether a node's output needs a gradient buffer.</summary>
-    public bool HasGradient(int node) =>
-        Roots[node] == node && (Nodes[node].RunsBackward || node == OutputNode);
+    public bool HasGradient(int node) => Roots[node] == node
+        && (Nodes[node].RunsBackward || Outputs.Any(output => output.Root == node));
 
     /// <summary>Floats of the largest parameter that several nodes share and that is trained, to
     /// the next multiple of 16; 0: there is none.</summary>
     public int SharedFloats { get; }
 
     /// <summary>Floats a row of the widest gradient that is added to another; 0: none is.</summary>
-    public int AccumulatedWidth => Nodes.Max(node => Math.Max(
-        node.InputFlow == GradientFlow.Accumulate ? node.Layer.InputShape.Count : 0,
-        node.SkipFlow == GradientFlow.Accumulate && !node.Layer.PassesGradientToSkip
-            ? node.Layer.SkipShape.Count
+    public int AccumulatedWidth => Math.Max(
+        Nodes.Max(node => Math.Max(
+            node.InputFlow == GradientFlow.Accumulate ? node.Layer.InputShape.Count : 0,
+            node.SkipFlow == GradientFlow.Accumulate && !node.Layer.PassesGradientToSkip
+                ? node.Layer.SkipShape.Count
+                : 0)),
+        Outputs.Max(output => output.Flow == GradientFlow.Accumulate
+            ? output.Shape.Count
             : 0));
 
     private static bool IsTrained(Network network, int owner) =>
@@ -134,13 +141,33 @@ internal sealed class ExecutionPlan
 
     private static int RootOf(int[] roots, int node) => node < 0 ? -1 : roots[node];
 
+    // Two outputs may be one node's, under two losses.
+    private static ImmutableArray<PlannedOutput> PlanOutputs(
+        Network network, int[] roots, bool[] arrived)
+    {
+        var outputs = ImmutableArray.CreateBuilder<PlannedOutput>(network.Outputs.Length);
+        foreach (NetworkOutput output in network.Outputs)
+        {
+            int root = RootOf(roots, output.Node);
+            if (root < 0)
+            {
+                throw new ArgumentException("a network needs at least one layer that computes");
+            }
+
+            outputs.Add(new PlannedOutput(
+                root, arrived[root] ? GradientFlow.Accumulate : GradientFlow.Overwrite,
+                output.Shape));
+            arrived[root] = true;
+        }
+
+        return outputs.MoveToImmutable();
+    }
+
     private static ImmutableArray<PlannedNode> PlanNodes(
-        Network network, int[] roots, bool[] trainable, int outputNode,
+        Network network, int[] roots, bool[] trainable, bool[] arrived,
         ImmutableArray<NodeRange> ranges)
     {
         var planned = new PlannedNode[roots.Length];
-        var arrived = new bool[roots.Length];
-        arrived[outputNode] = true;
         int firstView = network.Layout.Views.Length;
         for (int index = roots.Length - 1; index >= 0; index--)
         {

@@ -1,6 +1,7 @@
 using Backprop.Engine.Gradients;
 using Backprop.Engine.Kernels;
 using Backprop.Engine.Layers;
+using Backprop.Engine.Losses;
 
 namespace Backprop.Engine.Networks;
 
@@ -13,7 +14,7 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     private readonly List<AlignedBuffer> _all = [];
 
     public ExecutorBuffers(
-        ExecutionPlan plan, int maxRows, int maxMicroBatches, int threads)
+        ExecutionPlan plan, LossSum loss, int maxRows, int maxMicroBatches, int threads)
     {
         int count = plan.Nodes.Length;
         _outputs = new AlignedBuffer?[count];
@@ -45,6 +46,8 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
             Shared = Allocate(plan.SharedFloats, SharedVectors(maxMicroBatches), "gradients");
             RowLosses = Allocate(1, maxRows, "losses")!;
             PositionLosses = Allocate(PositionsOf(plan), maxRows, "losses")!;
+            OwnLosses = Allocate(OwnLossesOf(loss), maxRows, "losses");
+            Targets = Allocate(GatheredTargets(plan, loss), maxRows, "targets");
             (long shared, long perThread) = WorkFloats(plan, maxMicroBatches);
             _shared = AllocateWork(shared, 1);
             _perThread = AllocateWork(perThread, threads);
@@ -86,11 +89,20 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     /// <summary>[rows, positions]: the losses of the positions of sequences.</summary>
     public AlignedBuffer PositionLosses { get; }
 
+    /// <summary>[outputs, rows]: the losses of each output alone, without its weight; null: there
+    /// is one, without a weight, whose losses are the rows'.</summary>
+    public AlignedBuffer? OwnLosses { get; }
+
+    /// <summary>[rows, the widest output's targets]: those of one output at a time; null: there is
+    /// one output.</summary>
+    public AlignedBuffer? Targets { get; }
+
     /// <summary>What the constructor would allocate, in bytes.</summary>
     public static long Bytes(
-        ExecutionPlan plan, int maxRows, int maxMicroBatches, int threads)
+        ExecutionPlan plan, LossSum loss, int maxRows, int maxMicroBatches, int threads)
     {
-        long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L + PositionsOf(plan);
+        long aRow = ScratchFloats(plan) + plan.AccumulatedWidth + 1L + PositionsOf(plan)
+            + OwnLossesOf(loss) + GatheredTargets(plan, loss);
         long aMicroBatch = 0;
         foreach ((NodeFloats floats, _) in Places(plan))
         {
@@ -162,8 +174,16 @@ internal sealed unsafe class ExecutorBuffers : IDisposable
     private static int SharedVectors(int maxMicroBatches) =>
         TreeFold.LevelsOf(maxMicroBatches) + 1;
 
-    private static int PositionsOf(ExecutionPlan plan) =>
-        Sequences.Positions(plan.Nodes[^1].Layer.OutputShape);
+    private static int OwnLossesOf(LossSum loss) => loss.Single is null ? loss.Terms.Length : 0;
+
+    private static int GatheredTargets(ExecutionPlan plan, LossSum loss) =>
+        plan.Outputs.Length == 1
+            ? 0
+            : plan.Outputs.Zip(loss.Terms).Max(
+                pair => pair.Second.Loss.TargetWidth(pair.First.Shape));
+
+    private static int PositionsOf(ExecutionPlan plan) => plan.Outputs.Max(
+        output => Sequences.Positions(output.Shape));
 
     private static int ScratchFloats(ExecutionPlan plan) =>
         plan.Nodes.Max(node => node.RunsBackward ? node.Layer.ScratchPerRow : 0);

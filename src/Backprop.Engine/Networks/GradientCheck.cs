@@ -67,7 +67,7 @@ public static class GradientCheck
     /// <exception cref="ArgumentException">Batch, step, weights and network do not fit each other.
     /// </exception>
     public static ImmutableArray<TensorGradientCheck> Run(
-        Network network, Loss loss, AlignedBuffer weights, Batch batch, in StepWork work,
+        Network network, LossSum loss, AlignedBuffer weights, Batch batch, in StepWork work,
         int? elementsPerTensor, ComputePool pool)
     {
         int microBatches = work.MicroBatches.Count;

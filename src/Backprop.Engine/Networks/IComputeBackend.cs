@@ -58,8 +58,10 @@ public interface IComputeBackend : IDisposable
 
     /// <summary>Forward pass in evaluation mode.</summary>
     /// <param name="batch">The rows.</param>
-    /// <param name="outputs">[rows, outputs of the network], overwritten.</param>
-    /// <param name="rowLosses">[rows], overwritten; empty: no losses wanted, targets are not read.
-    /// </param>
+    /// <param name="outputs">[rows, outputs of the network], overwritten; named outputs stand side
+    /// by side.</param>
+    /// <param name="rowLosses">[rows], overwritten, of a network with named outputs
+    /// [1 + outputs, rows]: the rows' losses, and behind them those of each output alone, without
+    /// its weight; empty: no losses wanted, targets are not read.</param>
     void Evaluate(Batch batch, Span<float> outputs, Span<float> rowLosses);
 }

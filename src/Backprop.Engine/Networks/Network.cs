@@ -43,24 +43,42 @@ public readonly record struct NodeRange(int First, int End)
 /// </summary>
 public sealed class Network
 {
+    /// <summary>The most outputs of a network.</summary>
+    public const int MaxOutputs = 256;
+
     private ImmutableDictionary<string, Initializer> _firstValues =
         ImmutableDictionary<string, Initializer>.Empty;
 
     /// <summary>A network of these nodes.</summary>
+    /// <param name="inputShape">The shape of one input row.</param>
+    /// <param name="nodes">The layers, in order of computation.</param>
+    /// <param name="blockLength">Parameters in a block: see <see cref="ParameterLayout"/>.</param>
+    /// <param name="recomputed">See <see cref="Recomputed"/>.</param>
+    /// <param name="outputs">See <see cref="Outputs"/>; none: the last node's output is the only
+    /// one.</param>
     /// <exception cref="ArgumentException">A node reads or shares with a node that does not come
-    /// before it, or one of another shape; two layers have one name; an initializer does not suit
-    /// its parameter; a node within <paramref name="recomputed"/> is read from outside, or shares a
-    /// parameter; or there are more parameters than a buffer holds.</exception>
+    /// before it, or one of another shape; two layers or outputs have one name; an initializer does
+    /// not suit its parameter; a node within <paramref name="recomputed"/> is read from outside, or
+    /// shares a parameter; a node leads to none of the named outputs; or there are more parameters
+    /// than a buffer holds.</exception>
     public Network(
         Shape inputShape, ImmutableArray<NetworkNode> nodes,
         int blockLength = ParameterLayout.DefaultBlockLength,
-        ImmutableArray<NodeRange> recomputed = default)
+        ImmutableArray<NodeRange> recomputed = default,
+        ImmutableArray<NetworkOutput> outputs = default)
     {
         InputShape = inputShape;
         Nodes = nodes;
         Recomputed = recomputed.IsDefault ? [] : recomputed;
+        HasNamedOutputs = !outputs.IsDefaultOrEmpty;
+        Shape last = nodes.IsEmpty ? inputShape : nodes[^1].Layer.OutputShape;
+        Outputs = HasNamedOutputs ? outputs : [new NetworkOutput("", nodes.Length - 1, last)];
+        OutputShape = HasNamedOutputs
+            ? Shape.Of(checked(outputs.Sum(output => output.Shape.Count)))
+            : last;
         CheckNodes();
         CheckRecomputed();
+        CheckOutputs();
         Layout = new ParameterLayout(
             from entry in nodes.Select((node, index) => (node.Layer, index))
             from parameter in entry.Layer.Parameters
@@ -70,8 +88,21 @@ public sealed class Network
     /// <summary>The shape of one input row.</summary>
     public Shape InputShape { get; }
 
-    /// <summary>The shape of one output row.</summary>
-    public Shape OutputShape => Nodes.IsEmpty ? InputShape : Nodes[^1].Layer.OutputShape;
+    /// <summary>The shape of one output row: that of the only output, or, where outputs are named,
+    /// all of their numbers side by side, in their order.</summary>
+    public Shape OutputShape { get; }
+
+    /// <summary>What is judged by a loss, in the order in which they were named: the last node's
+    /// output, without a name, or those that are named.</summary>
+    public ImmutableArray<NetworkOutput> Outputs { get; }
+
+    /// <summary>Whether outputs are named; else the last node's is the only one.</summary>
+    public bool HasNamedOutputs { get; }
+
+    /// <summary>The parts of the input that layers read by name, in the order in which they come;
+    /// empty: layers read the whole row.</summary>
+    public ImmutableArray<NetworkInput> Inputs =>
+        [.. Nodes.Select(node => node.Layer).OfType<InputLayer>().Select(l => l.Input).Distinct()];
 
     /// <summary>The layers, in order of computation.</summary>
     public ImmutableArray<NetworkNode> Nodes { get; }
@@ -97,13 +128,15 @@ public sealed class Network
     /// <param name="input">The shape of one input row.</param>
     /// <param name="layers">From the input to the output.</param>
     /// <param name="blockLength">Parameters in a block: see <see cref="ParameterLayout"/>.</param>
+    /// <param name="inputs">Parts of the row that layers read by name.</param>
     /// <exception cref="ArgumentException">A layer does not suit its input, or a name stands twice;
     /// the message names the layer.</exception>
     public static Network Build(
         Shape input, IReadOnlyList<LayerDefinition> layers,
-        int blockLength = ParameterLayout.DefaultBlockLength)
+        int blockLength = ParameterLayout.DefaultBlockLength,
+        params ImmutableArray<NetworkInput> inputs)
     {
-        var builder = new NetworkBuilder(input);
+        var builder = new NetworkBuilder(input, inputs);
         foreach (LayerDefinition layer in layers)
         {
             builder.Add(layer);
@@ -129,7 +162,8 @@ public sealed class Network
             initializer.Check(name, view.Declaration.Shape);
         }
 
-        return new Network(InputShape, Nodes, Layout.BlockLength, Recomputed)
+        return new Network(
+            InputShape, Nodes, Layout.BlockLength, Recomputed, HasNamedOutputs ? Outputs : [])
         {
             _firstValues = firstValues.ToImmutableDictionary(StringComparer.Ordinal),
         };
@@ -230,6 +264,67 @@ public sealed class Network
                 {
                     throw new ArgumentException(
                         $"layer '{layer.Name}' reads a node within those that are recomputed");
+                }
+            }
+        }
+    }
+
+    private void CheckOutputs()
+    {
+        if (!HasNamedOutputs)
+        {
+            return;
+        }
+
+        if (Outputs.Length > MaxOutputs)
+        {
+            throw new ArgumentException(
+                $"{Outputs.Length} outputs, where at most {MaxOutputs} can be");
+        }
+
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var leads = new bool[Nodes.Length];
+        foreach (NetworkOutput output in Outputs)
+        {
+            if (!names.Add(output.Name))
+            {
+                throw new ArgumentException($"two outputs are named '{output.Name}'");
+            }
+
+            if (output.Node < 0 || output.Node >= Nodes.Length
+                || Nodes[output.Node].Layer.OutputShape != output.Shape)
+            {
+                throw new ArgumentException(
+                    $"output '{output.Name}', of shape {output.Shape}, is node {output.Node}, "
+                    + "which computes nothing of that shape: at least one layer makes an output");
+            }
+
+            // Its gradient would be written over before the backward pass comes to it.
+            if (Recomputed.Any(range => IsWithin(range, output.Node)))
+            {
+                throw new ArgumentException(
+                    $"output '{output.Name}' stands within a block that is recomputed: put it "
+                    + "behind the block");
+            }
+
+            leads[output.Node] = true;
+        }
+
+        for (int index = Nodes.Length - 1; index >= 0; index--)
+        {
+            (Layer layer, int input, int? skip) = Nodes[index];
+            if (!leads[index])
+            {
+                throw new ArgumentException(
+                    $"layer '{layer.Name}' leads to no output: where outputs are named, every "
+                    + "layer stands before one or in one");
+            }
+
+            foreach (int source in (int[])[input, skip ?? -1])
+            {
+                if (source >= 0)
+                {
+                    leads[source] = true;
                 }
             }
         }

@@ -6,7 +6,9 @@ namespace Backprop.Engine.Networks;
 /// <summary>Puts a network together, layer after layer: names the layers, and tells each definition
 /// the shape that its layer will read.</summary>
 /// <param name="inputShape">The shape of one input row.</param>
-public sealed class NetworkBuilder(Shape inputShape)
+/// <param name="inputs">Parts of the row that layers read by name; none: layers read the row.
+/// </param>
+public sealed class NetworkBuilder(Shape inputShape, ImmutableArray<NetworkInput> inputs = default)
 {
     /// <summary>The network's input, where a node is asked for.</summary>
     public const int InputNode = -1;
@@ -22,8 +24,14 @@ public sealed class NetworkBuilder(Shape inputShape)
 
     private readonly List<NodeRange> _recomputed = [];
 
+    private readonly ImmutableArray<NetworkOutput>.Builder _outputs =
+        ImmutableArray.CreateBuilder<NetworkOutput>();
+
     /// <summary>The shape of one input row of the network.</summary>
     public Shape InputShape => inputShape;
+
+    /// <summary>Parts of the row that layers read by name.</summary>
+    public ImmutableArray<NetworkInput> Inputs { get; } = inputs.IsDefault ? [] : inputs;
 
     /// <summary>The shape of the rows that the next layer reads.</summary>
     public Shape OutputShape => LastNode < 0 ? inputShape : _nodes[LastNode].Layer.OutputShape;
@@ -73,6 +81,11 @@ public sealed class NetworkBuilder(Shape inputShape)
         }
     }
 
+    /// <summary>Makes the last node's output one of the network's.</summary>
+    /// <param name="name">Its name.</param>
+    public void MarkOutput(string name) =>
+        _outputs.Add(new NetworkOutput(name, LastNode, OutputShape));
+
     /// <summary>Adds what a definition stands for. A layer without a name is called by its kind and
     /// its number among the layers of that kind: <c>dense1</c>, <c>dense2</c>.</summary>
     /// <param name="definition">The layer or layers.</param>
@@ -114,10 +127,29 @@ public sealed class NetworkBuilder(Shape inputShape)
 
     /// <summary>The network of the layers added so far.</summary>
     /// <param name="blockLength">Parameters in a block: see <see cref="ParameterLayout"/>.</param>
-    /// <exception cref="ArgumentException">There are more parameters than a buffer
-    /// holds.</exception>
-    public Network Build(int blockLength = ParameterLayout.DefaultBlockLength) =>
-        new(inputShape, _nodes.ToImmutable(), blockLength, [.. _recomputed]);
+    /// <exception cref="ArgumentException">There are more parameters than a buffer holds, an input
+    /// that nobody reads, a layer that reads none of them, or one that leads to no output.
+    /// </exception>
+    public Network Build(int blockLength = ParameterLayout.DefaultBlockLength)
+    {
+        NetworkNode? whole = Inputs.IsEmpty ? null : _nodes.FirstOrDefault(node =>
+            node.Layer is not InputLayer && (node.Input < 0 || node.Skip < 0));
+        if (whole is not null)
+        {
+            throw new ArgumentException(
+                $"layer '{whole.Layer.Name}' reads the whole sample, and inputs are named: let "
+                + $"what it stands in begin with one, {{ input = {Inputs[0].Name} }}");
+        }
+
+        var network = new Network(
+            inputShape, _nodes.ToImmutable(), blockLength, [.. _recomputed],
+            _outputs.ToImmutable());
+        return Inputs.Except(network.Inputs).FirstOrDefault() is { } unread
+            ? throw new ArgumentException(
+                $"no layer reads the input '{unread.Name}': let one begin with "
+                + $"{{ input = {unread.Name} }}, or leave it out")
+            : network;
+    }
 
     // Names stand in file formats and in arguments such as output.weight[0,0].
     private static void CheckName(string name)

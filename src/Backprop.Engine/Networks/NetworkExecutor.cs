@@ -13,7 +13,7 @@ namespace Backprop.Engine.Networks;
 public sealed unsafe class NetworkExecutor : IComputeBackend
 {
     private readonly ExecutionPlan _plan;
-    private readonly Loss _loss;
+    private readonly LossSum _loss;
     private readonly ComputePool _pool;
     private readonly bool _errorSplitting;
     private readonly int _maxRows;
@@ -30,7 +30,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
 
     /// <summary>Allocates what computing <paramref name="network"/> takes.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="loss">What its outputs are judged by.</param>
+    /// <param name="loss">What its outputs are judged by, a term each.</param>
     /// <param name="maxRows">The most rows of a batch.</param>
     /// <param name="maxMicroBatches">The most micro-batches of a batch.</param>
     /// <param name="pool">The threads to compute with; the caller's to dispose.</param>
@@ -38,18 +38,20 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
     /// derivatives; see <see cref="BackwardPass.ErrorSplitting"/>.</param>
     /// <param name="keepsAll">True: what every node computes can be looked at after a pass, though
     /// the network has some of it recomputed; see <see cref="Network.Recomputed"/>.</param>
-    /// <exception cref="ArgumentException">The network has no layer that computes, or a layer's
-    /// values for so many rows are more than a buffer holds.</exception>
+    /// <exception cref="ArgumentException">The network has no layer that computes, or other outputs
+    /// than the loss has terms, or a layer's values for so many rows are more than a buffer holds.
+    /// </exception>
     /// <exception cref="InsufficientMemoryException">The system has no such memory to give.
     /// </exception>
     public NetworkExecutor(
-        Network network, Loss loss, int maxRows, int maxMicroBatches, ComputePool pool,
+        Network network, LossSum loss, int maxRows, int maxMicroBatches, ComputePool pool,
         bool errorSplitting = false, bool keepsAll = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxRows, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxMicroBatches, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(
             maxMicroBatches, GradientTree.MaxMicroBatches);
+        loss.Require(network);
         Network = network;
         _loss = loss;
         _maxRows = maxRows;
@@ -59,7 +61,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         _starts = new int[maxMicroBatches + 1];
         _microBatchLosses = new double[maxMicroBatches];
         _nodeGradients = new NodeGradient[maxMicroBatches];
-        _buffers = new ExecutorBuffers(_plan, maxRows, maxMicroBatches, pool.Threads);
+        _buffers = new ExecutorBuffers(_plan, loss, maxRows, maxMicroBatches, pool.Threads);
     }
 
     /// <inheritdoc/>
@@ -67,8 +69,9 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
 
     /// <summary>Bytes that an executor of these sizes allocates.</summary>
     public static long BufferBytes(
-        Network network, int maxRows, int maxMicroBatches, int threads) =>
-        ExecutorBuffers.Bytes(new ExecutionPlan(network), maxRows, maxMicroBatches, threads);
+        Network network, LossSum loss, int maxRows, int maxMicroBatches, int threads) =>
+        ExecutorBuffers.Bytes(
+            new ExecutionPlan(network), loss, maxRows, maxMicroBatches, threads);
 
     /// <inheritdoc/>
     public void UseWeights(AlignedBuffer weights)
@@ -141,8 +144,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         ReadOnlySpan<NodeGradient> nodes = OpenNodes(gradients);
         StepKey key = KeyOf(work);
         Forward(key, starts, batch.Samples, _plan.Nodes.Length);
-        ComputeLosses(
-            batch, 1f / work.MicroBatches.GlobalRows, _buffers.GradientOf(_plan.OutputNode));
+        ComputeLosses(batch, 1f / work.MicroBatches.GlobalRows, withGradients: true);
         SumLosses(starts, nodes, gradients);
         Backward(key, starts, batch.Samples, nodes, gradients, listener);
         _backwardRan = true;
@@ -160,7 +162,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         CheckDestination(outputs.Length, _rows * width, "outputs");
         if (!rowLosses.IsEmpty)
         {
-            CheckDestination(rowLosses.Length, _rows, "row losses");
+            CheckDestination(rowLosses.Length, _rows * LossesOfRow, "row losses");
         }
 
         _starts[0] = 0;
@@ -168,19 +170,26 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         Forward(
             new StepKey(0, 0, Training: false), _starts.AsSpan(0, 2), batch.Samples,
             _plan.Nodes.Length);
-        float* computed = OutputOf(_plan.OutputNode);
-        new ReadOnlySpan<float>(computed, outputs.Length).CopyTo(outputs);
+        CopyOutputs(outputs);
         if (rowLosses.IsEmpty)
         {
             return;
         }
 
-        ComputeLosses(batch, scale: 1f, gradient: null);
+        ComputeLosses(batch, scale: 1f, withGradients: false);
         RowLosses.CopyTo(rowLosses);
+        if (Network.HasNamedOutputs)
+        {
+            new ReadOnlySpan<float>(OwnLossesOf(0), _rows * _plan.Outputs.Length)
+                .CopyTo(rowLosses[_rows..]);
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose() => _buffers.Dispose();
+
+    // A row's loss, and each named output's own.
+    private int LossesOfRow => Network.HasNamedOutputs ? 1 + _plan.Outputs.Length : 1;
 
     private void Begin(Batch batch, bool readsTargets)
     {
@@ -196,7 +205,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
                 + $"{Network.InputShape} = {Network.InputShape.Count:N0}");
         }
 
-        int targets = _loss.TargetWidth(Network.OutputShape);
+        int targets = _loss.TargetWidth(Network);
         if (readsTargets && batch.TargetWidth != targets)
         {
             throw new ArgumentException(
@@ -338,35 +347,115 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         };
     }
 
-    // A row's loss is the mean of its positions' that count, summed in their order.
-    private void ComputeLosses(Batch batch, float scale, float* gradient)
+    // [rows, outputs]: of several outputs, those of a row side by side.
+    private void CopyOutputs(Span<float> outputs)
     {
-        int positions = _loss.PositionsOf(Network.OutputShape);
-        float* rowLosses = _buffers.RowLosses.Pointer;
+        int total = Network.OutputShape.Count, first = 0;
+        foreach (PlannedOutput output in _plan.Outputs)
+        {
+            int width = output.Shape.Count;
+            float* computed = OutputOf(output.Root);
+            for (int row = 0; row < _rows && width < total; row++)
+            {
+                new ReadOnlySpan<float>(computed + ((nint)row * width), width)
+                    .CopyTo(outputs.Slice((row * total) + first, width));
+            }
+
+            if (width == total)
+            {
+                new ReadOnlySpan<float>(computed, _rows * width).CopyTo(outputs);
+            }
+
+            first += width;
+        }
+    }
+
+    // Each output's losses and gradients in the outputs' order, then their weighted sum a row.
+    private void ComputeLosses(Batch batch, float scale, bool withGradients)
+    {
+        int firstTarget = 0;
+        for (int index = 0; index < _plan.Outputs.Length; index++)
+        {
+            int width = _loss.TargetWidth(Network, index);
+            var targets = new OutputTargets(TargetsOf(batch, firstTarget, width), width);
+            float* gradient = withGradients ? LossGradientOf(_plan.Outputs[index]) : null;
+            ComputeLosses(index, targets, scale, OwnLossesOf(index), gradient);
+            if (gradient is not null && _plan.Outputs[index].Flow == GradientFlow.Accumulate)
+            {
+                Accumulate(
+                    gradient, _plan.Outputs[index].Shape.Count, _plan.Outputs[index].Root);
+            }
+
+            firstTarget += width;
+        }
+
+        for (int row = 0; row < _rows && _buffers.OwnLosses is not null; row++)
+        {
+            double sum = 0;
+            for (int index = 0; index < _loss.Terms.Length; index++)
+            {
+                sum += (double)_loss.Terms[index].Weight * OwnLossesOf(index)[row];
+            }
+
+            _buffers.RowLosses.Pointer[row] = (float)sum;
+        }
+    }
+
+    private float* OwnLossesOf(int output) =>
+        (_buffers.OwnLosses ?? _buffers.RowLosses).Pointer + ((nint)output * _rows);
+
+    private float* LossGradientOf(in PlannedOutput output) =>
+        output.Flow == GradientFlow.Accumulate
+            ? ExecutorBuffers.PointerOf(_buffers.Arriving)
+            : _buffers.GradientOf(output.Root);
+
+    // [rows, width]: one output's targets, which stand beside the others' in a row.
+    private float* TargetsOf(Batch batch, int first, int width)
+    {
+        if (_buffers.Targets is not { } gathered)
+        {
+            return batch.Targets.Pointer;
+        }
+
+        for (int row = 0; row < _rows; row++)
+        {
+            batch.Targets.Span.Slice((row * batch.TargetWidth) + first, width)
+                .CopyTo(gathered.Span[(row * width)..]);
+        }
+
+        return gathered.Pointer;
+    }
+
+    // A row's loss is the mean of its positions' that count, summed in their order.
+    private void ComputeLosses(
+        int index, in OutputTargets targets, float scale, float* rowLosses, float* gradient)
+    {
+        (Loss loss, float weight) = _loss.Terms[index];
+        (int root, _, Shape shape) = _plan.Outputs[index];
+        int positions = loss.PositionsOf(shape);
         float* losses = positions == 1 ? rowLosses : _buffers.PositionLosses.Pointer;
-        _loss.Compute(
-            _pool, OutputOf(_plan.OutputNode), batch.Targets.Pointer, _rows * positions,
-            Network.OutputShape.Count / positions, scale / positions, losses, gradient);
+        loss.Compute(
+            _pool, OutputOf(root), targets.Pointer, _rows * positions, shape.Count / positions,
+            scale * weight / positions, losses, gradient);
         for (int row = 0; row < _rows && positions > 1; row++)
         {
             double sum = 0;
-            foreach (float loss in new ReadOnlySpan<float>(losses + row * positions, positions))
+            foreach (float own in new ReadOnlySpan<float>(losses + row * positions, positions))
             {
-                sum += loss;
+                sum += own;
             }
 
-            ReadOnlySpan<float> targets = batch.Targets.Span.Slice(row * positions, positions);
-            rowLosses[row] = (float)(sum / Math.Max(_loss.CountedPositions(targets), 1));
+            rowLosses[row] = (float)(sum / Math.Max(loss.CountedPositions(targets.OfRow(row)), 1));
         }
 
-        if (gradient is not null && _loss.PaddingClass is { } padding && positions > 1)
+        if (gradient is not null && loss.PaddingClass is { } padding && positions > 1)
         {
             var body = new CountedShare
             {
-                Targets = batch.Targets.Pointer,
+                Targets = targets.Pointer,
                 Padding = padding,
                 Positions = positions,
-                Width = Network.OutputShape.Count,
+                Width = shape.Count,
                 Gradient = gradient,
             };
             RowParallel.Run(_pool, body, _rows, body.Width);
@@ -564,6 +653,14 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         {
             throw new ArgumentException($"room for {length:N0} {what}, where {expected:N0} come");
         }
+    }
+
+    // [rows, width]: what an output is held against.
+    private readonly struct OutputTargets(float* pointer, int width)
+    {
+        public readonly float* Pointer = pointer;
+
+        public ReadOnlySpan<float> OfRow(int row) => new(Pointer + ((nint)row * width), width);
     }
 
     // The step whose forward pass has begun, and the rows it is of.

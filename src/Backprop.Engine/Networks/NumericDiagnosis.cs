@@ -63,7 +63,7 @@ public static class NumericDiagnosis
     /// <param name="errorSplitting">As the step was computed.</param>
     /// <returns>Null where everything is finite.</returns>
     public static NonFiniteValue? Find(
-        Network network, Loss loss, AlignedBuffer weights, Batch batch, in StepWork work,
+        Network network, LossSum loss, AlignedBuffer weights, Batch batch, in StepWork work,
         GradientSet gradients, ComputePool pool, bool errorSplitting = false)
     {
         foreach (ParameterView view in network.Layout.Views)
@@ -127,13 +127,13 @@ public static class NumericDiagnosis
             }
         }
 
-        int last = network.Nodes.Length - 1;
-        if (!IsFinite(executor.RowLosses) || !IsFinite(executor.OutputGradient(last)))
+        if (!IsFinite(executor.RowLosses)
+            || network.Outputs.Any(output => !IsFinite(executor.OutputGradient(output.Node))))
         {
             return (ComputeStage.Loss, null);
         }
 
-        for (int node = last; node >= 0; node--)
+        for (int node = network.Nodes.Length - 1; node >= 0; node--)
         {
             bool parameters = network.Layout.Views.Where(view => view.LayerIndex == node).All(
                 view => IsFinite(gradients.Gradient(0).Span.Slice(view.Offset, view.Length)));

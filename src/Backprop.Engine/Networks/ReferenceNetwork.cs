@@ -11,25 +11,28 @@ namespace Backprop.Engine.Networks;
 public sealed class ReferenceNetwork
 {
     private readonly Network _network;
-    private readonly Loss _loss;
+    private readonly LossSum _loss;
     private readonly Batch _batch;
     private readonly StepWork _work;
     private readonly int[] _starts;
     private readonly int[][] _parameterOffsets;
     private readonly double[] _input;
     private readonly double[][] _outputs;
+    private readonly double[] _row;
 
     /// <summary>A network in training mode, over one whole global batch.</summary>
     /// <param name="network">The network.</param>
-    /// <param name="loss">The loss.</param>
+    /// <param name="loss">What its outputs are judged by, a term each.</param>
     /// <param name="weights">The parameters to start from; copied.</param>
     /// <param name="batch">All rows of the global batch.</param>
     /// <param name="work">The step, which keys the randomness, and the cut into micro-batches.
     /// </param>
-    /// <exception cref="ArgumentException">The batch has other rows than the step.</exception>
+    /// <exception cref="ArgumentException">The batch has other rows than the step, or the network
+    /// other outputs than the loss has terms.</exception>
     public ReferenceNetwork(
-        Network network, Loss loss, AlignedBuffer weights, Batch batch, in StepWork work)
+        Network network, LossSum loss, AlignedBuffer weights, Batch batch, in StepWork work)
     {
+        loss.Require(network);
         if (batch.Rows != work.MicroBatches.GlobalRows)
         {
             throw new ArgumentException(
@@ -48,6 +51,7 @@ public sealed class ReferenceNetwork
             .. Enumerable.Range(0, network.Nodes.Length)
                 .Select(node => network.ParameterOffsets(node).ToArray()),
         ];
+        _row = new double[network.OutputShape.Count];
         Weights = Widen(weights.Span);
         _input = Widen(batch.Features.Span[..(batch.Rows * batch.FeatureWidth)]);
         _outputs =
@@ -86,17 +90,29 @@ public sealed class ReferenceNetwork
             });
         }
 
-        int width = _network.OutputShape.Count, targetWidth = _batch.TargetWidth;
-        int positions = _loss.PositionsOf(_network.OutputShape);
+        int targetWidth = _batch.TargetWidth;
         double sum = 0;
         for (int row = 0; row < _batch.Rows; row++)
         {
-            sum += _loss.ReferenceOfRow(
-                Output(_network.Nodes.Length - 1).Slice(row * width, width),
-                _batch.Targets.Span.Slice(row * targetWidth, targetWidth), positions);
+            sum += _loss.Reference(
+                _network, OutputsOf(row),
+                _batch.Targets.Span.Slice(row * targetWidth, targetWidth));
         }
 
         return sum / _batch.Rows;
+    }
+
+    private ReadOnlySpan<double> OutputsOf(int row)
+    {
+        int first = 0;
+        foreach (NetworkOutput output in _network.Outputs)
+        {
+            int width = output.Shape.Count;
+            Output(output.Node).Slice(row * width, width).CopyTo(_row.AsSpan(first));
+            first += width;
+        }
+
+        return _row;
     }
 
     private static double[] Widen(ReadOnlySpan<float> values)

@@ -1,8 +1,9 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.Json;
 using Backprop.Data.Preparation;
 using Backprop.Engine;
-using Backprop.Engine.Losses;
+using Backprop.Engine.Layers;
 using Backprop.Engine.Networks;
 using Google.Protobuf;
 using Onnx;
@@ -26,6 +27,9 @@ internal static class OnnxExport
 
     /// <summary>Probabilities of classes, or values in their own units.</summary>
     public const string Predicted = "prediction";
+
+    // Of outputs with names: digit.output, digit.prediction.
+    private const string OfOutput = "{0}.{1}";
 
     // The version of the file format that came with that of the operators.
     private const int IrVersion = 8;
@@ -51,19 +55,22 @@ internal static class OnnxExport
     public static ModelProto Build(Model model)
     {
         Network network = model.Network;
-        bool isOfTokens = network.Nodes is [{ Layer.Kind: "embedding" }, ..];
         var graph = new OnnxGraph { Proto = { Name = model.Header.Name } };
-        graph.Proto.Input.Add(Value(Features, isOfTokens, network.InputShape.Dimensions));
-        string prepared = isOfTokens ? Features : Prepare(graph, model);
-        string[] outputs =
-            [.. model.Members.Select((_, member) => Compute(graph, model, member, prepared))];
-        graph.Scope = "";
-        (string output, string prediction, ImmutableArray<int> shape) =
-            new OnnxOutputs(graph, model).Of(outputs);
-        graph.Name(output, Output);
-        graph.Name(prediction, Predicted);
-        graph.Proto.Output.Add(Value(Output, false, network.OutputShape.Dimensions));
-        graph.Proto.Output.Add(Value(Predicted, false, shape));
+        ImmutableDictionary<string, string> inputs = Inputs(graph, model);
+        string[][] members =
+            [.. model.Members.Select((_, member) => Compute(graph, model, member, inputs))];
+        ImmutableArray<ModelOutput> outputs = model.OutputsOf(network);
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            string own = outputs[i].Name;
+            int node = network.Outputs[i].Node;
+            graph.Scope = own;
+            (string output, string prediction, ImmutableArray<int> shape) =
+                new OnnxOutputs(graph, outputs[i]).Of([.. members.Select(values => values[node])]);
+            Add(graph, output, NameOf(own, Output), outputs[i].Shape.Dimensions);
+            Add(graph, prediction, NameOf(own, Predicted), shape);
+        }
+
         return new ModelProto
         {
             IrVersion = IrVersion,
@@ -76,11 +83,75 @@ internal static class OnnxExport
                 Text("targets", JsonSerializer.Serialize(model.TargetNames)),
                 Text("has-classes", model.Header.HasClasses ? "true" : "false"),
                 Text("features", JsonSerializer.Serialize(model.Header.FeatureNames)),
+                model.Header.Outputs is { } named
+                    ? [Text("outputs", JsonSerializer.Serialize(named.Select(output => new
+                    {
+                        name = output.Name,
+                        targets = output.TargetNames,
+                        hasClasses = output.HasClasses,
+                    })))]
+                    : (StringStringEntryProto[])[],
             },
         };
     }
 
-    private static string Compute(OnnxGraph graph, Model model, int member, string input)
+    private static string NameOf(string output, string what) => output.Length == 0
+        ? what
+        : string.Format(CultureInfo.InvariantCulture, OfOutput, output, what);
+
+    private static void Add(
+        OnnxGraph graph, string value, string name, ImmutableArray<int> shape)
+    {
+        graph.Name(value, name);
+        graph.Proto.Output.Add(Value(name, false, shape));
+    }
+
+    // The graph's inputs, and what is prepared of each: the samples, or those that are named.
+    private static ImmutableDictionary<string, string> Inputs(OnnxGraph graph, Model model)
+    {
+        Network network = model.Network;
+        var prepared = ImmutableDictionary.CreateBuilder<string, string>();
+        if (network.Inputs.IsEmpty)
+        {
+            bool isOfTokens = network.Nodes is [{ Layer.Kind: "embedding" }, ..];
+            graph.Proto.Input.Add(Value(Features, isOfTokens, network.InputShape.Dimensions));
+            prepared[""] = isOfTokens
+                ? Features
+                : Prepare(graph, model.Preparation, Features, network.InputShape);
+            return prepared.ToImmutable();
+        }
+
+        foreach (NetworkInput input in network.Inputs)
+        {
+            bool isOfTokens = IsOfTokens(network, input);
+            graph.Proto.Input.Add(Value(input.Name, isOfTokens, input.Shape.Dimensions));
+            prepared[input.Name] = isOfTokens
+                ? input.Name
+                : Prepare(
+                    graph, model.Preparation.OfFeatures(input.Features), input.Name, input.Shape);
+        }
+
+        return prepared.ToImmutable();
+    }
+
+    private static bool IsOfTokens(Network network, NetworkInput input)
+    {
+        bool[] readers =
+        [
+            .. from node in network.Nodes
+               where node.Input >= 0 && network.Nodes[node.Input].Layer is InputLayer reader
+                   && reader.Input == input
+               select node.Layer.Kind == "embedding",
+        ];
+        return readers.Distinct().Count() < 2
+            ? readers.Contains(true)
+            : throw new ModelException(
+                $"input '{input.Name}' is read as tokens by one layer and as numbers by another, "
+                + "and has one type in ONNX: name it twice");
+    }
+
+    private static string[] Compute(
+        OnnxGraph graph, Model model, int member, ImmutableDictionary<string, string> inputs)
     {
         Network network = model.Network;
         var weights = new MemberWeights(network, model.Members[member]);
@@ -91,22 +162,23 @@ internal static class OnnxExport
             NetworkNode node = network.Nodes[i];
             graph.Scope = prefix + node.Layer.Name;
             string? skip = node.Skip is int source ? ValueOf(source) : null;
-            values[i] = OnnxLayers.Write(
-                new LayerContext(graph, node, ValueOf(node.Input), skip, weights));
+            values[i] = node.Layer is InputLayer layer
+                ? inputs[layer.Input.Name]
+                : OnnxLayers.Write(
+                    new LayerContext(graph, node, ValueOf(node.Input), skip, weights));
         }
 
-        return values.Length == 0 ? input : values[^1];
+        return values;
 
-        string ValueOf(int node) => node < 0 ? input : values[node];
+        string ValueOf(int node) => node < 0 ? inputs[""] : values[node];
     }
 
     // What is missing is filled, then y = (x − offset) / spread; 0 where the spread is.
-    private static string Prepare(OnnxGraph graph, Model model)
+    private static string Prepare(
+        OnnxGraph graph, DataPreparation preparation, string value, Shape row)
     {
-        DataPreparation preparation = model.Preparation;
-        ImmutableArray<int> shape = model.Network.InputShape.Dimensions;
-        string value = Features;
-        graph.Scope = "preparation";
+        ImmutableArray<int> shape = row.Dimensions;
+        graph.Scope = value == Features ? "preparation" : $"preparation.{value}";
         if (!preparation.Missing.Values.IsEmpty)
         {
             value = graph.Node(

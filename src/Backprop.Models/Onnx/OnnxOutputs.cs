@@ -7,8 +7,8 @@ namespace Backprop.Models.Onnx;
 /// <summary>What is made of the outputs of a model's networks, as nodes of ONNX: their average, and
 /// what <see cref="OutputReading"/> gives as values.</summary>
 /// <param name="graph">Takes the nodes.</param>
-/// <param name="model">The model.</param>
-internal sealed class OnnxOutputs(OnnxGraph graph, Model model)
+/// <param name="model">The output.</param>
+internal sealed class OnnxOutputs(OnnxGraph graph, ModelOutput model)
 {
     // As evaluation has it: the least positive float keeps a probability that vanished from
     // becoming an infinity.
@@ -18,14 +18,14 @@ internal sealed class OnnxOutputs(OnnxGraph graph, Model model)
     /// <param name="members">Each member's output.</param>
     public (string Output, string Prediction, ImmutableArray<int> Shape) Of(string[] members)
     {
-        ImmutableArray<int> shape = model.Network.OutputShape.Dimensions;
+        ImmutableArray<int> shape = model.Shape.Dimensions;
         string[] squashed = [.. members.Select(Squashed)];
         string average = squashed.Length == 1
             ? squashed[0]
             : graph.Node(
                 "Div", [graph.Node("Sum", squashed), graph.Scalar("members", members.Length)]);
         string output = members.Length == 1 ? members[0] : Logit(average);
-        if (!model.Header.HasClasses)
+        if (!model.HasClasses)
         {
             return (output, Restored(average, shape), shape);
         }
@@ -66,7 +66,7 @@ internal sealed class OnnxOutputs(OnnxGraph graph, Model model)
 
     private string Restored(string value, ImmutableArray<int> shape)
     {
-        Normalization scale = model.Preparation.Targets;
+        Normalization scale = model.Scale;
         if (scale.Offsets.IsEmpty || model.Loss is BinaryCrossEntropy)
         {
             return value;

@@ -26,7 +26,7 @@ internal sealed class ModelComputation : IDisposable
     private readonly int _width;
 
     /// <summary>For a network, so many rows at a time.</summary>
-    public ModelComputation(Network network, Loss loss, int rows, int threads)
+    public ModelComputation(Network network, LossSum loss, int rows, int threads)
     {
         _rows = rows;
         _width = network.OutputShape.Count;
@@ -35,7 +35,7 @@ internal sealed class ModelComputation : IDisposable
         _evaluator = new Evaluator(
             _executor, loss, new TargetReading(TargetEncoding.Values, [], [], null, []));
         _batch = new Batch(
-            rows, network.InputShape.Count, loss.TargetWidth(network.OutputShape));
+            rows, network.InputShape.Count, loss.TargetWidth(network));
         _outputs = new float[rows * _width];
     }
 

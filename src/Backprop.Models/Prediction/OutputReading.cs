@@ -2,25 +2,43 @@ using System.Collections.Immutable;
 using Backprop.Data.Preparation;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Numerics;
-using Backprop.Training.Checkpoints;
 
 namespace Backprop.Models;
 
 /// <summary>Reads predictions off a network's outputs.</summary>
-/// <param name="header">The model's classes or values.</param>
-/// <param name="loss">What the outputs were trained by, which says what they are.</param>
-/// <param name="targets">How target values were scaled.</param>
-internal sealed class OutputReading(ModelHeader header, Loss loss, Normalization targets)
+/// <param name="model">The model's outputs, in their order.</param>
+internal sealed class OutputReading(ImmutableArray<ModelOutput> model)
 {
     /// <summary>A row's prediction.</summary>
     /// <param name="sample">Its index.</param>
     /// <param name="outputs">[outputs]; not changed.</param>
     public Prediction Read(long sample, ReadOnlySpan<float> outputs)
     {
-        ImmutableArray<string> names = header.TargetNames;
-        if (!header.HasClasses)
+        if (model is [{ Name: "" } only])
         {
-            double[] values = loss is BinaryCrossEntropy ? Sigmoid(outputs) : Restored(outputs);
+            return Read(only, sample, outputs);
+        }
+
+        var named = ImmutableArray.CreateBuilder<NamedPrediction>(model.Length);
+        foreach (ModelOutput output in model)
+        {
+            int width = output.Shape.Count;
+            named.Add(new NamedPrediction(
+                output.Name, Read(output, sample, outputs[..width])));
+            outputs = outputs[width..];
+        }
+
+        return new Prediction(sample, null, null, []) { Outputs = named.MoveToImmutable() };
+    }
+
+    private static Prediction Read(ModelOutput output, long sample, ReadOnlySpan<float> outputs)
+    {
+        (ImmutableArray<string> names, Loss loss) = (output.TargetNames, output.Loss);
+        if (!output.HasClasses)
+        {
+            double[] values = loss is BinaryCrossEntropy
+                ? Sigmoid(outputs)
+                : Restored(outputs, output.Scale);
             return new Prediction(sample, null, null, Named(names, values));
         }
 
@@ -82,10 +100,10 @@ internal sealed class OutputReading(ModelHeader header, Loss loss, Normalization
         return [.. exponentials.Select(value => value / sum)];
     }
 
-    private double[] Restored(ReadOnlySpan<float> outputs)
+    private static double[] Restored(ReadOnlySpan<float> outputs, Normalization scale)
     {
         float[] values = outputs.ToArray();
-        targets.Restore(values);
+        scale.Restore(values);
         return Widened(values);
     }
 }

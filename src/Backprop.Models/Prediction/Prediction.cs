@@ -15,4 +15,14 @@ public readonly record struct NamedValue(string Name, double Value);
 /// <param name="Values">Every class's probability, or its output where there are none; or every
 /// value in its own unit.</param>
 public sealed record Prediction(
-    long Sample, string? Class, double? Probability, ImmutableArray<NamedValue> Values);
+    long Sample, string? Class, double? Probability, ImmutableArray<NamedValue> Values)
+{
+    /// <summary>Where the network's outputs are named, what each of them says, in their order; the
+    /// rest is then empty. Empty: it has one, without a name.</summary>
+    public ImmutableArray<NamedPrediction> Outputs { get; init; } = [];
+}
+
+/// <summary>What one of a network's named outputs makes of a sample.</summary>
+/// <param name="Name">The output.</param>
+/// <param name="Prediction">Its own.</param>
+public sealed record NamedPrediction(string Name, Prediction Prediction);

@@ -58,12 +58,7 @@ internal static class SampleFile
     /// <summary>The training table's columns, with the categories that were found there.</summary>
     private static TableOptions ForPrediction(Model model, TableOptions trained, string path)
     {
-        IEnumerable<string> targets = trained.Target switch
-        {
-            TableTarget.Class target => [target.Column],
-            TableTarget.Values target => target.Columns,
-            _ => [],
-        };
+        IEnumerable<string> targets = trained.Target?.ColumnNames ?? [];
         TableSyntax syntax = TableFiles.SyntaxOf(path, trained.Syntax);
         ImmutableArray<string> names = syntax is TableSyntax.Csv { HasHeader: false }
             ? []
@@ -75,7 +70,8 @@ internal static class SampleFile
             Target = null,
             Columns =
             [
-                .. model.Resolve(trained.Columns),
+                .. model.Resolve(trained.Columns)
+                    .Where(column => !targets.Contains(column.Name)),
                 .. targets.Where(name => names.Contains(name))
                     .Select(name => new TableColumn.Ignored(name)),
             ],

@@ -94,6 +94,11 @@ public sealed record PlanIdentity(
             $"validation = {plan.Validation?.Source}, {plan.Validation?.Count} samples",
             .. plan.Groups.Select(FormattableString (g) =>
                 $"group {string.Join(' ', g.Layers)} = {g.LearningRateFactor} {g.WeightDecay}"),
+            .. plan.Network.Inputs.Select(FormattableString (input) => $"input {input}"),
+            .. plan.Network.HasNamedOutputs
+                ? plan.Network.Outputs.Select(FormattableString (one, i) =>
+                    $"output {one.Name} = node {one.Node} {plan.Targets.ElementAtOrDefault(i)}")
+                : [],
             .. plan.Mixup is null ? (FormattableString[])[] : [$"mixup = {plan.Mixup}"],
             .. plan.Averaging is null
                 ? (FormattableString[])[]

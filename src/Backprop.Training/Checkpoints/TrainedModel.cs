@@ -1,11 +1,23 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Backprop.Data;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
 using Backprop.Engine.Plugins;
+using Backprop.Training.Metrics;
 
 namespace Backprop.Training.Checkpoints;
+
+/// <summary>One of a model's named outputs.</summary>
+/// <param name="Name">The output.</param>
+/// <param name="Target">The target that it is held against; empty: the only one.</param>
+/// <param name="TargetNames">The classes' names by index, or the values' names.</param>
+/// <param name="HasClasses">Whether the target is classes.</param>
+/// <param name="FirstValue">Where the target's values begin among all that are normalized.</param>
+public sealed record StoredOutput(
+    string Name, string Target, ImmutableArray<string> TargetNames, bool HasClasses,
+    int FirstValue);
 
 /// <summary>What a model says about itself: all that evaluation and prediction need beside the
 /// weights.</summary>
@@ -39,6 +51,19 @@ public sealed record ModelHeader(
     /// <summary>The plug-ins that its layers are of.</summary>
     public ImmutableArray<PluginIdentity> Plugins { get; init; } = [];
 
+    /// <summary>Its outputs, where they are named: targets, classes and values are then theirs, and
+    /// not the model's. Null: it has one, without a name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<StoredOutput>? Outputs { get; init; }
+
+    /// <summary>The classes that a target of samples has; null: it is values, or no output is held
+    /// against it.</summary>
+    /// <param name="target">The target; empty: the only one.</param>
+    public ImmutableArray<string>? ClassesOf(string target) => Outputs is { } outputs
+        ? outputs.FirstOrDefault(output => output.Target == target && output.HasClasses)
+            ?.TargetNames
+        : HasClasses ? TargetNames : null;
+
     /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
     /// <exception cref="CheckpointException">It is no such text.</exception>
     public static ModelHeader FromJson(string json)
@@ -62,7 +87,9 @@ public sealed record ModelHeader(
     // What is left out of a text is default, not empty.
     private bool IsWhole => Specification is not null && Preparation is not null
         && !TargetNames.IsDefault && !Parameters.IsDefault && !WeightsSha256.IsDefault
-        && !FeatureNames.IsDefault && !FeatureShape.IsDefault && !Plugins.IsDefault;
+        && !FeatureNames.IsDefault && !FeatureShape.IsDefault && !Plugins.IsDefault
+        && Outputs?.All(output => output is { Name: not null, Target: not null, FirstValue: >= 0 }
+            && !output.TargetNames.IsDefault) != false;
 }
 
 /// <summary>A trained network, or an ensemble of them whose outputs are averaged: weights and all
@@ -106,23 +133,41 @@ public sealed class TrainedModel : IDisposable
             digests.Add(WeightsDigest.OfWeights(layout, member));
         }
 
-        ImmutableArray<string> targets = plan.Train.Target switch
-        {
-            TargetSchema.Class target => target.Classes,
-            TargetSchema.Values target => target.Names,
-            _ => throw new ArgumentException($"unknown targets {plan.Train.Target}"),
-        };
+        bool isNamed = plan.Network.HasNamedOutputs;
+        ImmutableArray<string> targets = isNamed ? [] : NamesOf(plan.Train.Target);
         var header = new ModelHeader(
             plan.Name, plan.Specification, plan.Preparation.ToJson(), targets,
             StoredParameter.Of(layout), layout.Length, digests.MoveToImmutable())
         {
-            HasClasses = plan.Train.Target is TargetSchema.Class,
+            HasClasses = !isNamed && plan.Train.Target is TargetSchema.Class,
+            Outputs = isNamed ? OutputsOf(plan) : null,
             Tokenizer = (plan.Train.Target as TargetSchema.Class)?.Tokenizer,
             FeatureNames = plan.Train.FeatureNames,
             FeatureShape = plan.Train.FeatureShape.Dimensions,
             Plugins = PluginIdentity.Of(plan.Network),
         };
         return new TrainedModel(header, copies.MoveToImmutable());
+    }
+
+    private static ImmutableArray<string> NamesOf(TargetSchema schema) => schema switch
+    {
+        TargetSchema.Class target => target.Classes,
+        TargetSchema.Values target => target.Names,
+        _ => throw new ArgumentException($"unknown targets {schema}"),
+    };
+
+    private static ImmutableArray<StoredOutput> OutputsOf(TrainingPlan plan)
+    {
+        ImmutableArray<TargetPart> parts = plan.Train.Target.Parts;
+        return
+        [
+            .. from output in TargetReading.For(plan).Outputs
+               let part = parts.First(part => part.Name == output.Target)
+               select new StoredOutput(
+                   output.Name, part.Name, NamesOf(part.Schema), part.Schema is TargetSchema.Class,
+                   parts.TakeWhile(other => other != part)
+                       .Sum(other => other.Schema.ValueWidth)),
+        ];
     }
 
     /// <summary>Writes the model; the caller sees to it that the stream is durable.</summary>

@@ -72,6 +72,7 @@ public sealed class CrossValidator(
             Value = run.Stop.Value with
             {
                 Metric = StopMetric.TrainingLoss,
+                Output = null,
                 Patience = null,
                 TargetMetric = null,
             },

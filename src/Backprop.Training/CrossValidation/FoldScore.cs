@@ -12,17 +12,29 @@ public sealed record FoldScore(string Name, double Mean, double Deviation)
     /// <summary>The scores of at least two folds of one run.</summary>
     public static ImmutableArray<FoldScore> Of(ImmutableArray<FoldResult> folds) =>
     [
-        Of("loss", folds, metrics => metrics.Loss),
-        .. folds[0].Metrics.Classification is null
+        .. Of("", folds, folds[0].Metrics, metrics => metrics),
+        .. from output in folds[0].Metrics.Outputs ?? []
+           from score in Of(
+               output.Name + ".", folds, output.Metrics, metrics => metrics.Of(output.Name)!)
+           select score,
+    ];
+
+    // Those of the whole, or of one output.
+    private static ImmutableArray<FoldScore> Of(
+        string prefix, ImmutableArray<FoldResult> folds, EvaluationMetrics first,
+        Func<EvaluationMetrics, EvaluationMetrics> of) =>
+    [
+        Of(prefix + "loss", folds, metrics => of(metrics).Loss),
+        .. first.Classification is null
             ? (FoldScore[])[]
-            : [Of("accuracy", folds, metrics => metrics.Classification!.Accuracy)],
-        .. folds[0].Metrics.Regression is null
+            : [Of(prefix + "accuracy", folds, metrics => of(metrics).Classification!.Accuracy)],
+        .. first.Regression is null
             ? (FoldScore[])[]
             :
             [
-                Of("r2", folds, metrics => metrics.Regression!.R2),
-                Of("mae", folds, metrics => metrics.Regression!.MeanAbsoluteError),
-                Of("rmse", folds, metrics => metrics.Regression!.RootMeanSquaredError),
+                Of(prefix + "r2", folds, metrics => of(metrics).Regression!.R2),
+                Of(prefix + "mae", folds, metrics => of(metrics).Regression!.MeanAbsoluteError),
+                Of(prefix + "rmse", folds, metrics => of(metrics).Regression!.RootMeanSquaredError),
             ],
     ];
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Backprop.Engine.Numerics;
 
 namespace Backprop.Training.Metrics;
@@ -9,7 +10,8 @@ public sealed record EvaluationMetrics
     /// <summary>Samples looked at.</summary>
     public required long Rows { get; init; }
 
-    /// <summary>Mean of the rows' losses.</summary>
+    /// <summary>Mean of the rows' losses: of a network with named outputs, of their weighted sums.
+    /// </summary>
     public required double Loss { get; init; }
 
     /// <summary>Where the samples have classes, else null.</summary>
@@ -22,7 +24,23 @@ public sealed record EvaluationMetrics
 
     /// <summary>Where the samples have values, else null.</summary>
     public RegressionMetrics? Regression { get; init; }
+
+    /// <summary>Where the network's outputs are named, each of them by itself, in their order; null
+    /// where there is one without a name.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImmutableArray<OutputMetrics>? Outputs { get; init; }
+
+    /// <summary>What is known of an output; null: there is none of that name.</summary>
+    /// <param name="output">Its name; null: the whole.</param>
+    public EvaluationMetrics? Of(string? output) => output is null
+        ? this
+        : Outputs?.FirstOrDefault(one => one.Name == output)?.Metrics;
 }
+
+/// <summary>How good one of a network's named outputs is.</summary>
+/// <param name="Name">The output.</param>
+/// <param name="Metrics">Its own; its loss is without its weight.</param>
+public sealed record OutputMetrics(string Name, EvaluationMetrics Metrics);
 
 /// <summary>How often the right class was found.</summary>
 public sealed record ClassificationMetrics

@@ -14,25 +14,28 @@ public sealed class Evaluator
     private const int Rows = MetricsAccumulator.MicroBatchRows;
 
     private readonly IComputeBackend _backend;
-    private readonly Loss _loss;
+    private readonly LossSum _loss;
     private readonly TargetReading _reading;
-    private readonly Shape _shape;
+    private readonly Network _network;
     private readonly int _outputs;
-    private readonly float[] _losses = new float[Rows];
+    private readonly float[] _losses;
 
     /// <summary>An evaluator that computes with this backend.</summary>
     /// <param name="backend">With room for <see cref="MetricsAccumulator.MicroBatchRows"/> rows.
     /// </param>
-    /// <param name="loss">What outputs are judged by.</param>
+    /// <param name="loss">What outputs are judged by, a term each.</param>
     /// <param name="reading">How targets are written and outputs are read.</param>
-    public Evaluator(IComputeBackend backend, Loss loss, TargetReading reading)
+    public Evaluator(IComputeBackend backend, LossSum loss, TargetReading reading)
     {
         _backend = backend;
         _loss = loss;
         _reading = reading;
-        _shape = backend.Network.OutputShape;
-        _outputs = _shape.Count;
+        _network = backend.Network;
+        _outputs = _network.OutputShape.Count;
+        _losses = new float[Rows * LossesOfRow];
     }
+
+    private int LossesOfRow => _network.HasNamedOutputs ? 1 + _network.Outputs.Length : 1;
 
     /// <summary>Looks at every sample once.</summary>
     /// <param name="dataset">Prepared samples.</param>
@@ -73,10 +76,8 @@ public sealed class Evaluator
             return;
         }
 
-        // [members][rows, outputs] as computed, and [members, outputs] of one row or position.
+        // [members][rows, outputs] as computed.
         var all = new float[members.Length][];
-        int judged = _outputs / _loss.PositionsOf(_shape);
-        var row = new float[members.Length * judged];
         for (int member = 0; member < members.Length; member++)
         {
             all[member] = new float[batch.Rows * _outputs];
@@ -84,15 +85,33 @@ public sealed class Evaluator
             _backend.Evaluate(batch, all[member], []);
         }
 
-        var average = new OutputAverage(_loss, judged);
-        for (int start = 0; start < outputs.Length; start += judged)
+        int first = 0;
+        for (int i = 0; i < _loss.Terms.Length; i++)
         {
-            for (int member = 0; member < members.Length; member++)
-            {
-                all[member].AsSpan(start, judged).CopyTo(row.AsSpan(member * judged));
-            }
+            Shape shape = _network.Outputs[i].Shape;
+            Average(_loss.Terms[i].Loss, all, first, shape, outputs);
+            first += shape.Count;
+        }
+    }
 
-            average.Average(row, outputs.Slice(start, judged));
+    // One output's, which begin with each row's number first: by the row, or by its positions.
+    private void Average(
+        Loss loss, float[][] all, int first, Shape shape, Span<float> outputs)
+    {
+        int judged = shape.Count / loss.PositionsOf(shape);
+        var row = new float[all.Length * judged];
+        var average = new OutputAverage(loss, judged);
+        for (int start = first; start < outputs.Length; start += _outputs)
+        {
+            for (int at = start; at < start + shape.Count; at += judged)
+            {
+                for (int member = 0; member < all.Length; member++)
+                {
+                    all[member].AsSpan(at, judged).CopyTo(row.AsSpan(member * judged));
+                }
+
+                average.Average(row, outputs.Slice(at, judged));
+            }
         }
     }
 
@@ -100,7 +119,7 @@ public sealed class Evaluator
         IDataset dataset, int first, int end, ReadOnlySpan<AlignedBuffer> members,
         MetricsAccumulator metrics)
     {
-        var loader = BatchLoader.Sequential(dataset, Rows, _reading.Encoding);
+        var loader = BatchLoader.Sequential(dataset, Rows, _reading.Writing);
         using Batch batch = loader.NewBatch(Rows);
         var outputs = new float[Rows * _outputs];
         for (int microBatch = first; microBatch < end; microBatch++)
@@ -109,7 +128,7 @@ public sealed class Evaluator
             loader.Load(microBatch, 0, rows, batch);
             Span<float> computed = outputs.AsSpan(0, rows * _outputs);
             ReadOnlySpan<float> targets = batch.Targets.Span[..(rows * batch.TargetWidth)];
-            Span<float> losses = _losses.AsSpan(0, rows);
+            Span<float> losses = _losses.AsSpan(0, rows * LossesOfRow);
             if (members.Length == 1)
             {
                 _backend.UseWeights(members[0]);
@@ -130,16 +149,21 @@ public sealed class Evaluator
         ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets, Span<float> losses)
     {
         var output = new double[_outputs];
-        int width = targets.Length / losses.Length;
-        for (int row = 0; row < losses.Length; row++)
+        var own = new double[_loss.Terms.Length];
+        int rows = outputs.Length / _outputs, width = targets.Length / rows;
+        for (int row = 0; row < rows; row++)
         {
             for (int i = 0; i < _outputs; i++)
             {
                 output[i] = outputs[(row * _outputs) + i];
             }
 
-            losses[row] = (float)_loss.ReferenceOfRow(
-                output, targets.Slice(row * width, width), _loss.PositionsOf(_shape));
+            losses[row] = (float)_loss.Reference(
+                _network, output, targets.Slice(row * width, width), own);
+            for (int i = 1; i < LossesOfRow; i++)
+            {
+                losses[(i * rows) + row] = (float)own[i - 1];
+            }
         }
     }
 }

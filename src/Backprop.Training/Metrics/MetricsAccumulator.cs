@@ -22,6 +22,9 @@ public sealed class MetricsAccumulator
     private readonly long[] _confusion;
     private readonly ValueSums[] _values;
 
+    // Those of the named outputs.
+    private readonly MetricsAccumulator[] _named;
+
     /// <summary>For one evaluation of a set of samples.</summary>
     /// <param name="reading">How outputs are read.</param>
     /// <param name="outputs">Outputs of the network.</param>
@@ -36,6 +39,11 @@ public sealed class MetricsAccumulator
         _lossSums = new double[microBatches];
         _confusion = new long[reading.Counts];
         _values = [.. reading.Values.Select(_ => new ValueSums(microBatches))];
+        _named =
+        [
+            .. reading.Outputs.Select(
+                output => new MetricsAccumulator(output.Reading, output.Width, rows)),
+        ];
     }
 
     /// <summary>Evaluation micro-batches of a set of samples.</summary>
@@ -46,18 +54,49 @@ public sealed class MetricsAccumulator
     /// <param name="microBatch">Its index.</param>
     /// <param name="outputs">[rows, outputs].</param>
     /// <param name="targets">[rows, target width], encoded as the reading says.</param>
-    /// <param name="losses">[rows].</param>
+    /// <param name="losses">[rows]; where outputs are named [1 + outputs, rows]: the rows' losses,
+    /// then those of each output alone.</param>
     public void Add(
         int microBatch, ReadOnlySpan<float> outputs, ReadOnlySpan<float> targets,
         ReadOnlySpan<float> losses)
     {
-        int targetWidth = targets.Length / losses.Length;
+        int rows = losses.Length / (1 + _named.Length);
+        if (_named.Length == 0)
+        {
+            Add(
+                microBatch, new RowColumns(outputs, _outputs, 0, _outputs),
+                new RowColumns(targets, targets.Length / rows, 0, targets.Length / rows), losses);
+            return;
+        }
+
+        double lossSum = 0;
+        foreach (float loss in losses[..rows])
+        {
+            lossSum += loss;
+        }
+
+        _lossSums[microBatch] = lossSum;
+        int firstOutput = 0, firstTarget = 0;
+        for (int i = 0; i < _named.Length; i++)
+        {
+            NamedReading output = _reading.Outputs[i];
+            _named[i].Add(
+                microBatch, new RowColumns(outputs, _outputs, firstOutput, output.Width),
+                new RowColumns(targets, targets.Length / rows, firstTarget, output.TargetWidth),
+                losses.Slice((i + 1) * rows, rows));
+            firstOutput += output.Width;
+            firstTarget += output.TargetWidth;
+        }
+    }
+
+    private void Add(
+        int microBatch, in RowColumns outputs, in RowColumns targets, ReadOnlySpan<float> losses)
+    {
         double lossSum = 0;
         for (int row = 0; row < losses.Length; row++)
         {
             lossSum += losses[row];
-            ReadOnlySpan<float> output = outputs.Slice(row * _outputs, _outputs);
-            ReadOnlySpan<float> target = targets.Slice(row * targetWidth, targetWidth);
+            ReadOnlySpan<float> output = outputs[row], target = targets[row];
             if (_reading.Positions > 1)
             {
                 CountPositions(output, target);
@@ -84,7 +123,10 @@ public sealed class MetricsAccumulator
     /// <paramref name="end"/>), if no others were added.</summary>
     public MetricsPart Part(int first, int end) => new(
         first, [.. _lossSums[first..end]], [.. _confusion],
-        [.. _values.Select(sums => sums.Part(first, end))]);
+        [.. _values.Select(sums => sums.Part(first, end))])
+    {
+        Outputs = [.. _named.Select(output => output.Part(first, end))],
+    };
 
     /// <summary>Takes in what somebody else summed; each micro-batch must come once, in any order.
     /// </summary>
@@ -92,15 +134,13 @@ public sealed class MetricsAccumulator
     /// </exception>
     public void Add(MetricsPart part)
     {
-        if (part.First < 0 || part.End > _lossSums.Length
-            || part.Confusion.Length != _confusion.Length || part.Values.Length != _values.Length
-            || part.Values.Any(sums => !sums.IsOver(part.LossSums.Length)))
+        if (part.First < 0 || part.End > _lossSums.Length || !part.Fits(_reading))
         {
             throw new ArgumentException(
                 $"sums over evaluation micro-batches {part.First} to {part.End} with"
                 + $" {part.Confusion.Length} counts and {part.Values.Length} targets, where"
                 + $" {_lossSums.Length} micro-batches, {_confusion.Length} counts and"
-                + $" {_values.Length} targets are");
+                + $" {_values.Length} targets are, of {_named.Length} named outputs");
         }
 
         part.LossSums.CopyTo(_lossSums, part.First);
@@ -113,6 +153,11 @@ public sealed class MetricsAccumulator
         {
             _values[i].Add(part.First, part.Values[i]);
         }
+
+        for (int i = 0; i < _named.Length; i++)
+        {
+            _named[i].Add(part.Outputs[i]);
+        }
     }
 
     /// <summary>The metrics, once every micro-batch is in.</summary>
@@ -120,8 +165,16 @@ public sealed class MetricsAccumulator
     {
         Rows = _rows,
         Loss = GradientTree.Fold(_lossSums) / _rows,
-        Classification = _values.Length == 0 ? Classification() : null,
+        Classification = _values.Length + _named.Length == 0 ? Classification() : null,
         Regression = _values.Length == 0 ? null : Regression(),
+        Outputs = _named.Length == 0
+            ? null
+            :
+            [
+                .. _named.Zip(
+                    _reading.Outputs,
+                    (metrics, output) => new OutputMetrics(output.Name, metrics.Finish())),
+            ],
     };
 
     /// <summary>The class that outputs stand for; of equal outputs the first.</summary>
@@ -224,6 +277,15 @@ public sealed class MetricsAccumulator
     }
 
     private static double Share(long part, long whole) => whole == 0 ? 0 : (double)part / whole;
+
+    // Some columns of a matrix, row by row.
+    private readonly ref struct RowColumns(
+        ReadOnlySpan<float> values, int stride, int first, int width)
+    {
+        private readonly ReadOnlySpan<float> _values = values;
+
+        public ReadOnlySpan<float> this[int row] => _values.Slice((row * stride) + first, width);
+    }
 
     // One target's sums, a number each micro-batch.
     private sealed class ValueSums(int microBatches)

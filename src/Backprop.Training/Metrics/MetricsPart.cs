@@ -27,6 +27,19 @@ public sealed record MetricsPart(
     int First, ImmutableArray<double> LossSums, ImmutableArray<long> Confusion,
     ImmutableArray<TargetSums> Values)
 {
+    /// <summary>Where the network's outputs are named, of each of them, over the same
+    /// micro-batches; empty: there is one without a name.</summary>
+    public ImmutableArray<MetricsPart> Outputs { get; init; } = [];
+
+    /// <summary>Whether these are sums of what a reading tells apart.</summary>
+    internal bool Fits(TargetReading reading) =>
+        Confusion.Length == reading.Counts && Values.Length == reading.Values.Length
+        && Values.All(sums => sums.IsOver(LossSums.Length))
+        && Outputs.Length == reading.Outputs.Length
+        && Outputs.Zip(reading.Outputs).All(pair =>
+            pair.First.First == First && pair.First.End == End && pair.First.Outputs.IsEmpty
+            && pair.First.Fits(pair.Second.Reading));
+
     /// <summary>One past the last micro-batch.</summary>
     public int End => First + LossSums.Length;
 }

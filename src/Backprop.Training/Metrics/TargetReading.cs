@@ -4,6 +4,7 @@ using Backprop.Data.Batches;
 using Backprop.Data.Preparation;
 using Backprop.Engine;
 using Backprop.Engine.Losses;
+using Backprop.Engine.Networks;
 
 namespace Backprop.Training.Metrics;
 
@@ -26,6 +27,16 @@ public sealed record TargetReading(
     /// <summary>The class of positions that are passed over; null: there is none.</summary>
     public int? PaddingClass { get; init; }
 
+    /// <summary>Where the network's outputs are named, how each of them is read, in their order;
+    /// what stands here itself is then empty. Empty: there is one output, without a name.</summary>
+    public ImmutableArray<NamedReading> Outputs { get; init; } = [];
+
+    /// <summary>How the targets of a row stand in a batch.</summary>
+    public TargetWriting Writing => Outputs.IsEmpty
+        ? Encoding
+        : new TargetWriting(
+            [.. Outputs.Select(o => new WrittenTarget(o.Target, o.Reading.Encoding))]);
+
     /// <summary>What an evaluation counts: of sequences, whose vocabularies may be large, the
     /// positions that were wrong and those that were right; of classes [true class, predicted
     /// class]; of values nothing.</summary>
@@ -37,8 +48,8 @@ public sealed record TargetReading(
     public static TargetReading For(TrainingPlan plan)
     {
         TargetReading reading = For(
-            plan.Loss, plan.Train.Target, plan.Network.OutputShape,
-            ScalesOf(plan.Train.Target, plan.Preparation.Targets), plan.Train.Source);
+            plan.Loss, plan.Network, plan.Targets, plan.Train.Target,
+            ScalesOf(plan.Train.Target, plan.Preparation), plan.Train.Source);
         foreach (IDataset other in new[] { plan.Validation, plan.Test }.OfType<IDataset>())
         {
             if (other.Target.GetType() != plan.Train.Target.GetType()
@@ -56,6 +67,54 @@ public sealed record TargetReading(
     }
 
     /// <summary>The reading of a run whose samples are not at hand.</summary>
+    /// <param name="loss">What the network is judged by.</param>
+    /// <param name="network">The network.</param>
+    /// <param name="targets">Which target each of its outputs is held against; empty, or null for
+    /// an output: the only one, or of several the one of the output's name.</param>
+    /// <param name="target">What samples are labelled with.</param>
+    /// <param name="scales">How each target value is read in its own unit: those of all targets
+    /// that are values, in their order.</param>
+    /// <param name="source">Where the samples came from, for messages.</param>
+    /// <exception cref="ArgumentException">They do not go together; where an output is named,
+    /// an <see cref="OutputMismatchException"/>, which says which.</exception>
+    public static TargetReading For(
+        LossSum loss, Network network, ImmutableArray<string?> targets, TargetSchema target,
+        ImmutableArray<TargetScale> scales, string source)
+    {
+        loss.Require(network);
+        if (!network.HasNamedOutputs)
+        {
+            return target is TargetSchema.Several several
+                ? throw new ArgumentException(
+                    $"{source} has the targets {NamesOf(several)}, and the network one output "
+                    + "without a name: name its outputs, one for each target")
+                : For(loss.Terms[0].Loss, target, network.OutputShape, scales, source);
+        }
+
+        var outputs = ImmutableArray.CreateBuilder<NamedReading>(network.Outputs.Length);
+        for (int i = 0; i < network.Outputs.Length; i++)
+        {
+            string? asked = targets.IsEmpty ? null : targets[i];
+            try
+            {
+                outputs.Add(ForOutput(
+                    loss.Terms[i], network.Outputs[i],
+                    PartOf(asked, network.Outputs[i].Name, target, source),
+                    scales, target, source));
+            }
+            catch (ArgumentException e)
+            {
+                throw new OutputMismatchException(i, network.Outputs[i].Name, e.Message);
+            }
+        }
+
+        return new TargetReading(TargetEncoding.Values, [], [], null, scales)
+        {
+            Outputs = outputs.MoveToImmutable(),
+        };
+    }
+
+    /// <summary>The reading of the only output of a network.</summary>
     /// <param name="loss">The loss.</param>
     /// <param name="target">What samples are labelled with.</param>
     /// <param name="outputs">The shape of a row of the network's outputs.</param>
@@ -77,6 +136,40 @@ public sealed record TargetReading(
         _ => throw new ArgumentException(
             $"{loss.Name} needs classes, and the targets of {source} are values"),
     };
+
+    private static NamedReading ForOutput(
+        LossTerm term, NetworkOutput output, TargetPart part, ImmutableArray<TargetScale> scales,
+        TargetSchema target, string source)
+    {
+        int first = target.Parts.TakeWhile(other => other != part)
+            .Sum(other => other.Schema.ValueWidth);
+        TargetReading reading = For(
+            term.Loss, part.Schema, output.Shape, scales.Slice(first, part.Schema.ValueWidth),
+            part.Name.Length == 0 ? source : $"target '{part.Name}' of {source}");
+        return new NamedReading(
+            output.Name, part.Name, term.Weight, reading, output.Shape.Count,
+            term.Loss.TargetWidth(output.Shape));
+    }
+
+    private static TargetPart PartOf(
+        string? asked, string output, TargetSchema target, string source)
+    {
+        string name = asked ?? (target is TargetSchema.Several ? output : "");
+        return target.Find(name) ?? throw new ArgumentException(
+            target is TargetSchema.Several several
+                ? $"{source} has no target '{name}', but {NamesOf(several)}: say which with target"
+                : $"{source} has one target, without a name: leave target out");
+    }
+
+    private static string NamesOf(TargetSchema.Several target) =>
+        string.Join(", ", target.Parts.Select(part => part.Name));
+
+    private static ImmutableArray<TargetScale> ScalesOf(
+        TargetSchema target, DataPreparation preparation) =>
+    [
+        .. target.Parts.Zip(preparation.TargetsOf(target))
+            .SelectMany(pair => ScalesOf(pair.First.Schema, pair.Second)),
+    ];
 
     private static ImmutableArray<TargetScale> ScalesOf(
         TargetSchema target, Normalization normalization) => target is not TargetSchema.Values
@@ -145,6 +238,27 @@ public sealed record TargetReading(
             : throw new ArgumentException(
                 $"the network has {outputs} outputs for {names.Length} target values: give its last"
                 + $" layer {names.Length}");
+}
+
+/// <summary>How one of a network's named outputs is read.</summary>
+/// <param name="Name">The output.</param>
+/// <param name="Target">The target that it is held against; empty: the only one.</param>
+/// <param name="Weight">What its loss counts in the whole.</param>
+/// <param name="Reading">How it is read, by itself.</param>
+/// <param name="Width">Numbers that it has in a row of outputs.</param>
+/// <param name="TargetWidth">Numbers that its target has in a row of a batch.</param>
+public sealed record NamedReading(
+    string Name, string Target, float Weight, TargetReading Reading, int Width, int TargetWidth);
+
+/// <summary>A named output, its loss and its target do not go together.</summary>
+/// <param name="output">Which output, counted from 0.</param>
+/// <param name="name">Its name.</param>
+/// <param name="mistake">What is wrong and what would be right.</param>
+public sealed class OutputMismatchException(int output, string name, string mistake)
+    : ArgumentException($"output '{name}': {mistake}")
+{
+    /// <summary>Which output, counted from 0.</summary>
+    public int Output { get; } = output;
 }
 
 /// <summary>How a prepared target is read in its own unit: value·<paramref name="Factor"/> +

@@ -34,7 +34,7 @@ internal sealed class SimulatedWorker : ILayerGradientListener, IDisposable
         _cluster = cluster;
         _node = node;
         var reading = TargetReading.For(plan);
-        _loader = plan.NewLoader(reading.Encoding);
+        _loader = plan.NewLoader(reading.Writing);
         _batch = _loader.NewBatch(plan.BatchSize);
         _executor = new NetworkExecutor(
             plan.Network, plan.Loss, Math.Max(plan.BatchSize, MetricsAccumulator.MicroBatchRows),

@@ -394,7 +394,10 @@ internal sealed class SimulationChecks(SimulatedCluster cluster, Oracle oracle)
         && one?.Classification?.Accuracy == other?.Classification?.Accuracy
         && one?.Regression?.R2.Equals(other?.Regression?.R2) != false
         && (one?.Classification?.Confusion.Counts ?? []).AsSpan()
-            .SequenceEqual((other?.Classification?.Confusion.Counts ?? []).AsSpan());
+            .SequenceEqual((other?.Classification?.Confusion.Counts ?? []).AsSpan())
+        && one?.Outputs?.Length == other?.Outputs?.Length
+        && (one?.Outputs ?? []).Zip(other?.Outputs ?? [])
+            .All(pair => Same(pair.First.Metrics, pair.Second.Metrics));
 
     private void Committed(CheckpointManifest manifest)
     {

@@ -23,7 +23,7 @@ public static class MemoryEstimate
         int executorRows = Math.Max(rows, MetricsAccumulator.MicroBatchRows);
         long executor =
             NetworkExecutor.BufferBytes(
-                network, executorRows, plan.MicroBatches, ComputePool.DefaultThreads);
+                network, plan.Loss, executorRows, plan.MicroBatches, ComputePool.DefaultThreads);
         long flat = (long)network.Layout.Length * sizeof(float);
         long batch = sizeof(float) * (long)executorRows
             * (network.InputShape.Count + network.OutputShape.Count);

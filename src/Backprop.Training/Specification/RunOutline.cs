@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Engine;
+using Backprop.Engine.Networks;
 using Backprop.Engine.Plugins;
 using Backprop.Training.Metrics;
 
@@ -33,7 +34,9 @@ public sealed record DatasetOutline(
     internal string? Refusal() =>
         Count < 1 ? $"{Count} samples"
         : FeatureShape.Count < 1 ? $"features of {FeatureShape}"
-        : Target.Width < 1 || Target is TargetSchema.Class { Classes.IsEmpty: true } ? "no targets"
+        : Target.Width < 1
+            || Target.Parts.Any(part => part.Schema is TargetSchema.Class { Classes.IsEmpty: true })
+            ? "no targets"
         : !IsDigest(Sha256) ? $"the digest '{Sha256}'"
         : null;
 }
@@ -60,12 +63,17 @@ public sealed record RunOutline(
     /// </summary>
     public ImmutableArray<PluginIdentity> Plugins { get; init; } = [];
 
-    /// <summary>What identifies each part, the first weights where they are no function of the
-    /// seed, and the plug-ins of layers, a line each: part of what a checkpoint belongs to.
+    /// <summary>The parts of a sample's features that layers read by name; empty: they read the
+    /// sample.</summary>
+    public ImmutableArray<NetworkInput> Inputs { get; init; } = [];
+
+    /// <summary>What identifies each part, the inputs, the first weights where they are no function
+    /// of the seed, and the plug-ins of layers, a line each: part of what a checkpoint belongs to.
     /// </summary>
     public ImmutableArray<string> Digests =>
     [
         .. Parts.Select(part => $"{part.Name}: {part.Outline.Identity}"),
+        .. Inputs.Select(input => $"input {input}"),
         .. InitialWeightsSha256 is { } sha256
             ? (string[])[$"initial-weights: sha256 {sha256}"]
             : [],
@@ -102,7 +110,7 @@ public sealed record RunOutline(
             return $"the plug-in of '{wrong.Kind}' has the digest '{wrong.Sha256}'";
         }
 
-        int scales = Train.Target is TargetSchema.Values ? Train.Target.Width : 0;
+        int scales = Train.Target.ValueWidth;
         return TargetScales.Length != scales
             || TargetScales.Any(scale =>
                 !double.IsFinite(scale.Factor) || !double.IsFinite(scale.Offset))

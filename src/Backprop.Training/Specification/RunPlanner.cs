@@ -55,6 +55,7 @@ public static class RunPlanner
             {
                 InitialWeightsSha256 = start?.Sha256,
                 Plugins = PluginIdentity.Of(plan.Network),
+                Inputs = InputsOf(run, data.Train.FeatureShape, data.Train.FeatureNames),
             };
             plan = plan with
             {
@@ -70,11 +71,27 @@ public static class RunPlanner
         }
     }
 
+    /// <summary>The parts of samples that a specification's layers read by name.</summary>
+    /// <param name="run">The specification.</param>
+    /// <param name="features">The shape of a sample's features.</param>
+    /// <param name="names">The features' names; empty: they have none.</param>
+    /// <exception cref="SpecificationException">Samples have no such features.</exception>
+    public static ImmutableArray<NetworkInput> InputsOf(
+        RunSpecification run, Shape features, ImmutableArray<string> names) =>
+        [.. run.Inputs.Select(input => input.Resolve(features, names))];
+
     /// <summary>Builds the network of a specification for a known input.</summary>
-    /// <exception cref="SpecificationException">A layer does not suit its input.</exception>
-    public static Network BuildNetwork(RunSpecification run, Shape input)
+    /// <param name="run">The specification.</param>
+    /// <param name="input">The shape of a sample's features.</param>
+    /// <param name="inputs">What <see cref="InputsOf"/> made of them; default: the specification
+    /// names none, or counts their features.</param>
+    /// <exception cref="SpecificationException">A layer does not suit its input, or the loss is of
+    /// other outputs than the model has.</exception>
+    public static Network BuildNetwork(
+        RunSpecification run, Shape input, ImmutableArray<NetworkInput> inputs = default)
     {
-        var builder = new NetworkBuilder(input);
+        var builder = new NetworkBuilder(
+            input, inputs.IsDefault ? InputsOf(run, input, []) : inputs);
         SpecificationPlace place = run.Layers[0].Place;
         try
         {
@@ -86,12 +103,42 @@ public static class RunPlanner
 
             // What only shows in the whole names the parameter itself.
             place = run.Layers[0].Place with { Path = "model" };
-            return builder.Build();
+            return InOrderOf(run, builder.Build());
         }
         catch (ArgumentException e)
         {
             throw new SpecificationException([place.Error(e.Message)]);
         }
+    }
+
+    // The loss says in which order outputs are judged, and so stand in a row.
+    private static Network InOrderOf(RunSpecification run, Network network)
+    {
+        string[] asked = [.. run.Outputs.Select(output => output.Name)];
+        string[] there = [.. network.Outputs.Select(output => output.Name)];
+        if (!network.HasNamedOutputs && asked is [""])
+        {
+            return network;
+        }
+
+        if (asked.Except(there).FirstOrDefault() is { } missing)
+        {
+            OutputSpecification output = run.Outputs.First(one => one.Name == missing);
+            throw new SpecificationException([output.Loss.Place.Error(missing.Length == 0
+                ? $"the model has the outputs {string.Join(", ", there)}: give each of them a "
+                + $"loss, loss {{ outputs {{ {there[0]} {{ loss = ... }} }} }}"
+                : $"the model has no output '{missing}'"
+                + (network.HasNamedOutputs
+                    ? $", but {string.Join(", ", there)}"
+                    : $": put {{ output {{ name = {missing}, layers = [...] }} }} into it"))]);
+        }
+
+        return there.Except(asked).FirstOrDefault() is { } unjudged
+            ? throw new SpecificationException([run.Outputs[0].Loss.Place.Error(
+                $"output '{unjudged}' of the model has no loss: give it one, or take it away")])
+            : new Network(
+                network.InputShape, network.Nodes, network.Layout.BlockLength, network.Recomputed,
+                [.. asked.Select(name => network.Outputs.First(output => output.Name == name))]);
     }
 
     /// <summary>The network with the first weights that a run asks for: for those who fill weights
@@ -157,13 +204,16 @@ public static class RunPlanner
 
     private static TrainingPlan Plan(RunSpecification run, PreparedData data)
     {
-        Network network = BuildNetwork(run, data.Train.FeatureShape);
+        Shape features = data.Train.FeatureShape;
+        Network network = BuildNetwork(
+            run, features, InputsOf(run, features, data.Train.FeatureNames));
         var plan = new TrainingPlan
         {
             Name = run.Name,
             Seed = run.Seed,
             Network = network,
             Loss = LossOf(run, network, data.Train),
+            Targets = run.Outputs is [{ Name: "" }] ? [] : run.Targets,
             Optimizer = run.Optimizer,
             Groups = run.Rules.Groups,
             Averaging = run.Averaging,
@@ -205,10 +255,30 @@ public static class RunPlanner
         }
     }
 
-    // Targets of mixed samples are probabilities of classes.
-    private static Loss LossOf(RunSpecification run, Network network, IDataset train)
+    private static LossSum LossOf(RunSpecification run, Network network, IDataset train)
     {
-        Loss loss = Weighted(run.Loss, train);
+        if (!network.HasNamedOutputs)
+        {
+            return Mixed(run, Weighted(run.Outputs[0], train), network, train);
+        }
+
+        if (run.Data.Mixup is { } mixup)
+        {
+            throw new SpecificationException([mixup.Place.Error(
+                "samples are mixed for one output, and the model names its outputs; leave it "
+                + "out")]);
+        }
+
+        return new LossSum(
+        [
+            .. run.Outputs.Select(
+                output => new LossTerm(Weighted(output, train), output.Weight)),
+        ]);
+    }
+
+    // Targets of mixed samples are probabilities of classes.
+    private static Loss Mixed(RunSpecification run, Loss loss, Network network, IDataset train)
+    {
         if (run.Data.Mixup is not { } mixup)
         {
             return loss;
@@ -237,10 +307,12 @@ public static class RunPlanner
     /// <summary>The loss, its class weights made of the training part where they are to be
     /// balanced: n / (K·count), as King and Zeng's, "Logistic regression in rare events data",
     /// 2001.</summary>
-    private static Loss Weighted(Placed<LossSpecification> asked, IDataset train)
+    private static Loss Weighted(OutputSpecification output, IDataset train)
     {
+        Placed<LossSpecification> asked = output.Loss;
+        string name = output.Target ?? (train.Target is TargetSchema.Several ? output.Name : "");
         if (asked.Value.Loss is not SoftmaxCrossEntropy softmax
-            || train.Target is not TargetSchema.Class target)
+            || train.Target.Find(name)?.Schema is not TargetSchema.Class target)
         {
             return asked.Value.Loss;
         }
@@ -256,7 +328,7 @@ public static class RunPlanner
                     + $"({Names(target.Classes)})")]);
         }
 
-        ImmutableArray<long> counts = ClassCounts.Of(train);
+        ImmutableArray<long> counts = ClassCounts.Of(train, name);
         int[] counted =
             [.. Enumerable.Range(0, classes).Where(label => label != softmax.PaddingClass)];
         int missing = counts.IndexOf(0);
@@ -304,16 +376,20 @@ public static class RunPlanner
 
     private static void RequireCompatible(RunSpecification run, TrainingPlan plan)
     {
-        bool lossNeedsClasses =
-            plan.Loss.Target == TargetKind.ClassIndex && plan.Train.Target is TargetSchema.Values;
+        bool lossNeedsClasses = plan.Loss.Terms[0].Loss.Target == TargetKind.ClassIndex
+            && plan.Train.Target is TargetSchema.Values;
         SpecificationPlace lastLayer = run.Layers[^1].Place;
         try
         {
             TargetReading.For(plan);
         }
+        catch (OutputMismatchException e)
+        {
+            throw new SpecificationException([run.Outputs[e.Output].Loss.Place.Error(e.Message)]);
+        }
         catch (ArgumentException e)
         {
-            SpecificationPlace place = lossNeedsClasses ? run.Loss.Place : lastLayer;
+            SpecificationPlace place = lossNeedsClasses ? run.Outputs[0].Loss.Place : lastLayer;
             throw new SpecificationException([place.Error(e.Message)]);
         }
 
@@ -328,9 +404,12 @@ public static class RunPlanner
                 GroupMistake(plan, idle.Group, idle.Pattern))]);
         }
 
-        if (OutputMistake(plan) is { } mistake)
+        for (int output = 0; output < plan.Network.Outputs.Length; output++)
         {
-            throw new SpecificationException([run.Loss.Place.Error(mistake)]);
+            if (OutputMistake(plan, output) is { } mistake)
+            {
+                throw new SpecificationException([run.Outputs[output].Loss.Place.Error(mistake)]);
+            }
         }
 
         try
@@ -355,16 +434,29 @@ public static class RunPlanner
             + $"(the model has {Names(layers)})";
     }
 
-    /// <summary>Every token that a network's embedding reads must be one of its vocabulary: looked
-    /// at before anything is computed.</summary>
+    /// <summary>Every token that a network's embeddings read of samples must be one of their
+    /// vocabulary: looked at before anything is computed.</summary>
     private static string? TokenMistake(TrainingPlan plan)
     {
-        if (plan.Network.Nodes[0].Layer is not EmbeddingLayer embedding)
+        foreach (NetworkNode node in plan.Network.Nodes)
         {
-            return null;
+            InputLayer? input =
+                node.Input >= 0 ? plan.Network.Nodes[node.Input].Layer as InputLayer : null;
+            if (node.Layer is EmbeddingLayer embedding && (node.Input < 0 || input is not null)
+                && TokenMistake(plan, embedding, input?.Input) is { } mistake)
+            {
+                return mistake;
+            }
         }
 
-        if (plan.Train.Target is TargetSchema.Class { Positions: > 1, Classes: var tokens }
+        return null;
+    }
+
+    private static string? TokenMistake(
+        TrainingPlan plan, EmbeddingLayer embedding, NetworkInput? input)
+    {
+        if (input is null
+            && plan.Train.Target is TargetSchema.Class { Positions: > 1, Classes: var tokens }
             && embedding.Vocabulary != tokens.Length)
         {
             return $"embedding '{embedding.Name}' has a vocabulary of {embedding.Vocabulary} "
@@ -373,17 +465,24 @@ public static class RunPlanner
         }
 
         var features = new float[plan.Train.FeatureShape.Count];
+        float[] read = input is null ? features : new float[input.Features.Length];
         foreach (IDataset samples in
             new[] { plan.Train, plan.Validation, plan.Test }.OfType<IDataset>())
         {
             for (long sample = 0; sample < samples.Count; sample++)
             {
                 samples.ReadFeatures(sample, features);
-                if (embedding.FirstStranger(features) is int position)
+                for (int i = 0; i < input?.Features.Length; i++)
+                {
+                    read[i] = features[input.Features[i]];
+                }
+
+                if (embedding.FirstStranger(read) is int position)
                 {
                     return $"embedding '{embedding.Name}' has tokens 0 to "
                         + $"{embedding.Vocabulary - 1}, and sample {sample} of {samples.Source} "
-                        + $"has {features[position]} at position {position}";
+                        + $"has {read[position]} at position {position}"
+                        + (input is null ? "" : $" of input '{input.Name}'");
                 }
             }
         }
@@ -393,10 +492,10 @@ public static class RunPlanner
 
     /// <summary>A loss on logits after what makes probabilities of them squashes twice; a loss on
     /// probabilities needs some.</summary>
-    private static string? OutputMistake(TrainingPlan plan)
+    private static string? OutputMistake(TrainingPlan plan, int output)
     {
-        string last = plan.Network.Nodes[^1].Layer.Kind;
-        return plan.Loss switch
+        string last = plan.Network.Nodes[plan.Network.Outputs[output].Node].Layer.Kind;
+        return plan.Loss.Terms[output].Loss switch
         {
             SoftmaxCrossEntropy when last is "softmax" or "sigmoid" =>
                 $"softmax-cross-entropy applies softmax itself; take the {last} away from the end "
@@ -408,16 +507,20 @@ public static class RunPlanner
                 "binary-cross-entropy-on-probabilities needs outputs between 0 and 1; end the "
                 + "model with a sigmoid, or use binary-cross-entropy",
             BinaryCrossEntropy or BinaryCrossEntropyOnProbabilities =>
-                TargetOutside(plan.Train) is { } value
+                TargetOutside(plan, output) is { } value
                     ? $"cross-entropy needs targets from 0 to 1; {plan.Train.Source} has {value}"
                     : null,
             _ => null,
         };
     }
 
-    private static float? TargetOutside(IDataset dataset)
+    private static float? TargetOutside(TrainingPlan plan, int output)
     {
-        if (dataset.Target is TargetSchema.Class)
+        IDataset dataset = plan.Train;
+        TargetReading reading = TargetReading.For(plan);
+        TargetPart part = dataset.Target.Find(
+            reading.Outputs.IsEmpty ? "" : reading.Outputs[output].Target)!;
+        if (part.Schema is TargetSchema.Class)
         {
             return null;
         }
@@ -426,7 +529,7 @@ public static class RunPlanner
         for (long sample = 0; sample < dataset.Count; sample++)
         {
             dataset.ReadTarget(sample, values);
-            foreach (float value in values)
+            foreach (float value in values.AsSpan(part.Offset, part.Schema.Width))
             {
                 if (value is not (>= 0 and <= 1))
                 {

@@ -116,14 +116,27 @@ public sealed record RunSpecification
     /// <summary>The data.</summary>
     public required DataSpecification Data { get; init; }
 
+    /// <summary>Parts of a sample's features that layers read by name; empty: they read the sample.
+    /// </summary>
+    public required ImmutableArray<InputSpecification> Inputs { get; init; }
+
     /// <summary>The layers, from the input on.</summary>
     public required ImmutableArray<Placed<LayerDefinition>> Layers { get; init; }
 
     /// <summary>What it begins with; null: with the layers' initializers.</summary>
     public Placed<InitialWeightsSpecification>? InitialWeights { get; init; }
 
-    /// <summary>The loss.</summary>
-    public required Placed<LossSpecification> Loss { get; init; }
+    /// <summary>How each output of the network is judged: the only one, which has no name, or those
+    /// that the model names.</summary>
+    public required ImmutableArray<OutputSpecification> Outputs { get; init; }
+
+    /// <summary>Which target each output is held against, as it is asked for.</summary>
+    public ImmutableArray<string?> Targets => [.. Outputs.Select(output => output.Target)];
+
+    /// <summary>What the network is judged by, without what only the data say: balanced class
+    /// weights.</summary>
+    public LossSum Loss =>
+        new([.. Outputs.Select(output => new LossTerm(output.Loss.Value.Loss, output.Weight))]);
 
     /// <summary>The update rule.</summary>
     public required Optimizer Optimizer { get; init; }

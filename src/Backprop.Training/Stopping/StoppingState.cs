@@ -41,7 +41,7 @@ public sealed record StoppingState(
             isBest ? epoch : BestEpoch,
             isImprovement ? metric : Reference,
             isImprovement ? 0 : EpochsWaited + 1);
-        string name = NameOf(rules.Metric);
+        string name = NameOf(rules);
         string reason = isBest
             ? BestMetric is { } before
                 ? $"{name} {Show(metric)} is the best so far, after {Show(before)}"
@@ -64,6 +64,12 @@ public sealed record StoppingState(
         StopMetric.ValidationR2 => "validation R²",
         _ => throw new ArgumentOutOfRangeException(nameof(metric), metric, "unknown metric"),
     };
+
+    /// <summary>The words for what a run is judged by: <c>validation accuracy of digit</c>.
+    /// </summary>
+    public static string NameOf(StopRules rules) => rules.Output is null
+        ? NameOf(rules.Metric)
+        : $"{NameOf(rules.Metric)} of {rules.Output}";
 
     private static bool Improves(StopRules rules, double? best, double metric, double least)
     {
@@ -93,13 +99,13 @@ public sealed record StoppingState(
         {
             return new StopDecision(
                 StopKind.TargetMetric,
-                $"the {NameOf(rules.Metric)} {Show(metric)} reached its target {Show(target)}");
+                $"the {NameOf(rules)} {Show(metric)} reached its target {Show(target)}");
         }
 
         return rules.Patience is { } patience && EpochsWaited >= patience
             ? new StopDecision(
                 StopKind.Patience,
-                $"the {NameOf(rules.Metric)} has not improved on {Show(Reference)} for"
+                $"the {NameOf(rules)} has not improved on {Show(Reference)} for"
                 + $" {EpochsWaited} epochs")
             : null;
     }

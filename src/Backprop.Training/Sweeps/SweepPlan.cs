@@ -49,6 +49,7 @@ public sealed class SweepPlan
         _run = run;
         _plugins = plugins;
         Metric = specification.Stop.Value.Metric;
+        MetricName = StoppingState.NameOf(specification.Stop.Value);
         Epochs = specification.Epochs;
         Trials = TrialsOf(sweep);
         Rounds = RoundsOf(sweep.Search, Trials.Length, specification.Epochs);
@@ -56,6 +57,9 @@ public sealed class SweepPlan
 
     /// <summary>What trials are judged by: the run's <c>stop.metric</c>.</summary>
     public StopMetric Metric { get; }
+
+    /// <summary>Its words: <c>validation loss</c>.</summary>
+    public string MetricName { get; }
 
     /// <summary>The run's epochs.</summary>
     public int Epochs { get; }

@@ -162,6 +162,30 @@ public sealed class ApiTests
             Path.GetTempPath() + "backprop", await wrong.Content.ReadAsStringAsync());
     }
 
+    [Fact]
+    public async Task Named_outputs_are_predicted_each_by_its_name()
+    {
+        await using ServedCluster cluster = await ServedCluster.StartAsync();
+        using HttpClient http = cluster.Client();
+        string run = await cluster.SubmitAsync(http, Specifications.ClusterMoons.Replace(
+            "loss = softmax-cross-entropy",
+            """
+            model += { output { name = side, layers = [ { dense = 2 } ] } }
+            loss { outputs { side { loss = softmax-cross-entropy, weight = 2 } } }
+            """));
+        await cluster.AwaitEndAsync(http, run);
+        JsonElement input =
+            await http.GetFromJsonAsync<JsonElement>($"api/v1/runs/{run}/predict");
+        Assert.Equal(
+            2, input.GetProperty("outputs").GetProperty("side").GetArrayLength());
+        JsonElement predicted = await PredictAsync(http, run, [0.0, 1.0]);
+        JsonElement side = predicted.GetProperty("outputs").GetProperty("side");
+        Assert.NotNull(side.GetProperty("class").GetString());
+        Assert.Equal(
+            1, side.GetProperty("values").EnumerateArray()
+                .Sum(value => value.GetProperty("value").GetDouble()), 6);
+    }
+
     /// <summary>Whoever changes the API says so: <c>UPDATE_OPENAPI=1</c> writes it anew.</summary>
     [Fact]
     public async Task The_description_is_the_one_that_is_checked_in()

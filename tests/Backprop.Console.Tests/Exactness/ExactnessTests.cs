@@ -16,6 +16,7 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
     private const string Everything = "everything.conf";
     private const string Sequences = "sequences.conf";
     private const string Plugins = "plugins.conf";
+    private const string Outputs = "outputs.conf";
 
     private readonly Reference _reference;
 
@@ -82,6 +83,17 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
             _reference.PluginsStateHash, summary.GetProperty("state-sha256").GetString());
     }
 
+    [Theory]
+    [MemberData(nameof(SequenceSettings))]
+    public void A_run_of_several_outputs_has_one_hash(string variable, int threads, int simdBits)
+    {
+        JsonElement summary = Train(Outputs, variable, threads);
+        Assert.Equal(simdBits, summary.GetProperty("simd-width").GetInt32());
+        Assert.Equal(16, summary.GetProperty("steps").GetInt64());
+        Assert.Equal(
+            _reference.OutputsStateHash, summary.GetProperty("state-sha256").GetString());
+    }
+
     private static JsonElement Train(string specification, string variable, int threads)
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("backprop-exactness-");
@@ -122,6 +134,8 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
                 .GetProperty("state-sha256").GetString()!;
             PluginsStateHash = Train(Plugins, "", threads: 1)
                 .GetProperty("state-sha256").GetString()!;
+            OutputsStateHash = Train(Outputs, "", threads: 1)
+                .GetProperty("state-sha256").GetString()!;
             WeightsHash = summary.GetProperty("weights-sha256").GetString()!;
         }
 
@@ -132,5 +146,7 @@ public sealed class ExactnessTests : IClassFixture<ExactnessTests.Reference>
         public string SequencesStateHash { get; }
 
         public string PluginsStateHash { get; }
+
+        public string OutputsStateHash { get; }
     }
 }

@@ -147,6 +147,80 @@ public sealed class EmbeddedClusterTests
         }
     }
 
+    /// <summary>Two inputs, two targets and three outputs, whose plateau and end are those of one
+    /// of them.</summary>
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 2)]
+    public async Task A_run_of_several_outputs_ends_in_the_bits_of_the_single_process(
+        int workers, int servers)
+    {
+        string table = Path.GetTempFileName();
+        try
+        {
+            await File.WriteAllLinesAsync(table, Enumerable.Range(0, 120).Select(i =>
+                $"{i % 7},{i * 5 % 11},{"rgb"[i % 3]},{"xy"[i * i % 5 / 3]},{i % 7 * (i % 3)}")
+                .Prepend("a,b,color,kind,size"));
+            string specification = $$"""
+                name = houses
+                seed = 4
+                data {
+                  train { csv {
+                    files = "{{table}}", columns { color = categorical }
+                    target { several { kind { class = kind }, size { values = size } } }
+                  } }
+                  validation { fraction = 0.3 }
+                  normalize = unit, normalize-targets = standard
+                }
+                inputs { numbers { columns = [b, a] }, look { columns = color } }
+                model = [
+                  { branches { branches = [
+                    [ { input = look }, { dense = 200 } ]
+                    [ { input = numbers }, { dense { units = 100, activation = tanh } } ]
+                  ] } }
+                  batch-normalization
+                  { output { name = early, layers = [ { dense = 1 } ] } }
+                  { dense { units = 300, activation = relu } }
+                  { dropout = 0.2 }
+                  { output { name = kind, layers = [ { dense = 2 } ] } }
+                  { output { name = size, layers = [ { dense = 1 } ] } }
+                ]
+                loss { outputs {
+                  kind { loss { softmax-cross-entropy { class-weights = balanced } } }
+                  size { loss = huber, weight = 2 }
+                  early { loss = mean-squared-error, weight = 0.3, target = size }
+                } }
+                optimizer { adam { learning-rate = 0.01 } }
+                schedule { plateau { patience = 1 } }
+                stop { metric = size.r2, patience = 20 }
+                batch-size = 32, micro-batches = 5, epochs = 6
+                """;
+            TrainingResult expected = TestRun.Train(specification);
+            await using EmbeddedCluster cluster = Start(workers, servers);
+
+            RunView view = await RunToEndAsync(cluster, specification);
+
+            Assert.Equal(expected.WeightsSha256, view.Result!.WeightsSha256);
+            Assert.Equal(expected.StateSha256, view.Result.StateSha256);
+            Assert.Equal(expected.Losses.AsEnumerable(), view.Result.Losses);
+            Assert.Equal(expected.BestMetric, view.Result.BestMetric);
+            foreach (string output in (string[])["kind", "size", "early"])
+            {
+                Assert.Equal(
+                    expected.History.Select(epoch => epoch.Validation!.Of(output)!.Loss),
+                    view.History.Select(epoch => epoch.Validation!.Of(output)!.Loss));
+            }
+
+            Assert.Equal(
+                expected.Validation!.Of("kind")!.Classification!.Confusion.Counts.AsEnumerable(),
+                view.Result.Validation!.Of("kind")!.Classification!.Confusion.Counts);
+        }
+        finally
+        {
+            File.Delete(table);
+        }
+    }
+
     [Fact]
     public async Task Verification_changes_no_bit_and_finds_nothing_where_nothing_is_wrong()
     {

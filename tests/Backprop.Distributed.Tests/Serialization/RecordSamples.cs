@@ -7,6 +7,7 @@ using Backprop.Distributed.Nodes;
 using Backprop.Distributed.Persistence;
 using Backprop.Distributed.Timelines;
 using Backprop.Engine;
+using Backprop.Engine.Networks;
 using Backprop.Engine.Plugins;
 using Backprop.Engine.Schedules;
 using Backprop.Training;
@@ -145,6 +146,40 @@ internal static class RecordSamples
             Target = new TargetSchema.Class(["a", "\n"]) { Positions = 64, Tokenizer = "{}" },
         },
     };
+
+    private static RunOutline SeveralOutline => new(
+        new DatasetOutline(
+            "houses.csv", 100, Shape.Of(3),
+            new TargetSchema.Several(
+            [
+                KeyValuePair.Create<string, TargetSchema>(
+                    "price", new TargetSchema.Values(["dollars"])),
+                KeyValuePair.Create<string, TargetSchema>(
+                    "style", new TargetSchema.Class(["ranch", "split"])),
+            ]),
+            s_sha),
+        null, null, [new TargetScale(2, 1)])
+    {
+        Inputs = [new NetworkInput("place", [2, 0], Shape.Of(1, 2))],
+    };
+
+    /// <summary>Of a network with named outputs, without bytes that it must have for ever.
+    /// </summary>
+    public static OutlineAnswer Several => new(s_run, s_worker, SeveralOutline, null);
+
+    /// <summary>The same of an evaluation.</summary>
+    public static EpochJudged JudgedOutputs => new(
+        s_at,
+        Report with
+        {
+            Validation = new EvaluationMetrics
+            {
+                Rows = 8,
+                Loss = 0.75,
+                Outputs = [new OutputMetrics("style", Classes), new OutputMetrics("price", Values)],
+            },
+        },
+        Position.Stopping, Position.Plateau, null);
 
     private static RunSetup Setup => new(s_run, "name = xor", Outline);
 

@@ -58,6 +58,18 @@ public sealed class RecordSerializerTests : IDisposable
     }
 
     [Fact]
+    public void Named_inputs_targets_and_outputs_are_read_as_they_were_written()
+    {
+        foreach (object sample in (object[])[RecordSamples.Several, RecordSamples.JudgedOutputs])
+        {
+            Assert.Equal(
+                StructuralText.Of(sample),
+                StructuralText.Of(_serializer.FromBinary(
+                    _serializer.ToBinary(sample), _serializer.Manifest(sample))));
+        }
+    }
+
+    [Fact]
     public void A_node_that_says_no_protocol_speaks_the_first()
     {
         // As the first version wrote it.

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Runtime.Serialization;
 using Akka.Actor;
 using Backprop.Distributed.Serialization;
+using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Distributed.Tests.Serialization;
@@ -82,6 +83,18 @@ public sealed class WireSerializerTests : IDisposable
         AssertSame(
             WireSamples.WorkerStatus.Evaluation!.Part.Values[0].Targets,
             worker.Evaluation.Part.Values[0].Targets);
+
+        EvaluationDone done = WireSamples.WorkerStatus.Evaluation!;
+        worker = (WorkerStatus)Travelled(WireSamples.WorkerStatus with
+        {
+            Evaluation = done with
+            {
+                Part = new MetricsPart(1, [1.5, 2], [], []) { Outputs = [done.Part] },
+            },
+        });
+        MetricsPart output = Assert.Single(worker.Evaluation!.Part.Outputs);
+        AssertSame(done.Part.Confusion, output.Confusion);
+        AssertSame(done.Part.Values[0].Targets, output.Values[0].Targets);
     }
 
     [Fact]

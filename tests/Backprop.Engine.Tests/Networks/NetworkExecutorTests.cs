@@ -580,7 +580,8 @@ public sealed class NetworkExecutorTests
         // floats a row.
         Assert.Equal(
             18 * 4 * 100,
-            NetworkExecutor.BufferBytes(network, 100, maxMicroBatches: 8, threads: 2));
+            NetworkExecutor.BufferBytes(
+                network, new LinearLoss(), 100, maxMicroBatches: 8, threads: 2));
     }
 
     [Fact]
@@ -605,8 +606,8 @@ public sealed class NetworkExecutorTests
 
         // Of each of four blocks one output with its gradient stays, and one block's inside: four
         // outputs with gradients and a mask.
-        long bytes = NetworkExecutor.BufferBytes(all.Network, 100, 1, 1);
-        long fewer = NetworkExecutor.BufferBytes(some.Network, 100, 1, 1);
+        long bytes = NetworkExecutor.BufferBytes(all.Network, all.Loss, 100, 1, 1);
+        long fewer = NetworkExecutor.BufferBytes(some.Network, some.Loss, 100, 1, 1);
         Assert.InRange(bytes - fewer, 3 * 4 * 2 * 96 * 100 * sizeof(float), bytes);
     }
 

@@ -31,6 +31,44 @@ public sealed class MetricsAccumulatorTests
         Assert.Equal((0.8 + (6.0 / 7)) / 2, classes.MacroF1);
     }
 
+    // Two rows of two outputs: a class, found in one of them, and a value, off by 1 and by 2.
+    [Fact]
+    public void Named_outputs_are_scored_each_by_itself_as_worked_by_hand()
+    {
+        var value = new TargetReading(
+            TargetEncoding.Values, [], ["kg"], null, [TargetScale.Identity]);
+        var reading = new TargetReading(TargetEncoding.Values, [], [], null, [])
+        {
+            Outputs =
+            [
+                new NamedReading("kind", "", 1, TwoClasses, Width: 2, TargetWidth: 1),
+                new NamedReading("weight", "", 0.5f, value, Width: 1, TargetWidth: 1),
+            ],
+        };
+        var metrics = new MetricsAccumulator(reading, 3, 2);
+        metrics.Add(
+            0, [2, 1, 5, 1, 2, 7], [0, 4, 0, 9], [1.5f, 2.5f, 0.5f, 1.5f, 2, 2]);
+        var folded = new MetricsAccumulator(reading, 3, 2);
+        folded.Add(metrics.Part(0, 1));
+        foreach (EvaluationMetrics result in new[] { metrics.Finish(), folded.Finish() })
+        {
+            Assert.Equal(2, result.Loss);
+            Assert.Null(result.Classification);
+            Assert.Null(result.Regression);
+            EvaluationMetrics kind = result.Of("kind")!, weight = result.Of("weight")!;
+            Assert.Equal(1, kind.Loss);
+            Assert.Equal<long>([1, 1, 0, 0], [.. kind.Classification!.Confusion.Counts]);
+            Assert.Equal(2, weight.Loss);
+            Assert.Equal(1.5, weight.Regression!.MeanAbsoluteError);
+            Assert.Equal(Math.Sqrt(2.5), weight.Regression.RootMeanSquaredError);
+            Assert.Null(result.Of("height"));
+        }
+
+        // Sums of one output alone are not of this network.
+        Assert.Throws<ArgumentException>(
+            () => folded.Add(metrics.Part(0, 1) with { Outputs = [] }));
+    }
+
     // Three tokens at each of two positions; three of four are right.
     [Fact]
     public void Sequences_are_scored_by_position_and_tell_no_classes_apart()

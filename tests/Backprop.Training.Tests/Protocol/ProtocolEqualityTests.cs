@@ -158,6 +158,19 @@ public sealed class ProtocolEqualityTests
         Assert.Equal(5, outcome.Events.OfType<CoordinatorTookOver>().Count());
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(1, 3)]
+    public void Several_outputs_and_what_they_are_judged_by_are_the_single_processs(
+        int servers, int workers) => Simulate(new Scenario
+    {
+        Seed = 5,
+        Plan = TestPlans.NamedOutputs(),
+        Nodes = Nodes(servers, workers),
+        Network = new NetworkConditions { Drops = 0.05, Duplicates = 0.1 },
+        FaultsEnd = TimeSpan.FromHours(1),
+    });
+
     [Fact]
     public void Micro_batches_without_rows_are_computed_and_counted_like_others() =>
         // The last batch of an epoch has 10 rows for 16 micro-batches.

@@ -19,7 +19,8 @@ public sealed class RunFileTests
         {
             "digits.conf", "digits-cnn.conf", "fashion-mnist-mlp.conf", "fashion-mnist-cnn.conf",
             "iris.conf", "wine.conf", "breast-cancer.conf", "letter.conf", "shuttle.conf",
-            "concrete.conf", "ames.conf", "xor.conf", "moons.conf", "spirals.conf",
+            "concrete.conf", "ames.conf", "ames-outputs.conf", "xor.conf", "moons.conf",
+            "spirals.conf",
             "articles/two-two-two.conf",
             "articles/two-two-two-10000.conf", "articles/descent-from-0.conf",
             "articles/descent-from-minus-4.conf", "articles/three-layer-teacher.conf",

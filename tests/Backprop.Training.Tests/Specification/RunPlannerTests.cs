@@ -27,7 +27,7 @@ public sealed class RunPlannerTests
     public void Balanced_class_weights_are_counted_in_the_training_part()
     {
         using PlannedRun planned = Plan(Classes);
-        var loss = Assert.IsType<SoftmaxCrossEntropy>(planned.Plan.Loss);
+        var loss = Assert.IsType<SoftmaxCrossEntropy>(planned.Plan.Loss.Single);
         Assert.Equal(new[] { (float)(4 / 6.0), 2f }, loss.ClassWeights.ToArray());
     }
 
@@ -111,7 +111,7 @@ public sealed class RunPlannerTests
         using PlannedRun planned = Plan(text.Replace(
             "loss = softmax-cross-entropy",
             "loss { softmax-cross-entropy { class-weights = balanced, padding-token = 2 } }"));
-        var loss = Assert.IsType<SoftmaxCrossEntropy>(planned.Plan.Loss);
+        var loss = Assert.IsType<SoftmaxCrossEntropy>(planned.Plan.Loss.Single);
         Assert.Equal(2, loss.PaddingClass);
         Assert.Equal(2, TargetReading.For(planned.Plan).PaddingClass);
         Assert.Equal([4 / 3f, 2 / 3f, 0, 4 / 3f], loss.ClassWeights.AsEnumerable());

@@ -208,8 +208,9 @@ public sealed class RunSpecificationReaderTests
         Assert.Equal(new Normal(0, 0.1f), last.WeightInitializer);
         Assert.True(last.WeightTrainable);
         Assert.False(last.BiasTrainable);
-        Assert.True(run.Loss.Value.HasBalancedClassWeights);
-        Assert.Equal(0.1f, Assert.IsType<SoftmaxCrossEntropy>(run.Loss.Value.Loss).LabelSmoothing);
+        Assert.True(run.Outputs[0].Loss.Value.HasBalancedClassWeights);
+        Assert.Equal(
+            0.1f, Assert.IsType<SoftmaxCrossEntropy>(run.Loss.Single).LabelSmoothing);
         Assert.Equal(new Adam { LearningRate = 1e-3f, Beta1 = 0.8 }, run.Optimizer);
         Assert.Equal(
             new WarmUpSchedule { Steps = 100, Inner = new CosineSchedule { MinimumFactor = 0.1 } },

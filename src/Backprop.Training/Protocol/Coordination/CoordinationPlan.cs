@@ -64,7 +64,8 @@ public sealed record CoordinationPlan(
             throw new ArgumentException(reason);
         }
 
-        Network network = RunPlanner.BuildNetwork(run, outline.Train.FeatureShape);
+        Network network = RunPlanner.BuildNetwork(
+            run, outline.Train.FeatureShape, outline.Inputs);
         if (LayerPlugins.DifferenceOf(network, outline.Plugins) is { } difference)
         {
             throw new ArgumentException($"the coordinator has other plug-ins: {difference}");
@@ -74,8 +75,8 @@ public sealed record CoordinationPlan(
             id, run.Name, RunDimensions.Of(run, outline, network.Layout), run.Stop.Value,
             run.Epochs, run.Schedule, run.Optimizer.LearningRate,
             TargetReading.For(
-                run.Loss.Value.Loss, outline.Train.Target, network.OutputShape,
-                outline.TargetScales, outline.Train.Source),
+                run.Loss, network, run.Targets, outline.Train.Target, outline.TargetScales,
+                outline.Train.Source),
             network.OutputShape.Count, outline.Validation?.Count ?? 0, options)
         {
             OptimizerStates = run.Rules.StateCount,

@@ -76,7 +76,7 @@ internal static class EvaluationRules
         long version = evaluating.Version, lastStep = version - 1;
         long epoch = lastStep / plan.Dimensions.StepsPerEpoch;
         double trainingLoss = evaluating.LossSum / plan.Dimensions.EpochRows(version);
-        double metric = EpochEvaluation.MetricOf(plan.Stop.Metric, trainingLoss, validation);
+        double metric = EpochEvaluation.MetricOf(plan.Stop, trainingLoss, validation);
         EpochVerdict verdict = position.Stopping.Judge(plan.Stop, epoch, trainingLoss, metric);
         PlateauState plateau = plan.Schedule.Plateau is { } rule
             ? PlateauDetector.Observe(

@@ -255,9 +255,7 @@ public sealed record Observations
 
     private static bool Fits(CoordinationPlan plan, MetricsPart part) =>
         part.First >= 0 && part.End <= plan.Dimensions.EvaluationMicroBatches
-        && part.Confusion.Length == plan.Reading.Counts
-        && part.Values.Length == plan.Reading.Values.Length
-        && part.Values.All(sums => sums.IsOver(part.LossSums.Length));
+        && part.Fits(plan.Reading);
 
     private Observations With(ImmutableArray<ClusterNode> nodes)
     {

@@ -113,6 +113,9 @@ internal sealed class Choice<T>(string name, params Section<T>[] alternatives)
 
     public IEnumerable<ISection> Alternatives => alternatives;
 
+    /// <summary>The alternatives, for choices that have them too.</summary>
+    public ImmutableArray<Section<T>> Sections => [.. alternatives];
+
     public override string Description => $"one {name}";
 
     public override IEnumerable<IValueKind> Parts => alternatives;

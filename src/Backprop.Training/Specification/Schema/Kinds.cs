@@ -54,8 +54,11 @@ internal static class Kinds
     /// <c>output.weight[0,0]</c>.</summary>
     public static ValueKind<string> Name { get; } = new TextKind(
         "a name of letters, digits, '-' and '_'",
-        text => text.Length <= 100
-            && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_'));
+        IsName);
+
+    /// <summary>Whether a text is a <see cref="Name"/>.</summary>
+    public static bool IsName(string text) => text.Length is > 0 and <= 100
+        && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
 
     public static ValueKind<TimeSpan> Duration { get; } = new DurationKind();
 

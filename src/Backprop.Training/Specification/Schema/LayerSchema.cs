@@ -144,6 +144,7 @@ internal static class LayerSchema
                 k => new ResidualDefinition(k.Get(Layers)) { Name = k.Get(Name) }, Layers),
             .. ImageLayerSchema.Sections,
             .. SequenceSchema.Layers,
+            .. PortSchema.Layers,
             PluginSchema.Section,
         ]);
 

@@ -5,6 +5,7 @@ using Backprop.Engine.Layers;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
 using Backprop.Training.Protocol;
+using Backprop.Training.Specification.Hocon;
 using Backprop.Training.Specification.Reading;
 
 namespace Backprop.Training.Specification.Schema;
@@ -50,8 +51,9 @@ internal static class RunSchema
                     Safetensors)).As(p => (Placed<InitialWeightsSpecification>?)p),
             null, "the layers' initializers", "weights of another network to begin with");
 
-    private static readonly Key<Placed<LossSpecification>> Loss = Key.Required(
-        "loss", new PlacedKind<LossSpecification>(LossSchema.Loss), "what is made small");
+    private static readonly Key<Placed<ImmutableArray<OutputSpecification>>> Loss = Key.Required(
+        "loss", new PlacedKind<ImmutableArray<OutputSpecification>>(PortSchema.RunLoss),
+        "what is made small");
 
     private static readonly Key<OptimizerSpecification> Optimizer = Key.Required(
         "optimizer", OptimizerSchema.Optimizer, "how gradients change the weights");
@@ -95,14 +97,8 @@ internal static class RunSchema
     private static readonly Key<long> Epochs = Key.Required(
         "epochs", Kinds.Count, "passes over the training samples");
 
-    private static readonly Key<StopMetric?> Metric = Key.Optional<StopMetric?>(
-        "metric",
-        new WordKind<StopMetric?>(
-            ("training-loss", StopMetric.TrainingLoss),
-            ("validation-loss", StopMetric.ValidationLoss),
-            ("validation-accuracy", StopMetric.ValidationAccuracy),
-            ("validation-r2", StopMetric.ValidationR2)),
-        null, "validation-loss, or training-loss without validation",
+    private static readonly Key<JudgedBy?> Metric = Key.Optional<JudgedBy?>(
+        "metric", new MetricKind(), null, "validation-loss, or training-loss without validation",
         "what patience, target and the best weights look at");
 
     private static readonly Key<long?> Patience = Key.Optional<long?>(
@@ -217,9 +213,9 @@ internal static class RunSchema
     public static Section<RunSpecification> Run { get; } = new(
         "run", "A whole run.",
         [
-            Name, Seed, Data, Model, InitialWeights, Loss, Optimizer, Schedule, Penalty, Clip,
-            Averaging, Backward, BatchSize, MicroBatches, Epochs, Stop, Ensemble, Checkpoint,
-            Workers, Digests, Transport, Verify,
+            Name, Seed, Data, PortSchema.Inputs, Model, InitialWeights, Loss, Optimizer, Schedule,
+            Penalty, Clip, Averaging, Backward, BatchSize, MicroBatches, Epochs, Stop, Ensemble,
+            Checkpoint, Workers, Digests, Transport, Verify,
         ],
         Bind);
 
@@ -241,9 +237,10 @@ internal static class RunSchema
             Name = keys.Get(Name),
             Seed = keys.Get(Seed),
             Data = data,
+            Inputs = keys.Get(PortSchema.Inputs),
             Layers = keys.Get(Model),
             InitialWeights = keys.Get(InitialWeights),
-            Loss = keys.Get(Loss),
+            Outputs = BindOutputs(keys),
             Optimizer = keys.Get(Optimizer).Optimizer,
             Groups = keys.Get(Optimizer).Groups,
             Averaging = keys.Get(Averaging),
@@ -266,6 +263,15 @@ internal static class RunSchema
         };
     }
 
+    // Mistakes of the only output are told at the loss as a whole.
+    private static ImmutableArray<OutputSpecification> BindOutputs(KeyValues keys)
+    {
+        (ImmutableArray<OutputSpecification> outputs, SpecificationPlace place) = keys.Get(Loss);
+        return outputs is [{ Name: "" } only]
+            ? [only with { Loss = only.Loss with { Place = place } }]
+            : outputs;
+    }
+
     private static Placed<StopRules> BindStopRules(KeyValues keys, DataSpecification data)
     {
         bool hasValidation =
@@ -274,7 +280,16 @@ internal static class RunSchema
         StopOptions options = given?.Value ?? new StopOptions(null, new StopRules(default));
         StopMetric usual =
             hasValidation ? StopMetric.ValidationLoss : StopMetric.TrainingLoss;
-        StopMetric metric = options.Metric ?? usual;
+        StopMetric metric = options.Metric?.Metric ?? usual;
+        string? output = options.Metric?.Output;
+        if (output is not null && keys.Get(Loss).Value.All(one => one.Name != output))
+        {
+            keys.Refuse(
+                Stop, $"'metric' is of the output '{output}', and the loss is not of an output of "
+                + "that name: "
+                + string.Join(", ", keys.Get(Loss).Value.Select(one => $"'{one.Name}'")));
+        }
+
         if (metric != StopMetric.TrainingLoss && !hasValidation)
         {
             keys.Refuse(
@@ -283,7 +298,8 @@ internal static class RunSchema
         }
 
         return new Placed<StopRules>(
-            options.Rules with { Metric = metric }, given?.Place ?? keys.PlaceOf(Stop));
+            options.Rules with { Metric = metric, Output = output },
+            given?.Place ?? keys.PlaceOf(Stop));
     }
 
     private static StopOptions BindStop(KeyValues keys)
@@ -349,5 +365,49 @@ internal static class RunSchema
     }
 
     /// <summary>The section as written: the metric's default depends on the data.</summary>
-    private sealed record StopOptions(StopMetric? Metric, StopRules Rules);
+    private sealed record StopOptions(JudgedBy? Metric, StopRules Rules);
+
+    /// <param name="Output">The output that the metric is of; null: the whole.</param>
+    /// <param name="Metric">The metric.</param>
+    private sealed record JudgedBy(string? Output, StopMetric Metric);
+
+    /// <summary>A metric of the whole, or one of an output: <c>digit.accuracy</c>.</summary>
+    private sealed class MetricKind : ScalarKind<JudgedBy?>
+    {
+        private static readonly (string Word, StopMetric Metric)[] OfTheWhole =
+        [
+            ("training-loss", StopMetric.TrainingLoss),
+            ("validation-loss", StopMetric.ValidationLoss),
+            ("validation-accuracy", StopMetric.ValidationAccuracy),
+            ("validation-r2", StopMetric.ValidationR2),
+        ];
+
+        private static readonly (string Word, StopMetric Metric)[] OfAnOutput =
+        [
+            ("loss", StopMetric.ValidationLoss),
+            ("accuracy", StopMetric.ValidationAccuracy),
+            ("r2", StopMetric.ValidationR2),
+        ];
+
+        public override string Description =>
+            $"one of {Words(OfTheWhole)}; of the named output `digit`, on the validation samples, "
+            + Words([.. OfAnOutput.Select(one => ($"`digit.{one.Word}`", one.Metric))]);
+
+        protected override bool TryParse(HoconScalar scalar, ValueCursor at, out JudgedBy? value)
+        {
+            int dot = scalar.Text.LastIndexOf('.');
+            string word = scalar.Text[(dot + 1)..];
+            (string Word, StopMetric Metric)[] words = dot < 0 ? OfTheWhole : OfAnOutput;
+            int found = Array.FindIndex(words, one => one.Word == word);
+            value = found < 0
+                ? null
+                : new JudgedBy(dot < 0 ? null : scalar.Text[..dot], words[found].Metric);
+            return found >= 0 || at.Fail(
+                $"unknown word {scalar.Describe()}; "
+                + Spelling.Suggest(word, words.Select(one => one.Word)));
+        }
+
+        private static string Words((string Word, StopMetric Metric)[] words) =>
+            string.Join(", ", words.Select(one => one.Word));
+    }
 }

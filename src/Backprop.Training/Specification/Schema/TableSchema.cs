@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Backprop.Data.Formats;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
+using Backprop.Engine.Networks;
 using Backprop.Training.Specification.Reading;
 
 namespace Backprop.Training.Specification.Schema;
@@ -28,15 +29,35 @@ internal static class TableSchema
     private static readonly Key<ImmutableArray<string>> ValueColumns = Key.Required(
         "columns", Names, "the columns, in the order of the network's outputs");
 
+    private static readonly Section<TableTarget>[] SingleTargets =
+    [
+        new(
+            "class", "One column of class names.", [ClassColumn, Classes],
+            k => new TableTarget.Class(k.Get(ClassColumn), k.Get(Classes)), ClassColumn),
+        new(
+            "values", "Columns of numbers.", [ValueColumns],
+            k => new TableTarget.Values(k.Get(ValueColumns)), ValueColumns),
+    ];
+
+    private static readonly Key<ImmutableArray<KeyValuePair<string, TableTarget>>> SeveralTargets =
+        Key.Required(
+            "", new MapKind<TableTarget>(
+                new Choice<TableTarget>("table target", SingleTargets),
+                "targets by name, `{ kind { class = species }, weight { values = kg } }`",
+                Kinds.IsName),
+            "the targets");
+
     private static readonly Key<TableTarget> Target = Key.Required(
         "target", new Choice<TableTarget>(
             "table target",
-            new Section<TableTarget>(
-                "class", "One column of class names.", [ClassColumn, Classes],
-                k => new TableTarget.Class(k.Get(ClassColumn), k.Get(Classes)), ClassColumn),
-            new Section<TableTarget>(
-                "values", "Columns of numbers.", [ValueColumns],
-                k => new TableTarget.Values(k.Get(ValueColumns)), ValueColumns)),
+            [
+                .. SingleTargets,
+                new(
+                    "several", "Several targets by name, for the outputs of a model that names "
+                    + "them: `several { kind { class = species }, weight { values = kg } }`. Those "
+                    + "that are values are normalized as `normalize-targets` says.",
+                    [SeveralTargets], BindSeveral, SeveralTargets),
+            ]),
         "what is to be predicted");
 
     private static readonly Key<double> MissingConstant = Key.Required(
@@ -139,6 +160,27 @@ internal static class TableSchema
     /// <summary>Tables that are read as the training table is.</summary>
     public static ImmutableArray<Section<DataSource>> FollowingTables { get; } =
         [.. Syntaxes.Select(FollowingTableOf)];
+
+    private static TableTarget.Several BindSeveral(KeyValues keys)
+    {
+        var targets = new TableTarget.Several(keys.Get(SeveralTargets));
+        if (targets.Targets.Length is 0 or > Network.MaxOutputs)
+        {
+            keys.Refuse(
+                SeveralTargets,
+                $"{targets.Targets.Length} targets, where 1 to {Network.MaxOutputs} can be");
+        }
+
+        if (targets.ColumnNames.GroupBy(name => name).FirstOrDefault(same => same.Count() > 1)
+            is { Key: var column })
+        {
+            keys.Refuse(
+                SeveralTargets, $"column '{column}' stands in two targets; name it once, and let "
+                + "both outputs have that target");
+        }
+
+        return targets;
+    }
 
     private static Section<DataSource> TableOf(SyntaxSection syntax) => new(
         syntax.Name, syntax.Meaning,

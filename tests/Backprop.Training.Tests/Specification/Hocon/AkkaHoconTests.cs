@@ -56,7 +56,8 @@ public sealed class AkkaHoconTests
 
     private static HoconRoot Included(string name)
     {
-        string path = Path.Combine(RepositoryPaths.Runs, "articles", name);
+        string path = Directory.GetFiles(
+            RepositoryPaths.Runs, name, SearchOption.AllDirectories).Single();
         return Parser.Parse(File.ReadAllText(path), Included);
     }
 

@@ -187,6 +187,11 @@ function sideOf(shape) {
 }
 
 function onePrediction(prediction) {
+  if (prediction.outputs) {
+    return Object.entries(prediction.outputs).map(([name, one]) =>
+      [h('h3', {}, name), onePrediction(one)]);
+  }
+
   const isClass = prediction.class !== null && prediction.class !== undefined;
   const hasShares = isClass && prediction.probability !== null
     && prediction.probability !== undefined;
@@ -215,10 +220,16 @@ function predictionTable(found) {
       h('th', { scope: 'col' }, 'Prediction'), h('th', { scope: 'col', class: 'num' }, ''))),
     h('tbody', {}, found.map((one, index) => h('tr', {},
       h('th', { scope: 'row' }, String(index + 1)),
-      h('td', {}, one.class ?? one.values.map((each) =>
-        `${each.name} ${value(each.value, 6)}`).join(', ')),
+      h('td', {}, predictionText(one)),
       h('td', { class: 'num' },
         typeof one.probability === 'number' ? percent(one.probability) : '')))));
+}
+
+function predictionText(one) {
+  return one.outputs
+    ? Object.entries(one.outputs).map(([name, own]) =>
+      `${name}: ${predictionText(own)}`).join('; ')
+    : one.class ?? one.values.map((each) => `${each.name} ${value(each.value, 6)}`).join(', ');
 }
 
 function select(label, values, text, onChange) {

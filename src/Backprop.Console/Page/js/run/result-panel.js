@@ -58,8 +58,17 @@ export class ResultPanel {
     }
   }
 
-  showSet(name, { rows, loss, perplexity, classification, regression }) {
-    const facts = h('dl', { class: 'facts' },
+  showSet(name, metrics) {
+    replace(this.metrics, scores(name, metrics), (metrics.outputs ?? []).map((output) => [
+      h('h3', {}, `Output ${output.name}`), scores(name, output.metrics),
+    ]));
+  }
+}
+
+// Of the whole, or of one of several outputs.
+function scores(name, { rows, loss, perplexity, classification, regression }) {
+  return [
+    h('dl', { class: 'facts' },
       classification ? [
         fact(`${name} accuracy`, percent(classification.accuracy, 2)),
         perplexity ? fact('Perplexity', value(perplexity))
@@ -70,13 +79,12 @@ export class ResultPanel {
         fact('Mean absolute error', value(regression.meanAbsoluteError)),
         fact('Root mean squared error', value(regression.rootMeanSquaredError)),
       ] : [],
-      fact(`${name} loss`, value(loss)), fact('Samples', count(rows)));
-    replace(this.metrics, facts,
-      classification && !perplexity ? h('div', { class: 'result-classes' },
-        h('div', {}, h('h3', {}, 'Confusion'), confusionTable(classification.confusion)),
-        h('div', {}, h('h3', {}, 'By class'), classTable(classification.classes))) : null,
-      regression ? targetTable(regression.targets) : null);
-  }
+      fact(`${name} loss`, value(loss)), fact('Samples', count(rows))),
+    classification && !perplexity ? h('div', { class: 'result-classes' },
+      h('div', {}, h('h3', {}, 'Confusion'), confusionTable(classification.confusion)),
+      h('div', {}, h('h3', {}, 'By class'), classTable(classification.classes))) : null,
+    regression ? targetTable(regression.targets) : null,
+  ];
 }
 
 function fact(name, main, more) {
