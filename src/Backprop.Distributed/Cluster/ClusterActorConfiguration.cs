@@ -66,9 +66,9 @@ public static class ClusterActorConfiguration
                 allow-weakly-up-members = 1s
                 # Who joins, or takes over, waits for a few rounds of these; messages are small, and
                 # every node sends one a round, however many there are.
-                gossip-interval = 150ms
-                leader-actions-interval = 150ms
-                periodic-tasks-initial-delay = 150ms
+                gossip-interval = 100ms
+                leader-actions-interval = 100ms
+                periodic-tasks-initial-delay = 100ms
                 # A process that was started again waits until the one before is taken out, which is
                 # a matter of one gossip: the defaults would be most of what a restart takes. Who
                 # may found a cluster waits longer for the others; everybody else only asks again
