@@ -66,13 +66,15 @@ public sealed partial class RunTests(PageFixture fixture)
             new() { HasText = "the run has entered the queue" });
         await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
         await Expect(happened).ToBeVisibleAsync();
-        await Expect(happened).ToContainTextAsync("epoch 1:");
+        await Expect(happened).ToContainTextAsync("g1 begins");
+        await Expect(happened).ToContainTextAsync(Epoch());
 
         await page.ReloadAsync();
 
         await Expect(page.Locator("main .chip").First).ToHaveTextAsync("training");
         await Expect(happened).ToContainTextAsync("the run has entered the queue");
-        await Expect(happened).ToContainTextAsync("epoch 1:");
+        await Expect(happened).ToContainTextAsync("g1 begins");
+        await Expect(happened).ToContainTextAsync(Epoch());
         string[] lines = [.. await happened.Locator("li").AllInnerTextsAsync()];
         Assert.Single(lines, line => line.Contains("has entered the queue"));
 
@@ -139,6 +141,9 @@ public sealed partial class RunTests(PageFixture fixture)
         await page.GetByRole(AriaRole.Button, new() { Name = "Stop the run" }).ClickAsync();
         await Expect(page.Locator("main .chip").First).ToHaveTextAsync("stopped");
     }
+
+    [GeneratedRegex(@"epoch \d+:")]
+    private static partial Regex Epoch();
 
     [GeneratedRegex(@"#/runs/moons-\d+$")]
     private static partial Regex RunAddress();

@@ -13,7 +13,9 @@ using Microsoft.Data.Sqlite;
 namespace Backprop.Distributed.Tests.Embedded;
 
 /// <summary>A stored state of which bytes, or rows, are not what was written: it is refused with
-/// the reason, or makes no difference. Nothing else happens, and nothing grows.</summary>
+/// the reason, or makes no difference. Nothing else happens, and nothing grows: no other test takes
+/// memory of this process meanwhile.</summary>
+[Collection(nameof(Alone))]
 public sealed class DamagedStateTests : IClassFixture<DamagedStateTests.Undamaged>
 {
     // More are tried with a number in this variable.
