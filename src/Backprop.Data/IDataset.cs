@@ -24,6 +24,18 @@ public abstract record TargetSchema
     /// </summary>
     public TargetPart? Find(string name) => Parts.FirstOrDefault(part => part.Name == name);
 
+    /// <summary>The name of the target that an output is held against: the one that is asked for,
+    /// else of several the one of the output's name, else the only one.</summary>
+    /// <param name="output">The output's name.</param>
+    /// <param name="asked">The target that is asked for; null: none is.</param>
+    public string NameFor(string output, string? asked) =>
+        asked ?? (this is Several ? output : "");
+
+    /// <summary>Where a target's values begin among all that <see cref="ValueWidth"/> counts.
+    /// </summary>
+    public int FirstValueOf(TargetPart part) =>
+        Parts.TakeWhile(other => other != part).Sum(other => other.Schema.ValueWidth);
+
     /// <summary>One class a sample, stored as its index; of sequences one a position.</summary>
     /// <param name="Classes">The classes' names, by index.</param>
     public sealed record Class(ImmutableArray<string> Classes) : TargetSchema

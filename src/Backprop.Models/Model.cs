@@ -199,9 +199,8 @@ public sealed class Model : IDisposable
     {
         try
         {
-            Network network = RunPlanner.BuildNetwork(
-                Specification, input,
-                RunPlanner.InputsOf(Specification, input, Header.FeatureNames));
+            Network network =
+                RunPlanner.BuildNetwork(Specification, input, Header.FeatureNames);
             if (StoredParameter.Of(network.Layout).Select(p => p.ToString())
                 .SequenceEqual(Header.Parameters.Select(p => p.ToString())))
             {
@@ -349,9 +348,7 @@ public sealed class Model : IDisposable
             DataSource.TarShards { Options: TarShardOptions options } =>
                 new DataSource.TarShards(options with { Classes = options.Classes ?? classes }),
             DataSource.Text { Options: TextOptions options } =>
-                new DataSource.Text(options.Vocabulary is null
-                    ? options with { Vocabulary = classes, Tokenizer = Header.Tokenizer }
-                    : options),
+                new DataSource.Text(options.WithDefaultVocabulary(classes, Header.Tokenizer)),
             DataSource.Table { Options: TableOptions options } => new DataSource.Table(options with
             {
                 Columns = Resolve(options.Columns),

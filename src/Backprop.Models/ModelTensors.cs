@@ -157,9 +157,8 @@ internal static class ModelTensors
         {
             RunSpecification run =
                 RunSpecificationReader.Read(header.Specification, source, plugins: plugins);
-            var input = Shape.Of(header.FeatureShape.AsSpan());
             return RunPlanner.BuildNetwork(
-                run, input, RunPlanner.InputsOf(run, input, header.FeatureNames));
+                run, Shape.Of(header.FeatureShape.AsSpan()), header.FeatureNames);
         }
         catch (ArgumentOutOfRangeException e)
         {

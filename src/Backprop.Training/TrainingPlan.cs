@@ -156,6 +156,11 @@ public sealed record TrainingPlan
     public UpdateRules Rules =>
         new(Optimizer, Penalty, Clipping) { Groups = Groups, Averaging = Averaging };
 
+    /// <summary>The plan of one network of an ensemble, with a seed of its own.</summary>
+    /// <param name="member">Which one, counted from 0: it keeps the plan's seed.</param>
+    public TrainingPlan OfMember(int member) =>
+        this with { Seed = unchecked(Seed + (ulong)member) };
+
     /// <summary>A loader of the plan's training batches.</summary>
     /// <param name="writing">How targets are written: see
     /// <see cref="Metrics.TargetReading.Writing"/>.</param>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Backprop.Console.Api.Access;
 using Backprop.Data;
 using Backprop.Distributed.Coordination;
@@ -10,7 +11,6 @@ using Backprop.Training.Protocol;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
-using System.Text.Json.Serialization;
 
 namespace Backprop.Console.Api;
 

@@ -7,7 +7,6 @@ using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Plugins;
 using Backprop.Training;
-using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
@@ -74,9 +73,9 @@ internal static class DescribeCommand
         }
 
         yield return Line("loss", plan.Loss.Name);
-        foreach (NamedReading output in TargetReading.For(plan).Outputs)
+        foreach (DescribedOutput output in DescribedOutput.Of(plan))
         {
-            yield return Line("output", $"{output.Name}: {Describe(plan, output)}");
+            yield return Line("output", $"{output.Name}: {Describe(output)}");
         }
 
         yield return Line(
@@ -115,12 +114,10 @@ internal static class DescribeCommand
             "memory", $"{NumberText.Bytes(run.MemoryBytes)} to train, beside the data");
     }
 
-    private static string Describe(TrainingPlan plan, NamedReading output)
+    private static string Describe(DescribedOutput output)
     {
-        int index = plan.Network.Outputs.ToList().FindIndex(one => one.Name == output.Name);
         string target = output.Target.Length == 0 ? "" : $", target {output.Target}";
-        return $"{plan.Network.Outputs[index].Shape}, {plan.Loss.Terms[index].Loss.Name}, weight "
-            + NumberText.Full(output.Weight) + target;
+        return $"{output.Shape}, {output.Loss}, weight {NumberText.Full(output.Weight)}{target}";
     }
 
     private static string Describe(ParameterGroup group)

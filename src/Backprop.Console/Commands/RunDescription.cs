@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 using Backprop.Console.Rendering;
 using Backprop.Data;
 using Backprop.Engine.Layers;
@@ -9,7 +10,6 @@ using Backprop.Training;
 using Backprop.Training.Metrics;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
-using System.Text.Json.Serialization;
 
 namespace Backprop.Console.Commands;
 
@@ -123,7 +123,7 @@ internal sealed record RunDescription
             TotalSteps = extent.TotalSteps,
             StepsPerEpoch = extent.StepsPerEpoch,
             Epochs = extent.Epochs,
-            Networks = run.Specification.Ensemble?.Seeds ?? 1,
+            Networks = run.Specification.Members,
             Gradients = run.Specification.Transport.Gradients,
             InitialWeights = run.Specification.InitialWeights?.Value.Safetensors,
             InitialWeightsSha256 = run.Outline.InitialWeightsSha256,

@@ -29,8 +29,7 @@ internal static class CheckpointModel
         {
             for (int member = 0; member < source.Members; member++)
             {
-                weights.Add(WeightsOf(
-                    source, RunSource.PlanOf(planned.Plan, member), member, step));
+                weights.Add(WeightsOf(source, planned.Plan.OfMember(member), member, step));
             }
 
             using var model = TrainedModel.Of(

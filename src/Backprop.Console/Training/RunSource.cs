@@ -34,7 +34,7 @@ internal sealed record RunSource
     public required Func<int, TrainingPlan, Checkpoint?> Checkpoint { get; init; }
 
     /// <summary>Networks of the run.</summary>
-    public int Members => Specification.Ensemble?.Seeds ?? 1;
+    public int Members => Specification.Members;
 
     /// <summary>A run that was trained into a directory.</summary>
     /// <param name="path">The directory.</param>
@@ -51,13 +51,13 @@ internal sealed record RunSource
         }
 
         RunSpecification specification = SpecificationFile.Read(file, plugins);
-        int members = specification.Ensemble?.Seeds ?? 1;
         return new RunSource
         {
             Name = path,
             Specification = specification,
             Checkpoint = (member, _) => new CheckpointFiles(
-                RunDirectory.MemberDirectory(path, member, members), Kept).LoadAtOrBefore(step),
+                RunDirectory.MemberDirectory(path, member, specification.Members), Kept)
+                .LoadAtOrBefore(step),
         };
     }
 
@@ -79,10 +79,6 @@ internal sealed record RunSource
                 ? Download(api, run, plan, manifest, cancellation)
                 : null,
         };
-
-    /// <summary>The plan of one of its networks.</summary>
-    public static TrainingPlan PlanOf(TrainingPlan plan, int member) =>
-        plan with { Seed = unchecked(plan.Seed + (ulong)member) };
 
     /// <summary>Refuses other data than the run's.</summary>
     /// <exception cref="MistakeException">They are others.</exception>

@@ -79,7 +79,7 @@ internal sealed class StepReplay : IDigestLog, ITrainingObserver, IDisposable
     {
         using PlannedRun planned = SpecificationFile.Plan(_request.Source.Specification);
         _request.Source.RequireData(planned.Outline);
-        TrainingPlan plan = RunSource.PlanOf(planned.Plan, _request.Member) with
+        TrainingPlan plan = planned.Plan.OfMember(_request.Member) with
         {
             // How long it took then says nothing of how long it may take now.
             Stop = planned.Plan.Stop with { MaxTime = null },

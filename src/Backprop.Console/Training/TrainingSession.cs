@@ -51,7 +51,7 @@ internal sealed class TrainingSession : ITrainingSession
     /// <inheritdoc/>
     public ProgressSnapshot Progress => Volatile.Read(ref _progress).Snapshot;
 
-    private int Members => _specification.Ensemble?.Seeds ?? 1;
+    private int Members => _specification.Members;
 
     /// <inheritdoc/>
     public TrainingOutcome Run(CancellationToken cancellation)

@@ -39,8 +39,8 @@ internal static class ParquetValues
             Encoding.PLAIN or Encoding.BYTE_STREAM_SPLIT =>
                 typeBytes > 0 && bytes.Length >= (long)typeBytes * count,
             Encoding.PLAIN_DICTIONARY or Encoding.RLE_DICTIONARY => AreIndexes(bytes, count),
-            Encoding.DELTA_BINARY_PACKED => AreDeltas(bytes, count),
-            Encoding.DELTA_LENGTH_BYTE_ARRAY => AreDeltas(bytes, count),
+            Encoding.DELTA_BINARY_PACKED or Encoding.DELTA_LENGTH_BYTE_ARRAY =>
+                AreDeltas(bytes, count),
             _ => false,
         };
 
@@ -82,7 +82,7 @@ internal static class ParquetValues
         int valueBytes = (bitWidth + 7) / 8;
         while (count > 0)
         {
-            if (!TryReadVarint(ref bytes, out ulong head) || head > int.MaxValue)
+            if (!Varint.TryRead(ref bytes, out ulong head) || head > int.MaxValue)
             {
                 return false;
             }
@@ -122,9 +122,9 @@ internal static class ParquetValues
     // A header, and blocks of miniblocks: each as many values of as many bits as the block says.
     private static bool AreDeltas(ReadOnlySpan<byte> bytes, int count)
     {
-        if (!TryReadVarint(ref bytes, out ulong blockValues)
-            || !TryReadVarint(ref bytes, out ulong miniblocks)
-            || !TryReadVarint(ref bytes, out ulong total) || !TryReadVarint(ref bytes, out _)
+        if (!Varint.TryRead(ref bytes, out ulong blockValues)
+            || !Varint.TryRead(ref bytes, out ulong miniblocks)
+            || !Varint.TryRead(ref bytes, out ulong total) || !Varint.TryRead(ref bytes, out _)
             || blockValues is 0 or > MaxBlockValues || miniblocks == 0 || total != (ulong)count
             || blockValues % (MiniblockMultiple * miniblocks) != 0)
         {
@@ -134,7 +134,7 @@ internal static class ParquetValues
         int values = (int)(blockValues / miniblocks);
         for (long left = count - 1; left > 0;)
         {
-            if (!TryReadVarint(ref bytes, out _) || bytes.Length < (int)miniblocks)
+            if (!Varint.TryRead(ref bytes, out _) || bytes.Length < (int)miniblocks)
             {
                 return false;
             }
@@ -154,21 +154,5 @@ internal static class ParquetValues
         }
 
         return true;
-    }
-
-    private static bool TryReadVarint(ref ReadOnlySpan<byte> bytes, out ulong value)
-    {
-        value = 0;
-        for (int i = 0, shift = 0; i < bytes.Length && shift < 64; i++, shift += 7)
-        {
-            value |= (ulong)(bytes[i] & 0x7F) << shift;
-            if (bytes[i] < 0x80)
-            {
-                bytes = bytes[(i + 1)..];
-                return true;
-            }
-        }
-
-        return false;
     }
 }

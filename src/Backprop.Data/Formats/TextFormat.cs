@@ -70,6 +70,13 @@ public sealed record TextOptions
     /// <summary>What else says how a text is encoded by <see cref="Vocabulary"/>; null: nothing.
     /// </summary>
     public string? Tokenizer { get; init; }
+
+    /// <summary>With a vocabulary that was found before, where they give none themselves.</summary>
+    /// <param name="vocabulary">See <see cref="Vocabulary"/>.</param>
+    /// <param name="tokenizer">See <see cref="Tokenizer"/>.</param>
+    public TextOptions WithDefaultVocabulary(
+        ImmutableArray<string>? vocabulary, string? tokenizer) =>
+        Vocabulary is null ? this with { Vocabulary = vocabulary, Tokenizer = tokenizer } : this;
 }
 
 /// <summary>

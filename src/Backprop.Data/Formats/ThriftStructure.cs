@@ -290,17 +290,9 @@ internal ref struct ThriftWalk(ReadOnlySpan<byte> bytes, ThriftVisitor visitor)
 
     private bool TryReadVarint(out ulong value)
     {
-        value = 0;
-        for (int shift = 0; shift < 64 && TryReadByte(out byte part); shift += 7)
-        {
-            value |= (ulong)(part & 0x7F) << shift;
-            if (part < 0x80)
-            {
-                return true;
-            }
-        }
-
-        return false;
+        bool isRead = Varint.TryRead(ref _rest, out value);
+        EndsTooSoon |= !isRead && _rest.Length < Varint.MaxBytes;
+        return isRead;
     }
 
     private bool TryReadByte(out byte value)

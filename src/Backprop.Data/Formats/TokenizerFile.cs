@@ -16,8 +16,6 @@ internal static class TokenizerFile
 {
     private const int MaxBytes = 64 << 20;
     private const int MaxTokens = 1 << 20;
-    private const string Remedy =
-        "give a tokenizer.json of byte pairs, as those of GPT-2, Llama, Mistral, Gemma or Qwen";
 
     /// <summary>Reads a vocabulary.</summary>
     /// <param name="path">A <c>tokenizer.json</c> or <c>vocab.json</c>.</param>
@@ -40,7 +38,7 @@ internal static class TokenizerFile
             or KeyNotFoundException or FormatException)
         {
             throw new InvalidDatasetException(
-                path, $"it is no tokenizer: {e.Message}", Remedy, cause: e);
+                path, $"it is no tokenizer: {e.Message}", TokenizerDefinition.Remedy, cause: e);
         }
     }
 
@@ -184,5 +182,5 @@ internal static class TokenizerFile
     }
 
     private static InvalidDatasetException Refused(string path, string problem) =>
-        new(path, problem, Remedy);
+        new(path, problem, TokenizerDefinition.Remedy);
 }

@@ -29,10 +29,8 @@ public sealed class DataSourceOpener(
                 images.Options with { Classes = images.Options.Classes ?? classes }),
             DataSource.TarShards tar => TarShardFormat.Open(
                 tar.Options with { Classes = tar.Options.Classes ?? classes }),
-            DataSource.Text text => TextFormat.Open(
-                text.Options.Vocabulary is null
-                    ? text.Options with { Vocabulary = classes, Tokenizer = target?.Tokenizer }
-                    : text.Options),
+            DataSource.Text text =>
+                TextFormat.Open(text.Options.WithDefaultVocabulary(classes, target?.Tokenizer)),
             DataSource.Table table => TableFormat.Open(ForColumnsOf(train, table.Options)),
             DataSource.Generated generated => GeneratedDataset.Of(generated.Options),
             DataSource.Inline inline => new InMemoryDataset(

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 
 namespace Backprop.Data.Tokenizers;
@@ -14,13 +15,13 @@ internal readonly record struct AddedToken(string Content, int Number, bool IsNo
 internal sealed class AddedTokens
 {
     private readonly ImmutableArray<(string Content, int Number)> _longestFirst;
-    private readonly System.Buffers.SearchValues<string> _contents;
+    private readonly SearchValues<string> _contents;
 
     /// <summary>These tokens.</summary>
     public AddedTokens(IEnumerable<(string Content, int Number)> tokens)
     {
         _longestFirst = [.. tokens.OrderByDescending(token => token.Content.Length)];
-        _contents = System.Buffers.SearchValues.Create(
+        _contents = SearchValues.Create(
             [.. _longestFirst.Select(token => token.Content)], StringComparison.Ordinal);
     }
 

@@ -12,7 +12,8 @@ namespace Backprop.Data.Tokenizers;
 /// </summary>
 internal sealed class TokenizerDefinition
 {
-    private const string Remedy =
+    /// <summary>What would be right instead of a file that is refused.</summary>
+    public const string Remedy =
         "give a tokenizer.json of byte pairs, as those of GPT-2, Llama, Mistral, Gemma or Qwen";
 
     // What the definition is kept by; how texts are padded, cut, framed is a model's affair.

@@ -11,7 +11,7 @@ namespace Backprop.Distributed.Persistence;
 /// is waited for.</summary>
 public sealed class JournalWarmUp : UntypedPersistentActor
 {
-    // Of what comes later the first replay needs nothing that is not ready by then.
+    // Enough that all code of a replay has run once; more events would run the same again.
     private const long MostEvents = 64;
 
     /// <summary>Made by <see cref="Props"/>.</summary>

@@ -138,18 +138,6 @@ internal sealed class SliceMemory
             : CopyOfBest(_copy, best));
     }
 
-    private AlignedBuffer CopyOfBest(Copy copy, long version)
-    {
-        copy.Best ??= new AlignedBuffer(_update.Length);
-        if (copy.BestVersion != version)
-        {
-            _best!.Span.CopyTo(copy.Best.Span);
-            copy.BestVersion = version;
-        }
-
-        return copy.Best;
-    }
-
     /// <summary>Whether all weights are finite.</summary>
     public bool WeightsAreFinite()
     {
@@ -291,6 +279,18 @@ internal sealed class SliceMemory
         AlignedBuffer weights, AlignedBuffer state, AlignedBuffer? best) => new(
         new PieceCut(_plan.Layout.Length, _stateCount, best is not null),
         _plan.FirstBlock(_slice), _plan.FirstBlock(_slice + 1), weights, state, best);
+
+    private AlignedBuffer CopyOfBest(Copy copy, long version)
+    {
+        copy.Best ??= new AlignedBuffer(_update.Length);
+        if (copy.BestVersion != version)
+        {
+            _best!.Span.CopyTo(copy.Best.Span);
+            copy.BestVersion = version;
+        }
+
+        return copy.Best;
+    }
 
     private sealed class Copy(AlignedBuffer weights, AlignedBuffer state) : IDisposable
     {

@@ -99,6 +99,9 @@ public sealed class Network
     /// <summary>Whether outputs are named; else the last node's is the only one.</summary>
     public bool HasNamedOutputs { get; }
 
+    /// <summary>Losses of a row: its own, and where outputs are named each one's.</summary>
+    public int LossesOfRow => HasNamedOutputs ? 1 + Outputs.Length : 1;
+
     /// <summary>The parts of the input that layers read by name, in the order in which they come;
     /// empty: layers read the whole row.</summary>
     public ImmutableArray<NetworkInput> Inputs =>

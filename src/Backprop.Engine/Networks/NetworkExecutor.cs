@@ -162,7 +162,7 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
         CheckDestination(outputs.Length, _rows * width, "outputs");
         if (!rowLosses.IsEmpty)
         {
-            CheckDestination(rowLosses.Length, _rows * LossesOfRow, "row losses");
+            CheckDestination(rowLosses.Length, _rows * Network.LossesOfRow, "row losses");
         }
 
         _starts[0] = 0;
@@ -187,9 +187,6 @@ public sealed unsafe class NetworkExecutor : IComputeBackend
 
     /// <inheritdoc/>
     public void Dispose() => _buffers.Dispose();
-
-    // A row's loss, and each named output's own.
-    private int LossesOfRow => Network.HasNamedOutputs ? 1 + _plan.Outputs.Length : 1;
 
     private void Begin(Batch batch, bool readsTargets)
     {

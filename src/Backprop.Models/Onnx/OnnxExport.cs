@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Globalization;
 using System.Text.Json;
 using Backprop.Data.Preparation;
 using Backprop.Engine;
@@ -27,9 +26,6 @@ internal static class OnnxExport
 
     /// <summary>Probabilities of classes, or values in their own units.</summary>
     public const string Predicted = "prediction";
-
-    // Of outputs with names: digit.output, digit.prediction.
-    private const string OfOutput = "{0}.{1}";
 
     // The version of the file format that came with that of the operators.
     private const int IrVersion = 8;
@@ -95,9 +91,9 @@ internal static class OnnxExport
         };
     }
 
-    private static string NameOf(string output, string what) => output.Length == 0
-        ? what
-        : string.Format(CultureInfo.InvariantCulture, OfOutput, output, what);
+    // Of outputs with names: digit.output, digit.prediction.
+    private static string NameOf(string output, string what) =>
+        output.Length == 0 ? what : $"{output}.{what}";
 
     private static void Add(
         OnnxGraph graph, string value, string name, ImmutableArray<int> shape)

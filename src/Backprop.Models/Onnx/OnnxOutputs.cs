@@ -7,8 +7,8 @@ namespace Backprop.Models.Onnx;
 /// <summary>What is made of the outputs of a model's networks, as nodes of ONNX: their average, and
 /// what <see cref="OutputReading"/> gives as values.</summary>
 /// <param name="graph">Takes the nodes.</param>
-/// <param name="model">The output.</param>
-internal sealed class OnnxOutputs(OnnxGraph graph, ModelOutput model)
+/// <param name="modelOutput">Which of the model's outputs.</param>
+internal sealed class OnnxOutputs(OnnxGraph graph, ModelOutput modelOutput)
 {
     // As evaluation has it: the least positive float keeps a probability that vanished from
     // becoming an infinity.
@@ -18,26 +18,26 @@ internal sealed class OnnxOutputs(OnnxGraph graph, ModelOutput model)
     /// <param name="members">Each member's output.</param>
     public (string Output, string Prediction, ImmutableArray<int> Shape) Of(string[] members)
     {
-        ImmutableArray<int> shape = model.Shape.Dimensions;
+        ImmutableArray<int> shape = modelOutput.Shape.Dimensions;
         string[] squashed = [.. members.Select(Squashed)];
         string average = squashed.Length == 1
             ? squashed[0]
             : graph.Node(
                 "Div", [graph.Node("Sum", squashed), graph.Scalar("members", members.Length)]);
         string output = members.Length == 1 ? members[0] : Logit(average);
-        if (!model.HasClasses)
+        if (!modelOutput.HasClasses)
         {
             return (output, Restored(average, shape), shape);
         }
 
-        bool isProbability = model.Loss
+        bool isProbability = modelOutput.Loss
             is BinaryCrossEntropy or BinaryCrossEntropyOnProbabilities;
-        return shape is [1] && model.TargetNames.Length == 2 && isProbability
+        return shape is [1] && modelOutput.TargetNames.Length == 2 && isProbability
             ? (output, BothClasses(average), [2])
             : (output, average, shape);
     }
 
-    private string Squashed(string output) => model.Loss switch
+    private string Squashed(string output) => modelOutput.Loss switch
     {
         SoftmaxCrossEntropy =>
             graph.Node("Softmax", [output], OnnxGraph.Attribute("axis", -1)),
@@ -47,7 +47,7 @@ internal sealed class OnnxOutputs(OnnxGraph graph, ModelOutput model)
 
     private string Logit(string average)
     {
-        if (model.Loss is not (SoftmaxCrossEntropy or BinaryCrossEntropy))
+        if (modelOutput.Loss is not (SoftmaxCrossEntropy or BinaryCrossEntropy))
         {
             return average;
         }
@@ -55,7 +55,7 @@ internal sealed class OnnxOutputs(OnnxGraph graph, ModelOutput model)
         string least = graph.Scalar("least", Least);
         string log = graph.Node("Log", [graph.Node("Max", [average, least])]);
         string other = graph.Node("Sub", [graph.Scalar("one", 1), average]);
-        return model.Loss is SoftmaxCrossEntropy
+        return modelOutput.Loss is SoftmaxCrossEntropy
             ? log
             : graph.Node("Sub", [log, graph.Node("Log", [graph.Node("Max", [other, least])])]);
     }
@@ -66,8 +66,8 @@ internal sealed class OnnxOutputs(OnnxGraph graph, ModelOutput model)
 
     private string Restored(string value, ImmutableArray<int> shape)
     {
-        Normalization scale = model.Scale;
-        if (scale.Offsets.IsEmpty || model.Loss is BinaryCrossEntropy)
+        Normalization scale = modelOutput.Scale;
+        if (scale.Offsets.IsEmpty || modelOutput.Loss is BinaryCrossEntropy)
         {
             return value;
         }

@@ -6,21 +6,21 @@ using Backprop.Engine.Numerics;
 namespace Backprop.Models;
 
 /// <summary>Reads predictions off a network's outputs.</summary>
-/// <param name="model">The model's outputs, in their order.</param>
-internal sealed class OutputReading(ImmutableArray<ModelOutput> model)
+/// <param name="modelOutputs">The model's outputs, in their order.</param>
+internal sealed class OutputReading(ImmutableArray<ModelOutput> modelOutputs)
 {
     /// <summary>A row's prediction.</summary>
     /// <param name="sample">Its index.</param>
     /// <param name="outputs">[outputs]; not changed.</param>
     public Prediction Read(long sample, ReadOnlySpan<float> outputs)
     {
-        if (model is [{ Name: "" } only])
+        if (modelOutputs is [{ Name: "" } only])
         {
             return Read(only, sample, outputs);
         }
 
-        var named = ImmutableArray.CreateBuilder<NamedPrediction>(model.Length);
-        foreach (ModelOutput output in model)
+        var named = ImmutableArray.CreateBuilder<NamedPrediction>(modelOutputs.Length);
+        foreach (ModelOutput output in modelOutputs)
         {
             int width = output.Shape.Count;
             named.Add(new NamedPrediction(

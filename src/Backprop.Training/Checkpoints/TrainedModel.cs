@@ -158,15 +158,14 @@ public sealed class TrainedModel : IDisposable
 
     private static ImmutableArray<StoredOutput> OutputsOf(TrainingPlan plan)
     {
-        ImmutableArray<TargetPart> parts = plan.Train.Target.Parts;
+        TargetSchema target = plan.Train.Target;
         return
         [
             .. from output in TargetReading.For(plan).Outputs
-               let part = parts.First(part => part.Name == output.Target)
+               let part = target.Find(output.Target)!
                select new StoredOutput(
                    output.Name, part.Name, NamesOf(part.Schema), part.Schema is TargetSchema.Class,
-                   parts.TakeWhile(other => other != part)
-                       .Sum(other => other.Schema.ValueWidth)),
+                   target.FirstValueOf(part)),
         ];
     }
 

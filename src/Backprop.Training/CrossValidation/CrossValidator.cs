@@ -48,7 +48,7 @@ public sealed class CrossValidator(
         using PlannedRun planned =
             RunPlanner.Plan(WithoutFold(fold), opener, memoryLimitBytes);
         using var trainer = new EnsembleTrainer(
-            planned.Plan, run.Ensemble?.Seeds ?? 1, pool, time);
+            planned.Plan, run.Members, pool, time);
         EnsembleResult result = trainer.Run(_ => new MemberRun(observer), CancellationToken.None);
         return new FoldResult(fold, planned.Data.HeldOut, result);
     }

@@ -65,10 +65,6 @@ public sealed class EnsembleTrainer : IDisposable
     /// <summary>How many networks.</summary>
     public int Members { get; }
 
-    /// <summary>The plan of one member.</summary>
-    public TrainingPlan PlanOf(int member) =>
-        _plan with { Seed = unchecked(_plan.Seed + (ulong)member) };
-
     /// <summary>Trains the members one after the other, until all have ended or one is interrupted.
     /// </summary>
     /// <param name="runOf">What a member is run with.</param>
@@ -108,7 +104,7 @@ public sealed class EnsembleTrainer : IDisposable
     private TrainingResult TrainMember(
         int member, MemberRun run, CancellationToken cancellation)
     {
-        using var trainer = new SingleProcessTrainer(PlanOf(member), _pool, _time)
+        using var trainer = new SingleProcessTrainer(_plan.OfMember(member), _pool, _time)
         {
             Digests = run.Digests,
         };

@@ -32,10 +32,8 @@ public sealed class Evaluator
         _reading = reading;
         _network = backend.Network;
         _outputs = _network.OutputShape.Count;
-        _losses = new float[Rows * LossesOfRow];
+        _losses = new float[Rows * _network.LossesOfRow];
     }
-
-    private int LossesOfRow => _network.HasNamedOutputs ? 1 + _network.Outputs.Length : 1;
 
     /// <summary>Looks at every sample once.</summary>
     /// <param name="dataset">Prepared samples.</param>
@@ -128,7 +126,7 @@ public sealed class Evaluator
             loader.Load(microBatch, 0, rows, batch);
             Span<float> computed = outputs.AsSpan(0, rows * _outputs);
             ReadOnlySpan<float> targets = batch.Targets.Span[..(rows * batch.TargetWidth)];
-            Span<float> losses = _losses.AsSpan(0, rows * LossesOfRow);
+            Span<float> losses = _losses.AsSpan(0, rows * _network.LossesOfRow);
             if (members.Length == 1)
             {
                 _backend.UseWeights(members[0]);
@@ -160,7 +158,7 @@ public sealed class Evaluator
 
             losses[row] = (float)_loss.Reference(
                 _network, output, targets.Slice(row * width, width), own);
-            for (int i = 1; i < LossesOfRow; i++)
+            for (int i = 1; i < _network.LossesOfRow; i++)
             {
                 losses[(i * rows) + row] = (float)own[i - 1];
             }

@@ -141,10 +141,9 @@ public sealed record TargetReading(
         LossTerm term, NetworkOutput output, TargetPart part, ImmutableArray<TargetScale> scales,
         TargetSchema target, string source)
     {
-        int first = target.Parts.TakeWhile(other => other != part)
-            .Sum(other => other.Schema.ValueWidth);
         TargetReading reading = For(
-            term.Loss, part.Schema, output.Shape, scales.Slice(first, part.Schema.ValueWidth),
+            term.Loss, part.Schema, output.Shape,
+            scales.Slice(target.FirstValueOf(part), part.Schema.ValueWidth),
             part.Name.Length == 0 ? source : $"target '{part.Name}' of {source}");
         return new NamedReading(
             output.Name, part.Name, term.Weight, reading, output.Shape.Count,
@@ -154,7 +153,7 @@ public sealed record TargetReading(
     private static TargetPart PartOf(
         string? asked, string output, TargetSchema target, string source)
     {
-        string name = asked ?? (target is TargetSchema.Several ? output : "");
+        string name = target.NameFor(output, asked);
         return target.Find(name) ?? throw new ArgumentException(
             target is TargetSchema.Several several
                 ? $"{source} has no target '{name}', but {NamesOf(several)}: say which with target"

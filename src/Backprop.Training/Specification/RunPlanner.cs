@@ -71,19 +71,20 @@ public static class RunPlanner
         }
     }
 
-    /// <summary>The parts of samples that a specification's layers read by name.</summary>
+    /// <summary>Builds the network of a specification for samples that are at hand.</summary>
     /// <param name="run">The specification.</param>
-    /// <param name="features">The shape of a sample's features.</param>
-    /// <param name="names">The features' names; empty: they have none.</param>
-    /// <exception cref="SpecificationException">Samples have no such features.</exception>
-    public static ImmutableArray<NetworkInput> InputsOf(
-        RunSpecification run, Shape features, ImmutableArray<string> names) =>
-        [.. run.Inputs.Select(input => input.Resolve(features, names))];
+    /// <param name="input">The shape of a sample's features.</param>
+    /// <param name="featureNames">The features' names; empty: they have none.</param>
+    /// <exception cref="SpecificationException">Samples have no such features, a layer does not
+    /// suit its input, or the loss is of other outputs than the model has.</exception>
+    public static Network BuildNetwork(
+        RunSpecification run, Shape input, ImmutableArray<string> featureNames) =>
+        BuildNetwork(run, input, InputsOf(run, input, featureNames));
 
     /// <summary>Builds the network of a specification for a known input.</summary>
     /// <param name="run">The specification.</param>
     /// <param name="input">The shape of a sample's features.</param>
-    /// <param name="inputs">What <see cref="InputsOf"/> made of them; default: the specification
+    /// <param name="inputs">The parts of them that layers read by name; default: the specification
     /// names none, or counts their features.</param>
     /// <exception cref="SpecificationException">A layer does not suit its input, or the loss is of
     /// other outputs than the model has.</exception>
@@ -202,11 +203,15 @@ public static class RunPlanner
         }
     }
 
+    // The parts of samples that layers read by name.
+    private static ImmutableArray<NetworkInput> InputsOf(
+        RunSpecification run, Shape features, ImmutableArray<string> names) =>
+        [.. run.Inputs.Select(input => input.Resolve(features, names))];
+
     private static TrainingPlan Plan(RunSpecification run, PreparedData data)
     {
         Shape features = data.Train.FeatureShape;
-        Network network = BuildNetwork(
-            run, features, InputsOf(run, features, data.Train.FeatureNames));
+        Network network = BuildNetwork(run, features, data.Train.FeatureNames);
         var plan = new TrainingPlan
         {
             Name = run.Name,
@@ -310,7 +315,7 @@ public static class RunPlanner
     private static Loss Weighted(OutputSpecification output, IDataset train)
     {
         Placed<LossSpecification> asked = output.Loss;
-        string name = output.Target ?? (train.Target is TargetSchema.Several ? output.Name : "");
+        string name = train.Target.NameFor(output.Name, output.Target);
         if (asked.Value.Loss is not SoftmaxCrossEntropy softmax
             || train.Target.Find(name)?.Schema is not TargetSchema.Class target)
         {
@@ -379,9 +384,10 @@ public static class RunPlanner
         bool lossNeedsClasses = plan.Loss.Terms[0].Loss.Target == TargetKind.ClassIndex
             && plan.Train.Target is TargetSchema.Values;
         SpecificationPlace lastLayer = run.Layers[^1].Place;
+        TargetReading reading;
         try
         {
-            TargetReading.For(plan);
+            reading = TargetReading.For(plan);
         }
         catch (OutputMismatchException e)
         {
@@ -406,7 +412,7 @@ public static class RunPlanner
 
         for (int output = 0; output < plan.Network.Outputs.Length; output++)
         {
-            if (OutputMistake(plan, output) is { } mistake)
+            if (OutputMistake(plan, reading, output) is { } mistake)
             {
                 throw new SpecificationException([run.Outputs[output].Loss.Place.Error(mistake)]);
             }
@@ -492,7 +498,8 @@ public static class RunPlanner
 
     /// <summary>A loss on logits after what makes probabilities of them squashes twice; a loss on
     /// probabilities needs some.</summary>
-    private static string? OutputMistake(TrainingPlan plan, int output)
+    private static string? OutputMistake(
+        TrainingPlan plan, TargetReading reading, int output)
     {
         string last = plan.Network.Nodes[plan.Network.Outputs[output].Node].Layer.Kind;
         return plan.Loss.Terms[output].Loss switch
@@ -507,17 +514,17 @@ public static class RunPlanner
                 "binary-cross-entropy-on-probabilities needs outputs between 0 and 1; end the "
                 + "model with a sigmoid, or use binary-cross-entropy",
             BinaryCrossEntropy or BinaryCrossEntropyOnProbabilities =>
-                TargetOutside(plan, output) is { } value
+                TargetOutside(plan, reading, output) is { } value
                     ? $"cross-entropy needs targets from 0 to 1; {plan.Train.Source} has {value}"
                     : null,
             _ => null,
         };
     }
 
-    private static float? TargetOutside(TrainingPlan plan, int output)
+    private static float? TargetOutside(
+        TrainingPlan plan, TargetReading reading, int output)
     {
         IDataset dataset = plan.Train;
-        TargetReading reading = TargetReading.For(plan);
         TargetPart part = dataset.Target.Find(
             reading.Outputs.IsEmpty ? "" : reading.Outputs[output].Target)!;
         if (part.Schema is TargetSchema.Class)

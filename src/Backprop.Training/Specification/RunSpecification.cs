@@ -181,6 +181,9 @@ public sealed record RunSpecification
     /// <summary>Several trainings instead of one; null: one.</summary>
     public EnsembleSpecification? Ensemble { get; init; }
 
+    /// <summary>Networks that it trains.</summary>
+    public int Members => Ensemble?.Seeds ?? 1;
+
     /// <summary>When checkpoints are written.</summary>
     public required CheckpointSpecification Checkpoint { get; init; }
 
