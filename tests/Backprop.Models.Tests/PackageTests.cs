@@ -90,7 +90,7 @@ public sealed partial class PackageTests : IDisposable
         {
             (int ended, string said) = DotnetTool.Run(
                 RepositoryPaths.Root, "pack", Path.Combine("src", package), "--no-build",
-                "--configuration", Configuration(), "--output", _directory);
+                "--configuration", DotnetTool.Configuration, "--output", _directory);
             Assert.True(ended == 0, said);
         }
     }
@@ -131,10 +131,6 @@ public sealed partial class PackageTests : IDisposable
         string text = File.ReadAllText(Path.Combine(RepositoryPaths.Root, page));
         return CSharp().Matches(text).Single().Groups[1].Value;
     }
-
-    // .../bin/Release/net10.0/
-    private static string Configuration() =>
-        new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
 
     [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
     private static partial Regex CSharp();

@@ -19,7 +19,7 @@ internal static class TrainedModels
             run, new DataSourceOpener(RepositoryPaths.Root), long.MaxValue);
         using var pool = new ComputePool(1);
         using var trainer = new EnsembleTrainer(
-            planned.Plan, run.Ensemble?.Seeds ?? 1, pool, TimeProvider.System);
+            planned.Plan, run.Members, pool, TimeProvider.System);
         trainer.Run(_ => new MemberRun(new Unheard()), CancellationToken.None);
         return ModelOf(trainer, run);
     }

@@ -5,6 +5,11 @@ namespace Backprop.Tests.Shared;
 /// <summary>The SDK's command line, in a process of its own.</summary>
 internal static class DotnetTool
 {
+    /// <summary>The configuration that the tests were built in: they run in
+    /// bin/Release/net10.0, say.</summary>
+    public static string Configuration =>
+        new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
+
     /// <summary>Runs a command to its end.</summary>
     /// <returns>Its exit code, and what it wrote.</returns>
     public static (int ExitCode, string Output) Run(string directory, params string[] arguments)

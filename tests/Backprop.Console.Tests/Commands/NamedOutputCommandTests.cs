@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Text.Json;
 
 namespace Backprop.Console.Tests.Commands;
@@ -117,9 +118,9 @@ public sealed class NamedOutputCommandTests : IDisposable
 
     private static IEnumerable<string> Houses()
     {
-        using var zipped = new System.IO.Compression.GZipStream(
+        using var zipped = new GZipStream(
             File.OpenRead(Path.Combine(CommandRun.Root, "data/tables/ames.csv.gz")),
-            System.IO.Compression.CompressionMode.Decompress);
+            CompressionMode.Decompress);
         using var reader = new StreamReader(zipped);
         while (reader.ReadLine() is { } line)
         {

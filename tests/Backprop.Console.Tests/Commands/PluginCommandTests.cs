@@ -34,7 +34,9 @@ public sealed class PluginCommandTests : IDisposable
     {
         string packages = _scratch["packages"], hive = _scratch["hive"];
         string project = _scratch["My.Layers"], release = Path.Combine("bin", "Release", "net10.0");
-        Dotnet("pack", "src/Backprop.Engine", "--no-build", "-c", Configuration, "-o", packages);
+        Dotnet(
+            "pack", "src/Backprop.Engine", "--no-build", "-c", DotnetTool.Configuration,
+            "-o", packages);
         Dotnet("pack", "examples/Templates", "-c", "Release", "-o", packages);
         Dotnet(
             "new", "install", Directory.GetFiles(packages, "Backprop.Templates.*.nupkg").Single(),
@@ -151,10 +153,6 @@ public sealed class PluginCommandTests : IDisposable
             ExamplePlugin.Variables, "train", begun, "--output", output, "--resume");
         Assert.Equal((0, ""), (resumed.ExitCode, resumed.Error));
     }
-
-    // .../bin/Release/net10.0/
-    private static string Configuration =>
-        new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
 
     private static void Dotnet(params string[] arguments)
     {

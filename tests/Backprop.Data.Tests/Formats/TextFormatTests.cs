@@ -2,9 +2,9 @@ using System.Collections.Immutable;
 using System.Text;
 using Backprop.Data.Batches;
 using Backprop.Data.Formats;
-using Backprop.Data.Tokenizers;
 using Backprop.Data.Preparation;
 using Backprop.Data.Sources;
+using Backprop.Data.Tokenizers;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
 

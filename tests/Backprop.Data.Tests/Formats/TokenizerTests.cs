@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Backprop.Data.Formats;
@@ -177,7 +178,7 @@ public sealed class TokenizerTests : IDisposable
     [Fact]
     public void DamagedTokenizersAreReadOrRefused()
     {
-        byte[] valid = System.Text.Encoding.UTF8.GetBytes(
+        byte[] valid = Encoding.UTF8.GetBytes(
             CaseOf("llama-3")["tokenizer"]!.ToJsonString());
         var random = new Random(20_261_130);
         int refused = 0;

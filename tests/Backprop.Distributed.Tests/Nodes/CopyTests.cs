@@ -28,8 +28,8 @@ public sealed class CopyTests
                 "server-4", NodeRoles.ParameterServer, copies: s_often));
         }
 
-        cluster.Release();
         cluster.Kill("server-2");
+        cluster.Release();
 
         await cluster.AssertEndsAsOracleAsync();
         Assert.Equal(2, await cluster.SeeAsync(one => one.State.Generation!.Number.Value));
@@ -48,8 +48,8 @@ public sealed class CopyTests
         await using TestCluster cluster = TestCluster.Of(
             overTcp: true, servers: 3, workers: 2, HasCopies, copies: s_often);
         await cluster.AwaitHeldAsync();
-        cluster.Release();
         cluster.Kill("server-3");
+        cluster.Release();
         cluster["server-1"].Hub.Close(new NodeId("server-2"), "a test");
         cluster["server-2"].Hub.Close(new NodeId("server-1"), "a test");
 
@@ -63,9 +63,9 @@ public sealed class CopyTests
             overTcp: true, servers: 3, workers: 2, HasCopies, copies: s_often);
         await cluster.AwaitHeldAsync();
 
-        cluster.Release();
         cluster.Kill("server-1");
         cluster.Kill("server-2");
+        cluster.Release();
 
         await cluster.AssertEndsAsOracleAsync();
         Assert.IsNotType<SliceOrigin.Memory>(
@@ -106,7 +106,8 @@ public sealed class CopyTests
     }
 
     // Every server has its own slice and that of the one before in the same version, newer than the
-    // newest checkpoint.
+    // newest checkpoint. Whoever is to die dies while the coordinator stands at that: once it goes
+    // on, it may know a checkpoint of the epoch's end that is newer.
     private static bool HasCopies(RunCoordination run)
     {
         ImmutableArray<ServerStatus> statuses = [.. run.Observed.Servers.Values];
