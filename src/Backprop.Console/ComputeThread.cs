@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Backprop.Engine.Threading;
 
 namespace Backprop.Console;
 
@@ -13,13 +14,7 @@ internal sealed class ComputeThread<T>
     /// <summary>Starts <paramref name="work"/>.</summary>
     public ComputeThread(string name, Func<T> work)
     {
-        _thread = new Thread(() => Run(work))
-        {
-            IsBackground = true,
-            Name = name,
-            Priority = ThreadPriority.BelowNormal,
-        };
-        _thread.Start();
+        _thread = ComputeThreads.Start(name, () => Run(work));
     }
 
     /// <summary>Waits for the end of the work, but no longer than this; true: it has ended.

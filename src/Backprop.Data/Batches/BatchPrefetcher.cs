@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Backprop.Engine.Networks;
+using Backprop.Engine.Threading;
 
 namespace Backprop.Data.Batches;
 
@@ -31,13 +32,7 @@ public sealed class BatchPrefetcher : IDisposable
         _loader = loader;
         _taken = loader.NewBatch(capacity);
         _ahead = loader.NewBatch(capacity);
-        _thread = new Thread(Run)
-        {
-            IsBackground = true,
-            Name = "data",
-            Priority = ThreadPriority.BelowNormal,
-        };
-        _thread.Start();
+        _thread = ComputeThreads.Start("data", Run);
     }
 
     private enum State

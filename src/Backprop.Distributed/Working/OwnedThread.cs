@@ -1,3 +1,5 @@
+using Backprop.Engine.Threading;
+
 namespace Backprop.Distributed.Working;
 
 /// <summary>A thread of our own, below normal priority, that does one job after the other. Kernels
@@ -18,12 +20,7 @@ internal sealed class OwnedThread : IDisposable
     public OwnedThread(string name, Action end)
     {
         _end = end;
-        new Thread(Run)
-        {
-            IsBackground = true,
-            Name = name,
-            Priority = ThreadPriority.BelowNormal,
-        }.Start();
+        ComputeThreads.Start(name, Run);
     }
 
     /// <summary>Has a job done; false: too many wait, or the thread ends.</summary>

@@ -17,12 +17,7 @@ internal sealed class ComputeThread
     public ComputeThread(ComputePool pool, int number)
     {
         _pool = pool;
-        _thread = new Thread(Loop)
-        {
-            IsBackground = true,
-            Name = $"compute-{number}",
-            Priority = ThreadPriority.BelowNormal,
-        };
+        _thread = ComputeThreads.New($"compute-{number}", Loop);
     }
 
     /// <summary>Starts the thread itself.</summary>
