@@ -80,7 +80,7 @@ public sealed class TruncationTests
     {
         RecurrentDefinition layer = kind == "lstm" ? new LstmDefinition(5) : new GruDefinition(5);
         return new Trial(
-            Shape.Of(Positions, 3), [new DenseDefinition(4), layer with { Truncation = truncation }],
-            rows: 4);
+            Shape.Of(Positions, 3),
+            [new DenseDefinition(4), layer with { Truncation = truncation }], rows: 4);
     }
 }
