@@ -9,6 +9,7 @@ using Backprop.Engine;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Networks;
 using Backprop.Models.Plugins;
+using Backprop.Training;
 using Backprop.Training.Checkpoints;
 using Backprop.Training.Metrics;
 using Backprop.Training.Specification;
@@ -23,16 +24,25 @@ namespace Backprop.Models;
 public sealed class Model : IDisposable
 {
     private readonly TrainedModel _trained;
+    private readonly RunSpecification? _specification;
     private readonly Lazy<Network> _network;
     private readonly Lazy<DataPreparation> _preparation;
     private readonly ConcurrentBag<ModelComputation> _computations = [];
 
-    private Model(string source, TrainedModel trained, RunSpecification specification)
+    // The network that code has built; null: the specification says what it is.
+    private readonly Network? _built;
+
+    private Model(
+        string source, TrainedModel trained, RunSpecification? specification, Network? built,
+        LossSum loss)
     {
         Source = source;
-        Specification = specification;
+        Loss = loss;
         _trained = trained;
-        _network = new Lazy<Network>(() => NetworkFor(RequiredInputShape(), "the model itself"));
+        _specification = specification;
+        _built = built;
+        _network = new Lazy<Network>(
+            () => built ?? NetworkFor(RequiredInputShape(), "the model itself"));
         _preparation = new Lazy<DataPreparation>(
             () => DataPreparation.FromJson(source, Header.Preparation));
     }
@@ -48,7 +58,11 @@ public sealed class Model : IDisposable
     public ImmutableArray<AlignedBuffer> Members => _trained.Members;
 
     /// <summary>What it was trained by.</summary>
-    public RunSpecification Specification { get; }
+    /// <exception cref="ModelException">Code has built the network, and no specification.
+    /// </exception>
+    public RunSpecification Specification => _specification ?? throw new ModelException(
+        $"'{Source}' is of a network that code has built: there is no specification of a run, "
+        + "which would say how its data are read");
 
     /// <summary>How samples are prepared for it.</summary>
     /// <exception cref="InvalidDatasetException">The model does not say it.</exception>
@@ -73,7 +87,7 @@ public sealed class Model : IDisposable
     public Network Network => _network.Value;
 
     /// <summary>What its outputs were trained by.</summary>
-    internal LossSum Loss => Specification.Loss;
+    internal LossSum Loss { get; }
 
     /// <summary>Loads a model.</summary>
     /// <param name="path">A <c>model.bpm</c>, as training writes it; or a file of safetensors that
@@ -87,13 +101,7 @@ public sealed class Model : IDisposable
     /// <exception cref="IOException">It cannot be read.</exception>
     public static Model Load(string path, LayerPlugins? plugins = null)
     {
-        if (!File.Exists(path))
-        {
-            throw new ModelException(
-                $"there is no model '{path}'; train writes it as model.bpm into the run's "
-                + "directory");
-        }
-
+        RequireFile(path);
         if (path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase))
         {
             using SafetensorsFile file = SafetensorsFile.Open(path);
@@ -102,6 +110,54 @@ public sealed class Model : IDisposable
 
         using FileStream stream = File.OpenRead(path);
         return Read(path, stream, plugins);
+    }
+
+    /// <summary>Loads a model of a network that code builds: the file has its weights, and no
+    /// specification.</summary>
+    /// <param name="path">What <see cref="WriteTo"/> has written.</param>
+    /// <param name="network">The network, built as it was for training.</param>
+    /// <param name="loss">What it was trained by: it says whether outputs are probabilities.
+    /// </param>
+    /// <exception cref="ModelException">There is none, or it is damaged, or of another version, or
+    /// its weights are of another network.</exception>
+    /// <exception cref="ArgumentException">The loss is of other outputs than the network has.
+    /// </exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static Model Load(string path, Network network, LossSum loss)
+    {
+        RequireFile(path);
+        loss.Require(network);
+        using FileStream stream = File.OpenRead(path);
+        TrainedModel trained;
+        try
+        {
+            trained = TrainedModel.ReadFrom(stream);
+        }
+        catch (CheckpointException failure)
+        {
+            throw new ModelException($"'{path}': {failure.Message}", failure);
+        }
+
+        if (IsOf(network, trained.Header))
+        {
+            return new Model(path, trained, null, network, loss);
+        }
+
+        trained.Dispose();
+        throw new ModelException(
+            $"'{path}' has the weights of another network: "
+            + string.Join(", ", trained.Header.Parameters) + ", where this one has "
+            + string.Join(", ", StoredParameter.Of(network.Layout)));
+    }
+
+    /// <summary>The model of weights that a plan was trained to.</summary>
+    /// <param name="plan">What was trained.</param>
+    /// <param name="members">Each member's weights, [layout.Length]; they are copied.</param>
+    public static Model Of(TrainingPlan plan, params ReadOnlySpan<AlignedBuffer> members)
+    {
+        // The text that a plan is known by is no specification that a file could be read with.
+        TrainedModel trained = TrainedModel.Of(plan with { Specification = "" }, members);
+        return new Model(plan.Name, trained, null, plan.Network, plan.Loss);
     }
 
     /// <summary>Reads a <c>model.bpm</c>.</summary>
@@ -199,10 +255,9 @@ public sealed class Model : IDisposable
     {
         try
         {
-            Network network =
-                RunPlanner.BuildNetwork(Specification, input, Header.FeatureNames);
-            if (StoredParameter.Of(network.Layout).Select(p => p.ToString())
-                .SequenceEqual(Header.Parameters.Select(p => p.ToString())))
+            Network network = _built
+                ?? RunPlanner.BuildNetwork(Specification, input, Header.FeatureNames);
+            if (network.InputShape.Count == input.Count && IsOf(network, Header))
             {
                 return network;
             }
@@ -247,11 +302,11 @@ public sealed class Model : IDisposable
         try
         {
             trained = read();
+            ModelTensors.RequireSpecification(trained.Header);
             ModelPlugins.Require(trained.Header, plugins);
-            return new Model(
-                source, trained,
-                RunSpecificationReader.Read(
-                    trained.Header.Specification, source, plugins: plugins));
+            RunSpecification specification = RunSpecificationReader.Read(
+                trained.Header.Specification, source, plugins: plugins);
+            return new Model(source, trained, specification, null, specification.Loss);
         }
         catch (Exception failure) when (failure is CheckpointException or SpecificationException)
         {
@@ -259,6 +314,21 @@ public sealed class Model : IDisposable
             throw new ModelException($"'{source}': {failure.Message}", failure);
         }
     }
+
+    private static void RequireFile(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw new ModelException(
+                $"there is no model '{path}'; train writes it as model.bpm into the run's "
+                + "directory");
+        }
+    }
+
+    // Whether a header's weights are of a network.
+    private static bool IsOf(Network network, ModelHeader header) =>
+        StoredParameter.Of(network.Layout).Select(p => p.ToString())
+            .SequenceEqual(header.Parameters.Select(p => p.ToString()));
 
     private Shape ShapeOf(ImmutableArray<int> dimensions)
     {
@@ -279,7 +349,7 @@ public sealed class Model : IDisposable
 
     private void RequireSamples()
     {
-        if (Specification.Data.Train.Value is DataSource.Text)
+        if (_specification?.Data.Train.Value is DataSource.Text)
         {
             throw new ModelException(
                 "the network was trained on a text: backprop generate has it go on with one");

@@ -50,6 +50,18 @@ internal static class ModelTensors
         ];
     }
 
+    /// <summary>Refuses a model that does not say of itself what network it is of.</summary>
+    /// <exception cref="CheckpointException">Code has built the network.</exception>
+    public static void RequireSpecification(ModelHeader header)
+    {
+        if (header.Specification.Length == 0)
+        {
+            throw new CheckpointException(
+                "the model is of a network that code has built, and does not say of which layers: "
+                + "the code that builds it loads it, from a model.bpm");
+        }
+    }
+
     /// <summary>The model that a file was written of. Its tensors may have been changed since:
     /// digests are taken anew.</summary>
     /// <exception cref="CheckpointException">The file has no header of a model, or tensors of
@@ -71,6 +83,7 @@ internal static class ModelTensors
             throw new CheckpointException($"the model has {members} members");
         }
 
+        RequireSpecification(header);
         ModelPlugins.Require(header, plugins);
         Network network = NetworkOf(header, file.Source, plugins);
         ImmutableArray<StridedTensor>[] tensors =

@@ -87,15 +87,15 @@ public sealed class SingleProcessTrainer : IDisposable
     public TrainedModel Model() => TrainedModel.Of(_plan, FinalWeights);
 
     /// <summary>Trains until the run ends or is interrupted, from wherever it stands.</summary>
-    /// <param name="observer">Hears of progress.</param>
+    /// <param name="observer">Hears of progress; null: nobody does.</param>
     /// <param name="checkpoints">When and where to keep checkpoints; null: never.</param>
     /// <param name="cancellation">Interrupts between two steps.</param>
     /// <exception cref="CheckpointException">A checkpoint could not be kept.</exception>
     /// <exception cref="DigestException">A version is not the one that <see cref="Digests"/> has on
     /// record.</exception>
     public TrainingResult Run(
-        ITrainingObserver observer, CheckpointPolicy? checkpoints,
-        CancellationToken cancellation)
+        ITrainingObserver? observer = null, CheckpointPolicy? checkpoints = null,
+        CancellationToken cancellation = default)
     {
         var clock = new RunClock(_time, _run, checkpoints, Digests);
         BeginDigests();
@@ -112,7 +112,7 @@ public sealed class SingleProcessTrainer : IDisposable
 
         clock.Finish();
         TrainingResult result = Result();
-        observer.OnStopped(result);
+        observer?.OnStopped(result);
         return result;
     }
 
@@ -125,7 +125,7 @@ public sealed class SingleProcessTrainer : IDisposable
     }
 
     // One step; a failure is found before any weight is changed.
-    private StopDecision? TrainStep(ITrainingObserver observer)
+    private StopDecision? TrainStep(ITrainingObserver? observer)
     {
         long step = _run.Step;
         _step.Compute(step, _run.Weights);
@@ -149,7 +149,7 @@ public sealed class SingleProcessTrainer : IDisposable
         _update.Apply(
             update, _step.Gradient, _run.Weights, _run.OptimizerState, _run.NextWeights, _digest);
         _run.Advance(_step.LossSum, rows);
-        observer.OnStep(new StepReport(
+        observer?.OnStep(new StepReport(
             step, step / StepsPerEpoch, _step.LossSum / rows, update.LearningRate, norm, rows));
         if (_digest is not null)
         {
@@ -171,7 +171,7 @@ public sealed class SingleProcessTrainer : IDisposable
     }
 
     // The epoch ends with its last step, or where a limit cuts it short.
-    private StopDecision? EndEpochIfDue(ITrainingObserver observer, RunClock clock)
+    private StopDecision? EndEpochIfDue(ITrainingObserver? observer, RunClock clock)
     {
         StopDecision? limit = LimitReached(clock);
         if (limit is null && _run.Step % StepsPerEpoch != 0)
@@ -185,7 +185,7 @@ public sealed class SingleProcessTrainer : IDisposable
                 StopKind.NonFinite, $"step {_run.Step - 1} made weights that are not finite");
     }
 
-    private StopDecision? EndEpoch(ITrainingObserver observer)
+    private StopDecision? EndEpoch(ITrainingObserver? observer)
     {
         long lastStep = _run.Step - 1, epoch = lastStep / StepsPerEpoch;
         var evaluation = EpochEvaluation.Of(
@@ -205,7 +205,7 @@ public sealed class SingleProcessTrainer : IDisposable
             Reason = verdict.Reason,
         };
         _run.EndEpoch(verdict, report);
-        observer.OnEpoch(report);
+        observer?.OnEpoch(report);
         return verdict.Stop;
     }
 

@@ -99,7 +99,7 @@ public sealed record TrainingPlan
     public Averaging? Averaging { get; init; }
 
     /// <summary>The learning rate over the run.</summary>
-    public required LearningRateSchedule Schedule { get; init; }
+    public LearningRateSchedule Schedule { get; init; } = new ConstantSchedule();
 
     /// <summary>Penalties on the weights.</summary>
     public Penalty Penalty { get; init; } = Penalty.None;
@@ -119,8 +119,8 @@ public sealed record TrainingPlan
     /// <summary>Passes over the training part.</summary>
     public required int Epochs { get; init; }
 
-    /// <summary>When to end earlier.</summary>
-    public required StopRules Stop { get; init; }
+    /// <summary>When to end earlier; by itself, never.</summary>
+    public StopRules Stop { get; init; } = new(StopMetric.TrainingLoss);
 
     /// <summary>Prepared (normalized) training samples; augmentation is a separate step.</summary>
     public required IDataset Train { get; init; }

@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Backprop.Data.Preparation;
+using Backprop.Data.Sources;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
 using Backprop.Models.Onnx;
+using Backprop.Training.Tests.Specification;
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 
@@ -42,22 +44,42 @@ public sealed class OnnxTests
         Assert.Equal(OnnxLayers.Kinds.Order(), kinds.Order());
     }
 
-    [Theory]
-    [InlineData("xor.conf", 30)]
-    [InlineData("iris.conf", 20)]
-    [InlineData("moons.conf", 3)]
-    [InlineData("concrete.conf", 2)]
-    [InlineData("digits-cnn.conf", 1)]
-    [InlineData("ames-outputs.conf", 1)]
-    public void A_trained_model_predicts_the_same_of_features_as_they_are_read(
-        string file, int epochs)
-    {
-        using Model model = TrainedModels.Of(file, epochs);
+    public static TheoryData<string> RunsOfTheRepository => [.. RunFiles.All];
 
-        // Features as they are read, beyond what training saw too.
+    [Theory]
+    [MemberData(nameof(RunsOfTheRepository))]
+    public void Every_run_of_the_repository_computes_the_same_of_features_as_they_are_read(
+        string file)
+    {
+        using Model model = TrainedModels.AfterSteps(file, 5);
         Shape shape = model.InputShape!;
-        float[] rows = TrialModel.Rows(Rows, shape);
+        bool isText = model.Specification.Data.Train.Value is DataSource.Text;
+        float[] prepared = TrialModel.Rows(
+            Rows, shape, vocabulary: isText ? model.TargetNames.Length : 0);
+
+        // As they are read: on the scale of what training saw, and beyond it.
+        float[] rows = [.. prepared];
+        model.Preparation.Features.Restore(rows);
+        rows.CopyTo(prepared, 0);
+        model.Preparation.Features.Apply(prepared);
         Dictionary<string, float[]> outputs = Run(model, rows);
+        if (!model.Network.HasNamedOutputs)
+        {
+            AssertSame(
+                TrialModel.Outputs(model.Network, model.Members[0], prepared),
+                outputs[OnnxExport.Output]);
+        }
+
+        if (!isText)
+        {
+            AssertSamePredictions(model, rows, outputs);
+        }
+    }
+
+    private static void AssertSamePredictions(
+        Model model, float[] rows, Dictionary<string, float[]> outputs)
+    {
+        Shape shape = model.InputShape!;
         for (int row = 0; row < Rows; row++)
         {
             Prediction all = model.Predict(rows.AsSpan(row * shape.Count, shape.Count));

@@ -123,6 +123,10 @@ public abstract class Layer
         in BackwardPass pass, in NodeGradient node, float* gradient) =>
         throw new InvalidOperationException($"'{Name}' shares no parameter");
 
+    /// <summary>Numbers a row that the layer's own gradient takes as constants although they depend
+    /// on its parameters and its input: <see cref="ReferencePass.Hold"/> is told them.</summary>
+    public virtual int HeldPerRow => 0;
+
     /// <summary>The layer's plain definition in double precision: what central differences are
     /// taken of. Written for reading, not for speed.</summary>
     public abstract void ReferenceForward(in ReferencePass pass);

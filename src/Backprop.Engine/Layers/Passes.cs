@@ -161,7 +161,30 @@ public readonly ref struct ReferencePass
     /// <summary>[rows, outputs], overwritten.</summary>
     public required Span<double> Output { get; init; }
 
+    /// <summary>[rows, <see cref="Layer.HeldPerRow"/>]: see <see cref="Hold"/>.</summary>
+    public Span<double> Held { get; init; }
+
+    /// <summary>Whether <see cref="Held"/> is of an earlier pass and stays as it is.</summary>
+    public bool IsHeld { get; init; }
+
     /// <summary>The layer's parameter number <paramref name="index"/>, and what follows
     /// it.</summary>
     public ReadOnlySpan<double> Parameter(int index) => Weights[ParameterOffsets[index]..];
+
+    /// <summary>Takes numbers as constants: the first pass keeps them, and those after it that are
+    /// compared with it read them again.</summary>
+    /// <param name="first">Where in <see cref="Held"/> they stand.</param>
+    /// <param name="values">The numbers as computed; overwritten with those held.</param>
+    public void Hold(int first, Span<double> values)
+    {
+        Span<double> held = Held.Slice(first, values.Length);
+        if (IsHeld)
+        {
+            held.CopyTo(values);
+        }
+        else
+        {
+            values.CopyTo(held);
+        }
+    }
 }

@@ -31,6 +31,13 @@ public abstract record RecurrentDefinition(int Units) : LayerDefinition
     /// <summary>False: its weights and biases stay as they were initialized.</summary>
     public bool Trainable { get; init; } = true;
 
+    /// <summary>Positions after which the gradient is cut: the state goes on from position K − 1 to
+    /// K, from 2·K − 1 to 2·K and so on as ever, but no gradient comes back. Null: it comes back
+    /// from the last position to the first. Williams and Peng, "An efficient gradient-based
+    /// algorithm for on-line training of recurrent network trajectories", 1990; PyTorch's
+    /// <c>detach()</c> of the state between chunks of K positions.</summary>
+    public int? Truncation { get; init; }
+
     private protected abstract int Gates { get; }
 
     /// <inheritdoc/>
@@ -63,13 +70,21 @@ public abstract record RecurrentDefinition(int Units) : LayerDefinition
                 + $"input is of shape {input}");
         }
 
+        if (Truncation < 1)
+        {
+            throw new ArgumentException(
+                $"{Kind} '{name}' has truncation {Truncation}; 1 is the least: after every "
+                + "position");
+        }
+
         var weight = new ParameterDeclaration(
             "weight", Shape.Of(Units, gates), ParameterRole.Weight,
             VarianceScaling.XavierUniform, Trainable);
         var bias = new ParameterDeclaration(
             "bias", Shape.Of(gates), ParameterRole.Bias, Constant.Zeros, Trainable);
         return new RecurrentLayer<TCell>(
-            name, Kind, input, Units, Return, TCell.HasBias ? [weight, bias] : [weight]);
+            name, Kind, input, Units, Return, Truncation,
+            TCell.HasBias ? [weight, bias] : [weight]);
     }
 }
 
@@ -177,7 +192,9 @@ internal unsafe interface IRecurrentCell
 /// h[t] = cell(x[t], h[t − 1]·W + b) with h[−1] = 0, position after position. Backward in the
 /// opposite order (backpropagation through time), inside the row: with g[t] the gradient of
 /// h[t − 1]·W + b, dE/dh[t − 1] takes g[t]·Wᵀ, dE/dW = Σ over rows, and in each over positions, of
-/// h[t − 1]·g[t], and dE/db = Σ g[t].
+/// h[t − 1]·g[t], and dE/db = Σ g[t]. Where the gradient is cut before t, h[t − 1] and the memory
+/// are constants to everything after it, so dE/dh[t − 1] takes nothing from there, while h[t − 1]
+/// stands in dE/dW as it is.
 /// </summary>
 /// <remarks>The state before every position is kept as an array of its own, so that the weight
 /// gradient is the same product as a dense layer's.</remarks>
@@ -189,10 +206,11 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
 
     private readonly int _units;
     private readonly RecurrentReturn _return;
+    private readonly int _truncation;
 
     public RecurrentLayer(
         string name, string kind, Shape input, int units, RecurrentReturn returned,
-        ImmutableArray<ParameterDeclaration> parameters)
+        int? truncation, ImmutableArray<ParameterDeclaration> parameters)
         : base(
             name, kind, input,
             returned == RecurrentReturn.Last
@@ -202,6 +220,7 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
     {
         _units = units;
         _return = returned;
+        _truncation = truncation ?? Positions;
     }
 
     /// <summary>Of every position the state before it, the gates and the cell's memory.</summary>
@@ -211,6 +230,10 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
     /// <summary>The gradients of the state's product, and two carried vectors.</summary>
     /// <inheritdoc/>
     public override int ScratchPerRow => (Positions * GateWidth) + (2 * _units);
+
+    /// <summary>Of every cut the state and the cell's memory.</summary>
+    /// <inheritdoc/>
+    public override int HeldPerRow => (Positions - 1) / _truncation * 2 * _units;
 
     private int Positions => Sequences.Positions(InputShape);
 
@@ -254,7 +277,11 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
         {
             RowParallel.Run(
                 forward.Pool, new CellsBackward<TCell>(step), forward.Rows, GateWidth);
-            if (step.Position > 0)
+            if (IsCut(step.Position))
+            {
+                new Span<float>(step.Carried, 2 * forward.Rows * _units).Clear();
+            }
+            else if (step.Position > 0)
             {
                 ProductWork.RunOn(SimdWidths.Best, forward.Pool, new ProductPart(
                     new StridedMatrix(
@@ -299,6 +326,13 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
             Array.Clear(memory);
             for (int t = 0; t < Positions; t++)
             {
+                if (IsCut(t))
+                {
+                    int cut = (row * HeldPerRow) + (((t / _truncation) - 1) * 2 * _units);
+                    pass.Hold(cut, state);
+                    pass.Hold(cut + _units, memory);
+                }
+
                 for (int unit = 0; unit < _units; unit++)
                 {
                     for (int gate = 0; gate < gates; gate++)
@@ -331,6 +365,9 @@ internal sealed unsafe class RecurrentLayer<TCell> : Layer
             }
         }
     }
+
+    // Whether no gradient goes from a position to the one before.
+    private bool IsCut(int position) => position > 0 && position % _truncation == 0;
 
     // The saved memory holds, of all rows, first the states before, then the gates, then the cells'
     // memories: a part of each row would not be what the products read.

@@ -37,7 +37,8 @@ public sealed record TensorGradientCheck(
 /// Holds the gradients of the executor against central differences,
 /// dE/dw ≈ (E(w + h) − E(w − h)) / 2h, of the network's double-precision definition. The two share
 /// no arithmetic. Frozen parameters have no gradient and running statistics none either: neither is
-/// checked.
+/// checked. A recurrent layer's truncated gradient is that of a loss in which the states at its
+/// cuts are constants, and is held against differences of that loss.
 /// </summary>
 public static class GradientCheck
 {
@@ -73,6 +74,7 @@ public static class GradientCheck
         int microBatches = work.MicroBatches.Count;
         var reference = new ReferenceNetwork(network, loss, weights, batch, work);
         reference.ComputeLoss();
+        reference.HoldsConstants = true;
         using var executor = new NetworkExecutor(
             network, loss, batch.Rows, microBatches, pool);
         using var gradients = new GradientSet(network.Layout, 0, microBatches, microBatches);

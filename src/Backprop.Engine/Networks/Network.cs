@@ -148,6 +148,14 @@ public sealed class Network
         return builder.Build(blockLength);
     }
 
+    /// <summary>A network of layers one after the other, as a run's <c>model</c> lists them.
+    /// </summary>
+    /// <param name="input">The shape of one input row.</param>
+    /// <param name="layers">From the input to the output.</param>
+    /// <exception cref="ArgumentException">As for <see cref="Build"/>.</exception>
+    public static Network Sequential(Shape input, params ReadOnlySpan<LayerDefinition> layers) =>
+        Build(input, layers.ToArray());
+
     /// <summary>The same network, whose first values are others.</summary>
     /// <param name="firstValues">By the parameter's full name; parameters that are not in it keep
     /// the initializer of their layer.</param>

@@ -18,6 +18,7 @@ public sealed class ReferenceNetwork
     private readonly int[][] _parameterOffsets;
     private readonly double[] _input;
     private readonly double[][] _outputs;
+    private readonly double[][] _held;
     private readonly double[] _row;
 
     /// <summary>A network in training mode, over one whole global batch.</summary>
@@ -59,10 +60,16 @@ public sealed class ReferenceNetwork
             .. network.Nodes.Select(
                 node => new double[batch.Rows * node.Layer.OutputShape.Count]),
         ];
+        _held = [.. network.Nodes.Select(node => new double[batch.Rows * node.Layer.HeldPerRow])];
     }
 
     /// <summary>The parameters, laid out as the network's.</summary>
     public double[] Weights { get; }
+
+    /// <summary>Whether what a layer's gradient takes as constants stays what the last pass before
+    /// made it, so that differences are of all but these: see <see cref="Layer.HeldPerRow"/>.
+    /// </summary>
+    public bool HoldsConstants { get; set; }
 
     /// <summary>A node's output as last computed, [rows, outputs].</summary>
     public ReadOnlySpan<double> Output(int node) => node < 0 ? _input : _outputs[node];
@@ -87,6 +94,8 @@ public sealed class ReferenceNetwork
                 Input = Output(input),
                 SkipInput = skip is int source ? Output(source) : [],
                 Output = _outputs[index],
+                Held = _held[index],
+                IsHeld = HoldsConstants,
             });
         }
 

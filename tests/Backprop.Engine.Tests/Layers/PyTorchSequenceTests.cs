@@ -17,6 +17,7 @@ public sealed class PyTorchSequenceTests
     [
         "dense", "layer-normalization", "rms-normalization", "softmax", "swiglu", "attention",
         "full-attention", "shared-rotary-attention", "lstm", "last-lstm", "gru", "last-gru",
+        "truncated-lstm", "truncated-gru", "lstm-cut-everywhere", "gru-cut-everywhere",
         "embedding", "padded-attention", "padded-mean", "padded-last", "tied",
     ];
 
@@ -99,6 +100,10 @@ public sealed class PyTorchSequenceTests
         "last-lstm" => new LstmDefinition(3) { Return = RecurrentReturn.Last },
         "gru" => new GruDefinition(3),
         "last-gru" => new GruDefinition(3) { Return = RecurrentReturn.Last },
+        "truncated-lstm" => new LstmDefinition(3) { Truncation = 2 },
+        "truncated-gru" => new GruDefinition(3) { Truncation = 2 },
+        "lstm-cut-everywhere" => new LstmDefinition(3) { Truncation = 1 },
+        "gru-cut-everywhere" => new GruDefinition(3) { Truncation = 1 },
         "padded-attention" => new BlockDefinition(
             [
                 new EmbeddingDefinition(6, 8) { Name = "embedding" },

@@ -127,8 +127,8 @@ public sealed class GradientCheckTests
     [
         "learned-positions", "sinusoidal-positions", "layer-normalization", "rms-normalization",
         "softmax", "attention", "full-attention", "shared-attention", "rotary-attention", "swiglu",
-        "lstm", "last-lstm", "gru", "last-gru", "last", "mean", "block",
-        "branches",
+        "lstm", "last-lstm", "gru", "last-gru", "truncated-lstm", "truncated-gru", "last", "mean",
+        "block", "branches",
     ];
 
     [Theory]
@@ -241,6 +241,13 @@ public sealed class GradientCheckTests
         "last-lstm" => new LstmDefinition(5) { Return = RecurrentReturn.Last },
         "gru" => new GruDefinition(5),
         "last-gru" => new GruDefinition(5) { Return = RecurrentReturn.Last },
+        // Of 6 positions: two cuts, the second chunk behind a truncated layer too.
+        "truncated-lstm" => new BlockDefinition(
+            [
+                new LstmDefinition(5) { Truncation = 2 },
+                new GruDefinition(4) { Truncation = 4, Return = RecurrentReturn.Last },
+            ]),
+        "truncated-gru" => new GruDefinition(5) { Truncation = 2 },
         "last" => new PositionPoolingDefinition(PoolingKind.Last),
         "mean" => new PositionPoolingDefinition(PoolingKind.Mean),
         "branches" => new BranchesDefinition(

@@ -89,8 +89,8 @@ public sealed class NetworkExecutorTests
             Repeat = 2, Recompute = true,
         },
         new AttentionDefinition(4) { IsCausal = false, Bias = false, PaddingToken = 7 },
-        new LstmDefinition(19),
-        new ResidualDefinition([new GruDefinition(19)]),
+        new LstmDefinition(19) { Truncation = 24 },
+        new ResidualDefinition([new GruDefinition(19), new GruDefinition(19) { Truncation = 7 }]),
         new DenseDefinition(21) { Activation = new TanhDefinition() },
         new PositionPoolingDefinition(PoolingKind.Mean) { PaddingToken = 7 },
     ];

@@ -221,6 +221,10 @@ public sealed class NetworkTests
         { "'position-pooling1' reads sequences", Shape.Of(8), new PositionPoolingDefinition(0) },
         { "lstm 'lstm1' reads sequences", Shape.Of(8), new LstmDefinition(3) },
         { "gru 'gru1' has 0 units", Shape.Of(5, 8), new GruDefinition(0) },
+        {
+            "lstm 'lstm1' has truncation 0; 1 is the least", Shape.Of(5, 8),
+            new LstmDefinition(3) { Truncation = 0 }
+        },
         { "swiglu 'swiglu1' has 0 units", Shape.Of(5, 8), new SwiGluDefinition(0) },
         { "has epsilon 0", Shape.Of(8), new RmsNormalizationDefinition { Epsilon = 0 } },
         { "block 'block1' has no layers", Shape.Of(8), new BlockDefinition([]) },

@@ -78,7 +78,7 @@ public sealed class RunSpecificationReaderTests
             ]
           } }
           { lstm { units = 8 } }
-          { gru { units = 9, return = last } }
+          { gru { units = 9, return = last, truncation = 16 } }
           { position-pooling = mean }
         ]
         loss = softmax-cross-entropy
@@ -158,7 +158,7 @@ public sealed class RunSpecificationReaderTests
             new PositionalEncodingDefinition(PositionalKind.Sinusoidal),
             new BlockDefinition(block.Layers) { Repeat = 6, Name = "deep" },
             new LstmDefinition(8),
-            new GruDefinition(9) { Return = RecurrentReturn.Last },
+            new GruDefinition(9) { Return = RecurrentReturn.Last, Truncation = 16 },
             new PositionPoolingDefinition(PoolingKind.Mean),
         ];
         Assert.Equal(expected, run.Layers.Select(layer => layer.Value));

@@ -81,6 +81,12 @@ internal static class SequenceSchema
         RecurrentReturn.Sequence, "sequence",
         "the state after every position, or after the last alone");
 
+    private static readonly Key<long?> Truncation = Key.Optional<long?>(
+        "truncation", Kinds.Count.As(n => (long?)n), null, "none",
+        "positions after which the gradient is cut (truncated backpropagation through time): the "
+        + "state is carried on, but no gradient flows back from position K to the one before, from "
+        + "2·K to the one before, and so on; none: it flows through the whole row");
+
     private static readonly Key<PoolingKind> Pooled = Key.Required(
         "of", new WordKind<PoolingKind>(("last", PoolingKind.Last), ("mean", PoolingKind.Mean)),
         "the last position, or the mean of all");
@@ -157,18 +163,26 @@ internal static class SequenceSchema
                 Bias = k.Get(GateBias), Trainable = k.Get(Trainable), Name = k.Get(Name),
             }, Units),
         new(
-            "lstm", "Long short-term memory over the positions of a sequence.",
-            [StateUnits, Return, Trainable, Name],
+            "lstm", "Long short-term memory over the positions of a sequence. Every row begins "
+            + "with a state of zeros: none is carried from row to row.",
+            [StateUnits, Return, Truncation, Trainable, Name],
             k => new LstmDefinition(k.GetInt(StateUnits))
             {
-                Return = k.Get(Return), Trainable = k.Get(Trainable), Name = k.Get(Name),
+                Return = k.Get(Return),
+                Truncation = (int?)k.Get(Truncation),
+                Trainable = k.Get(Trainable),
+                Name = k.Get(Name),
             }, StateUnits),
         new(
-            "gru", "A gated recurrent unit over the positions of a sequence.",
-            [StateUnits, Return, Trainable, Name],
+            "gru", "A gated recurrent unit over the positions of a sequence. Every row begins "
+            + "with a state of zeros: none is carried from row to row.",
+            [StateUnits, Return, Truncation, Trainable, Name],
             k => new GruDefinition(k.GetInt(StateUnits))
             {
-                Return = k.Get(Return), Trainable = k.Get(Trainable), Name = k.Get(Name),
+                Return = k.Get(Return),
+                Truncation = (int?)k.Get(Truncation),
+                Trainable = k.Get(Trainable),
+                Name = k.Get(Name),
             }, StateUnits),
         new(
             "position-pooling", "Makes one vector of a sequence.", [Pooled, PooledPadding, Name],
