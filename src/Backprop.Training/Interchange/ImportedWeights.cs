@@ -22,8 +22,7 @@ public sealed record ImportedWeights(Network Network, string Sha256)
     /// <param name="network">The network; parameters that are not imported keep their initializer.
     /// </param>
     /// <param name="asked">Which layers are not imported; for messages, where that stands.</param>
-    /// <param name="file">Tensors as <see cref="PyTorchLayout"/> names them; others are passed
-    /// over.</param>
+    /// <param name="file">Tensors by the names that are asked for; others are passed over.</param>
     /// <exception cref="SpecificationException">Tensors are missing or of another shape, or a layer
     /// is named that there is not: all mistakes at once.</exception>
     /// <exception cref="Data.InvalidDatasetException">A tensor cannot be read.</exception>
@@ -31,7 +30,7 @@ public sealed record ImportedWeights(Network Network, string Sha256)
         Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
     {
         (ImmutableArray<StridedTensor> wanted, ImmutableArray<string> differing) =
-            TiedTensors.In(Wanted(network, asked), file);
+            TiedTensors.In(Wanted(network, asked, file), file);
         RequireAll(wanted, differing, asked, file);
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
 
@@ -44,9 +43,10 @@ public sealed record ImportedWeights(Network Network, string Sha256)
                 values.Add(tensor.Parameter, parameter = new float[view!.Length]);
             }
 
-            var read = new float[tensor.Count];
+            ImmutableArray<long> shape = file.Find(tensor.Name)!.Shape;
+            var read = new float[shape.Aggregate(1L, (product, extent) => product * extent)];
             file.Read(tensor.Name, read);
-            tensor.Scatter(read, parameter);
+            tensor.Scatter(read.AsSpan(0, tensor.Count), parameter);
         }
 
         return new ImportedWeights(
@@ -57,7 +57,7 @@ public sealed record ImportedWeights(Network Network, string Sha256)
     }
 
     private static ImmutableArray<StridedTensor> Wanted(
-        Network network, Placed<InitialWeightsSpecification> asked)
+        Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
     {
         ImmutableArray<string> except = asked.Value.Except;
         string[] layers =
@@ -77,10 +77,13 @@ public sealed record ImportedWeights(Network Network, string Sha256)
 
         try
         {
+            ImmutableArray<StridedTensor> all = TensorLayout.Of(network, asked.Value.Names);
             return
             [
-                .. PyTorchLayout.Of(network).Where(
-                    tensor => !except.Any(name => IsIn(tensor.Parameter, name))),
+                .. (asked.Value.Names == TensorNames.HuggingFace
+                        ? HuggingFaceLayout.In(all, file)
+                        : all)
+                    .Where(tensor => !except.Any(name => IsIn(tensor.Parameter, name))),
             ];
         }
         catch (NotSupportedException e)
@@ -103,8 +106,7 @@ public sealed record ImportedWeights(Network Network, string Sha256)
             {
                 null => $"{file.Source} has no tensor '{tensor.Name}' {tensor.ShapeText}, for "
                     + $"'{tensor.Parameter}': if the layer is a new one, name it in 'except'",
-                { Shape: var shape } entry when
-                    !shape.SequenceEqual(tensor.Shape.Select(d => (long)d)) =>
+                { Shape: var shape } entry when !tensor.CanBeReadOf(shape) =>
                     $"'{tensor.Name}' of {file.Source} is of shape {entry.ShapeText}, where the "
                     + $"network has {tensor.ShapeText}",
                 _ => null,
