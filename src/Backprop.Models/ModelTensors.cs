@@ -11,8 +11,8 @@ using Backprop.Training.Specification;
 
 namespace Backprop.Models;
 
-/// <summary>A model's weights as tensors of other programs, and back. Of an ensemble, the tensors of
-/// each member have <c>members.0.</c> before their names.</summary>
+/// <summary>A model's weights as tensors of other programs, and back. Of an ensemble, the tensors
+/// of each member have <c>members.0.</c> before their names.</summary>
 internal static class ModelTensors
 {
     /// <summary>What a file's metadata has the model's header under: with it, the file comes back

@@ -55,7 +55,7 @@ internal static class Gpt2Layout
                 PaddingToken = attention.PaddingToken,
             };
         }
-        while (walk.Remaining > 2);
+        while (walk.HasBlocks);
 
         tensors.AddRange(Normalization(walk, $"{Body}.ln_f", out float epsilon));
         tensors.Add(HuggingFaceLayout.Head(walk, tensors[0], table.Vocabulary));

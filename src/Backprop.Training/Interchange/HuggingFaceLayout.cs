@@ -81,7 +81,8 @@ public static class HuggingFaceLayout
         walk.Require(!head.Bias, "a bias", "none there");
         walk.Require(head.Activation is null, "an activation", "none there");
         walk.Require(
-            head.Units == vocabulary, $"{head.Units} units", $"one for each of {vocabulary} tokens");
+            head.Units == vocabulary, $"{head.Units} units",
+            $"one for each of {vocabulary} tokens");
         walk.End();
         return nodes[0].Owner is null
             ? PyTorchLayout.Linear(nodes[0], ImageOrder.None, Name, "").Single()

@@ -35,9 +35,9 @@ internal sealed class LayerWalk(Network network, string architecture)
         }
     }
 
-    /// <summary>Definitions that are still to be taken, dropout aside.</summary>
-    public int Remaining => network.Nodes.Skip(_last + 1)
-        .Where(node => node.Layer.Kind != Dropout).DistinctBy(node => node.Origin?.Name).Count();
+    /// <summary>Whether a residual block is still to come.</summary>
+    public bool HasBlocks =>
+        network.Nodes.Skip(_last + 1).Any(node => node.Layer is ResidualSumLayer);
 
     private NetworkNode? Next => network.Nodes.ElementAtOrDefault(_last + 1);
 

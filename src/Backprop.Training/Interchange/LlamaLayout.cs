@@ -49,7 +49,7 @@ internal static class LlamaLayout
                 PaddingToken = attention.PaddingToken,
             };
         }
-        while (walk.Remaining > 2);
+        while (walk.HasBlocks);
 
         tensors.Add(Normalization(walk, $"{Body}.norm.weight", out float epsilon));
         tensors.Add(HuggingFaceLayout.Head(walk, tensors[0], table.Vocabulary));
