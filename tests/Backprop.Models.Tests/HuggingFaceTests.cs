@@ -1,8 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Backprop.Data;
 using Backprop.Data.Tensors;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
+using Backprop.Tests.Shared;
 using Backprop.Training.Interchange;
 using Backprop.Training.Specification;
 using Backprop.Training.Tests.Interchange;
@@ -51,7 +53,7 @@ public sealed class HuggingFaceTests : IDisposable
         }
 
         using var back = Model.Load(path);
-        Assert.Equal(model.Header.WeightsSha256.AsEnumerable(), back.Header.WeightsSha256);
+        Assert.Equal(model.Members[0].Span.ToArray(), back.Members[0].Span.ToArray());
     }
 
     [Theory]
@@ -71,6 +73,28 @@ public sealed class HuggingFaceTests : IDisposable
         // The library supposes tokens of its own where the file says nothing.
         Assert.True(written.AsObject().ContainsKey("eos_token_id"));
         Assert.Null(written["eos_token_id"]);
+    }
+
+    [Fact]
+    public void Whatever_is_made_of_a_checkpoint_it_is_read_or_refused_with_its_name()
+    {
+        using ITensorFile file = ModelFixture.TensorsOf("llama");
+        using Model model = ModelOf("llama", file);
+        string path = Export(model);
+        byte[] original = File.ReadAllBytes(path);
+        for (int seed = 0; seed < 200; seed++)
+        {
+            File.WriteAllBytes(path, Mutations.Of(original, new Random(seed)));
+            try
+            {
+                using var changed = SafetensorsFile.Open(path);
+                Import("llama", changed);
+            }
+            catch (Exception e) when (e is SpecificationException or InvalidDatasetException)
+            {
+                Assert.Contains(path, e.Message);
+            }
+        }
     }
 
     [Fact]

@@ -37,11 +37,11 @@ internal static class Gpt2Layout
         do
         {
             string block = $"{Body}.h.{configuration.Layers}";
-            int entry = walk.Entry;
+            int entry = walk.PassDropout();
             tensors.AddRange(Normalization(walk, $"{block}.ln_1", out _));
             AttentionDefinition attention = Attention(walk, $"{block}.attn", tensors);
             walk.TakeSum(entry);
-            entry = walk.Entry;
+            entry = walk.PassDropout();
             tensors.AddRange(Normalization(walk, $"{block}.ln_2", out _));
             (int inner, string activation) = Inner(walk, $"{block}.mlp", tensors);
             walk.TakeSum(entry);

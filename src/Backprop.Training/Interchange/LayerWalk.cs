@@ -21,25 +21,24 @@ internal sealed class LayerWalk(Network network, string architecture)
     // The layer that was taken last, for messages.
     private string _name = "";
 
-    /// <summary>The node whose output the next layer reads.</summary>
-    public int Entry
-    {
-        get
-        {
-            while (Next is { Layer.Kind: Dropout } node && node.Input == _last)
-            {
-                _last++;
-            }
-
-            return _last;
-        }
-    }
-
     /// <summary>Whether a residual block is still to come.</summary>
     public bool HasBlocks =>
         network.Nodes.Skip(_last + 1).Any(node => node.Layer is ResidualSumLayer);
 
+    // The node that was not taken yet and comes first; null: none is left.
     private NetworkNode? Next => network.Nodes.ElementAtOrDefault(_last + 1);
+
+    /// <summary>Passes over dropout.</summary>
+    /// <returns>The node whose output the next layer reads.</returns>
+    public int PassDropout()
+    {
+        while (Next is { Layer.Kind: Dropout } node && node.Input == _last)
+        {
+            _last++;
+        }
+
+        return _last;
+    }
 
     /// <summary>Takes the next definition and what it was made into.</summary>
     /// <param name="wanted">What the architecture has here, for messages.</param>
@@ -47,7 +46,7 @@ internal sealed class LayerWalk(Network network, string architecture)
     public (T Definition, ImmutableArray<NetworkNode> Nodes) Take<T>(string wanted)
         where T : LayerDefinition
     {
-        int entry = Entry;
+        int entry = PassDropout();
         if (Next is not { } first)
         {
             throw new NotSupportedException(
@@ -70,7 +69,7 @@ internal sealed class LayerWalk(Network network, string architecture)
     }
 
     /// <summary>Takes the residual sum of what was computed since.</summary>
-    /// <param name="entry">What <see cref="Entry"/> was before.</param>
+    /// <param name="entry">What <see cref="PassDropout"/> gave before.</param>
     /// <exception cref="NotSupportedException">The next layer is no such sum.</exception>
     public void TakeSum(int entry)
     {
@@ -114,7 +113,7 @@ internal sealed class LayerWalk(Network network, string architecture)
     /// <exception cref="NotSupportedException">A layer follows.</exception>
     public void End()
     {
-        _ = Entry;
+        PassDropout();
         if (Next is { } node)
         {
             throw new NotSupportedException(

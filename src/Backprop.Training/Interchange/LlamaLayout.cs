@@ -29,11 +29,11 @@ internal static class LlamaLayout
         do
         {
             string block = $"{Body}.layers.{configuration.Layers}";
-            int entry = walk.Entry;
+            int entry = walk.PassDropout();
             tensors.Add(Normalization(walk, $"{block}.input_layernorm.weight"));
             AttentionDefinition attention = Attention(walk, $"{block}.self_attn", tensors);
             walk.TakeSum(entry);
-            entry = walk.Entry;
+            entry = walk.PassDropout();
             tensors.Add(Normalization(walk, $"{block}.post_attention_layernorm.weight"));
             SwiGluDefinition inner = Inner(walk, $"{block}.mlp", tensors);
             walk.TakeSum(entry);
