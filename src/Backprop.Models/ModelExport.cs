@@ -7,15 +7,15 @@ namespace Backprop.Models;
 /// <summary>What a model is written as for other programs.</summary>
 public enum ExportFormat
 {
-    /// <summary>Weights by PyTorch's names and layouts, with what it takes to load the file as a
-    /// model again.</summary>
+    /// <summary>Weights by the names and layouts of PyTorch or Hugging Face, with what it takes to
+    /// load the file as a model again.</summary>
     Safetensors,
 
     /// <summary>The whole computation, from unprepared features to predictions, for ONNX Runtime
     /// and others.</summary>
     Onnx,
 
-    /// <summary>Weights by PyTorch's names and layouts, as an archive of NumPy's arrays.</summary>
+    /// <summary>Weights by the same names, as an archive of NumPy's arrays.</summary>
     Npz,
 }
 

@@ -7,8 +7,8 @@ namespace Backprop.Engine.Layers;
 /// <summary>
 /// Rotates queries and keys by their position, so that their product depends on how far they are
 /// apart; Su et al., "RoFormer", 2021, with the pairs (i, i + width / 2) of GPT-NeoX and LLaMA.
-/// Pair i of a head of width w at position p turns by p / base^(2i / w), where the base is 10,000 in
-/// the paper. Values pass as they are, and gradients turn back.
+/// Pair i of a head of width w at position p turns by p / base^(2i / w), where the paper's base is
+/// 10,000. Values pass as they are, and gradients turn back.
 /// </summary>
 public sealed unsafe class RotaryLayer : Layer
 {

@@ -546,6 +546,8 @@ public sealed class RunSpecificationReaderTests
         "data.validation is absent")]
     [InlineData("epochs = 3", "epochs = 3, stop { minimum-improvement = 1 }",
         "means nothing without 'patience'")]
+    [InlineData("dense { units = 1 }", "attention { heads = 1, rotary-base = 5 }",
+        "means nothing without 'rotary = true'")]
     [InlineData("epochs = 3", "epochs = 3, stop { max-time = 10 }",
         "expected a duration above 0 with its unit")]
     [InlineData("epochs = 3", "epochs = 3, seed = -1", "seed: expected an integer from 0")]
