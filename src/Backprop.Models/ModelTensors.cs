@@ -220,7 +220,9 @@ internal static class ModelTensors
     {
         try
         {
-            return TensorLayout.Of(network, names);
+            return names == TensorNames.HuggingFace
+                ? HuggingFaceLayout.Of(network).Tensors
+                : PyTorchLayout.Of(network);
         }
         catch (NotSupportedException e)
         {

@@ -75,6 +75,50 @@ public sealed class HuggingFaceTests : IDisposable
         Assert.Null(written["eos_token_id"]);
     }
 
+    [Theory]
+    [MemberData(nameof(Fixtures))]
+    public void A_configuration_of_the_same_network_may_lie_beside_a_checkpoint(string name)
+    {
+        using SafetensorsFile file = OnDisk(name, CaseOf(name).Config.ToJsonString());
+        AssertLogits(name, file);
+    }
+
+    [Theory]
+    [InlineData("llama", "num_attention_heads", "8", "num_attention_heads = 8, where the network")]
+    [InlineData("llama", "num_key_value_heads", "2", "2, where the network has 4")]
+    [InlineData("llama", "hidden_act", "\"gelu\"", "\"gelu\", where the network has \"silu\"")]
+    [InlineData("llama", "rms_norm_eps", "1e-05", "1e-05, where the network has 1E-06")]
+    [InlineData("llama", "rope_theta", "500000.0", "500000.0, where the network has 10000")]
+    [InlineData(
+        "llama", "rope_parameters", "{ \"rope_theta\": 5.0 }", "rope_parameters.rope_theta = 5.0")]
+    [InlineData(
+        "llama", "rope_scaling", "{ \"type\": \"linear\" }", "rope_scaling.type = \"linear\"")]
+    [InlineData("llama", "attention_bias", "true", "true, where the network has false")]
+    [InlineData("gpt2", "n_head", "2", "n_head = 2, where the network has 4")]
+    [InlineData("gpt2", "activation_function", "\"gelu\"", "where the network has \"gelu_new\"")]
+    [InlineData("gpt2", "scale_attn_by_inverse_layer_idx", "true", "layer_idx = true, where")]
+    public void A_configuration_of_another_network_is_told_of(
+        string name, string key, string value, string message)
+    {
+        JsonObject config = CaseOf(name).Config;
+        config[key] = JsonNode.Parse(value);
+        using SafetensorsFile file = OnDisk(name, config.ToJsonString());
+        var refused = Assert.Throws<SpecificationException>(() => Import(name, file));
+        Assert.Contains(
+            $"config.json beside {file.Source} has ", refused.Errors.Single().Message);
+        Assert.Contains(message, refused.Message);
+    }
+
+    [Theory]
+    [InlineData("{")]
+    [InlineData("")]
+    public void A_configuration_that_is_none_is_refused(string text)
+    {
+        using SafetensorsFile file = OnDisk("llama", text);
+        var refused = Assert.Throws<InvalidDatasetException>(() => Import("llama", file));
+        Assert.Contains("config.json", refused.Message);
+    }
+
     [Fact]
     public void Whatever_is_made_of_a_checkpoint_it_is_read_or_refused_with_its_name()
     {
@@ -109,12 +153,7 @@ public sealed class HuggingFaceTests : IDisposable
             string[] part = [.. names.Where((_, i) => i % 2 == shard)];
             using FileStream stream = File.Create(Path.Combine(_directory, file));
             SafetensorsWriter.Write(
-                [
-                    .. part.Select(name => new WrittenTensor(
-                        name, [.. whole.Find(name)!.Shape.Select(d => (int)d)],
-                        () => Values(whole, name))),
-                ],
-                new Dictionary<string, string> { ["format"] = "pt" }, stream);
+                Written(whole, part), new Dictionary<string, string>(), stream);
             part.ToList().ForEach(name => map.Add(name, file));
         }
 
@@ -293,6 +332,27 @@ public sealed class HuggingFaceTests : IDisposable
         Import(name, file).InitializeWeights(1, model.Members[0]);
         return model;
     }
+
+    // The fixture's tensors with a configuration beside them.
+    private SafetensorsFile OnDisk(string name, string configuration)
+    {
+        File.WriteAllText(Path.Combine(_directory, "config.json"), configuration);
+        using ITensorFile tensors = ModelFixture.TensorsOf(name);
+        string path = Path.Combine(_directory, "model.safetensors");
+        using (FileStream stream = File.Create(path))
+        {
+            SafetensorsWriter.Write(
+                Written(tensors, tensors.Names), new Dictionary<string, string>(), stream);
+        }
+
+        return SafetensorsFile.Open(path);
+    }
+
+    private static WrittenTensor[] Written(ITensorFile file, IEnumerable<string> names) =>
+    [
+        .. names.Select(name => new WrittenTensor(
+            name, [.. file.Find(name)!.Shape.Select(d => (int)d)], () => Values(file, name))),
+    ];
 
     private string Export(Model model)
     {

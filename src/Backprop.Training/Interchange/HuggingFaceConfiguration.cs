@@ -97,6 +97,69 @@ public sealed record HuggingFaceConfiguration
         return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
     }
 
+    /// <summary>What a file says otherwise, of what no tensor's shape tells: each a sentence's part.
+    /// What it does not say is left.</summary>
+    /// <param name="file">The content of <see cref="FileName"/>.</param>
+    internal IEnumerable<string> DifferencesFrom(JsonElement file) =>
+        from mine in Architecture == Llama ? LlamaValues : Gpt2Values
+        let there = Find(file, mine.Key)
+        where there is { } value && !IsSame(value, mine.Value)
+        select $"{mine.Key} = {Brief(there.Value.GetRawText())}, where the network has "
+            + TextOf(mine.Value);
+
+    private IEnumerable<(string Key, object Value)> LlamaValues =>
+    [
+        ("num_attention_heads", Heads), ("num_key_value_heads", KeyValueHeads),
+        ("hidden_act", "silu"), ("rms_norm_eps", Epsilon), ("attention_bias", HasAttentionBias),
+        ("mlp_bias", HasInnerBias), ("rope_theta", RotaryBase),
+        ("rope_parameters.rope_theta", RotaryBase), ("rope_parameters.rope_type", "default"),
+        ("rope_scaling.rope_type", "default"), ("rope_scaling.type", "default"),
+    ];
+
+    private IEnumerable<(string Key, object Value)> Gpt2Values =>
+    [
+        ("n_head", Heads), ("layer_norm_epsilon", Epsilon), ("activation_function", Activation),
+        ("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false),
+    ];
+
+    // Null, as what is not there, is the library's default.
+    private static JsonElement? Find(JsonElement file, string path)
+    {
+        JsonElement at = file;
+        foreach (string key in path.Split('.'))
+        {
+            if (at.ValueKind != JsonValueKind.Object || !at.TryGetProperty(key, out at))
+            {
+                return null;
+            }
+        }
+
+        return at.ValueKind == JsonValueKind.Null ? null : at;
+    }
+
+    private static bool IsSame(JsonElement there, object mine) => mine switch
+    {
+        string text => there.ValueKind == JsonValueKind.String && there.GetString() == text,
+        bool flag => there.ValueKind == (flag ? JsonValueKind.True : JsonValueKind.False),
+        float epsilon => there.ValueKind == JsonValueKind.Number
+            && (float)there.GetDouble() == epsilon,
+        _ => there.ValueKind == JsonValueKind.Number
+            && there.GetDouble() == Convert.ToDouble(mine, CultureInfo.InvariantCulture),
+    };
+
+    private static string TextOf(object value) => value switch
+    {
+        string text => $"\"{text}\"",
+        bool flag => flag ? "true" : "false",
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
+
+    private static string Brief(string text)
+    {
+        const int Most = 40;
+        return text.Length <= Most ? text : $"{text[..Most]}…";
+    }
+
     private void WriteLlama(Utf8JsonWriter json)
     {
         json.WriteString("model_type", "llama");

@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using Backprop.Data;
 using Backprop.Data.Tensors;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Networks;
@@ -23,9 +25,11 @@ public sealed record ImportedWeights(Network Network, string Sha256)
     /// </param>
     /// <param name="asked">Which layers are not imported; for messages, where that stands.</param>
     /// <param name="file">Tensors by the names that are asked for; others are passed over.</param>
-    /// <exception cref="SpecificationException">Tensors are missing or of another shape, or a layer
-    /// is named that there is not: all mistakes at once.</exception>
-    /// <exception cref="Data.InvalidDatasetException">A tensor cannot be read.</exception>
+    /// <exception cref="SpecificationException">Tensors are missing or of another shape, a layer is
+    /// named that there is not, or a configuration beside the file is of another network: all
+    /// mistakes at once.</exception>
+    /// <exception cref="InvalidDatasetException">A tensor or the configuration cannot be read.
+    /// </exception>
     public static ImportedWeights Read(
         Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
     {
@@ -77,18 +81,53 @@ public sealed record ImportedWeights(Network Network, string Sha256)
 
         try
         {
-            ImmutableArray<StridedTensor> all = TensorLayout.Of(network, asked.Value.Names);
             return
             [
                 .. (asked.Value.Names == TensorNames.HuggingFace
-                        ? HuggingFaceLayout.In(all, file)
-                        : all)
+                        ? HuggingFaceTensors(network, asked, file)
+                        : PyTorchLayout.Of(network))
                     .Where(tensor => !except.Any(name => IsIn(tensor.Parameter, name))),
             ];
         }
         catch (NotSupportedException e)
         {
             throw new SpecificationException([asked.Place.Error(e.Message)]);
+        }
+    }
+
+    // What tensors do not say, such as the number of heads, stands in the file beside them.
+    private static ImmutableArray<StridedTensor> HuggingFaceTensors(
+        Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
+    {
+        HuggingFaceModel model = HuggingFaceLayout.Of(network);
+        string[] differing =
+        [
+            .. DifferencesFrom(model.Configuration, file).Select(difference =>
+                $"{HuggingFaceConfiguration.FileName} beside {file.Source} has {difference}"),
+        ];
+        return differing.Length == 0
+            ? HuggingFaceLayout.In(model.Tensors, file)
+            : throw new SpecificationException([.. differing.Select(asked.Place.Error)]);
+    }
+
+    private static string[] DifferencesFrom(
+        HuggingFaceConfiguration configuration, ITensorFile file)
+    {
+        if (file.Beside(HuggingFaceConfiguration.FileName) is not { } text)
+        {
+            return [];
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return [.. configuration.DifferencesFrom(document.RootElement)];
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDatasetException(
+                file.Source, $"{HuggingFaceConfiguration.FileName} beside it cannot be read: "
+                + e.Message, "it is a JSON object, or is not there", cause: e);
         }
     }
 
