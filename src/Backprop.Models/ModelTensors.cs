@@ -11,21 +11,26 @@ using Backprop.Training.Specification;
 
 namespace Backprop.Models;
 
-/// <summary>A model's weights as tensors of <see cref="PyTorchLayout"/>, and back. Of an ensemble,
-/// the tensors of each member have <c>members.0.</c> before their names.</summary>
+/// <summary>A model's weights as tensors of other programs, and back. Of an ensemble, the tensors
+/// of each member have <c>members.0.</c> before their names.</summary>
 internal static class ModelTensors
 {
     /// <summary>What a file's metadata has the model's header under: with it, the file comes back
     /// as a model.</summary>
     public const string HeaderKey = "backprop.model";
 
+    // By whose names the tensors are, where they are not PyTorch's.
+    private const string NamesKey = "backprop.names";
+    private const string HuggingFace = "hugging-face";
+
     // What Hugging Face's tools look for: tensors are PyTorch's.
     private const string FormatKey = "format";
     private const string Format = "pt";
 
     /// <summary>What the file says beside its tensors.</summary>
-    public static IReadOnlyDictionary<string, string> MetadataOf(Model model) =>
-        new Dictionary<string, string>
+    public static IReadOnlyDictionary<string, string> MetadataOf(Model model, TensorNames names)
+    {
+        var metadata = new Dictionary<string, string>
         {
             [FormatKey] = Format,
             [HeaderKey] = (model.Header with
@@ -33,13 +38,47 @@ internal static class ModelTensors
                 FeatureShape = model.Network.InputShape.Dimensions,
             }).ToJson(),
         };
+        if (names == TensorNames.HuggingFace)
+        {
+            metadata.Add(NamesKey, HuggingFace);
+        }
+
+        return metadata;
+    }
+
+    /// <summary>The model of Hugging Face's library that a model is.</summary>
+    /// <exception cref="ModelException">It is none, or an ensemble; the message says why.
+    /// </exception>
+    public static HuggingFaceModel HuggingFaceOf(Model model)
+    {
+        if (model.Members.Length > 1)
+        {
+            throw new ModelException(
+                $"the model is an ensemble of {model.Members.Length} networks: Hugging Face's "
+                + "names are for one");
+        }
+
+        try
+        {
+            return HuggingFaceLayout.Of(model.Network);
+        }
+        catch (NotSupportedException e)
+        {
+            throw new ModelException(
+                $"the model has no names in Hugging Face's library: {e.Message}", e);
+        }
+    }
 
     /// <summary>The tensors of every member.</summary>
     /// <exception cref="ModelException">A layer has none; the message names it.</exception>
-    public static IReadOnlyList<WrittenTensor> Of(Model model)
+    public static IReadOnlyList<WrittenTensor> Of(Model model, TensorNames names)
     {
         Network network = model.Network;
-        ImmutableArray<StridedTensor> tensors = LayoutOf(network);
+
+        // Hugging Face's tools save a tensor that two modules share under the first's name alone.
+        ImmutableArray<StridedTensor> tensors = names == TensorNames.HuggingFace
+            ? [.. HuggingFaceOf(model).Tensors.Where(tensor => tensor.CopyOf is null)]
+            : LayoutOf(network, names);
         return
         [
             .. from member in Enumerable.Range(0, model.Members.Length)
@@ -86,10 +125,11 @@ internal static class ModelTensors
         RequireSpecification(header);
         ModelPlugins.Require(header, plugins);
         Network network = NetworkOf(header, file.Source, plugins);
+        ImmutableArray<StridedTensor> layout = LayoutOf(network, NamesOf(file));
         ImmutableArray<StridedTensor>[] tensors =
         [
             .. Enumerable.Range(0, members).Select(member => RequireAll(
-                LayoutOf(network), PrefixOf(member, members), file)),
+                layout, PrefixOf(member, members), file)),
         ];
         var weights = ImmutableArray.CreateBuilder<AlignedBuffer>(members);
         try
@@ -180,11 +220,22 @@ internal static class ModelTensors
         }
     }
 
-    private static ImmutableArray<StridedTensor> LayoutOf(Network network)
+    private static TensorNames NamesOf(ITensorFile file) =>
+        file.Metadata.GetValueOrDefault(NamesKey) switch
+        {
+            null => TensorNames.PyTorch,
+            HuggingFace => TensorNames.HuggingFace,
+            var other => throw new CheckpointException(
+                $"its metadata have '{other}' under '{NamesKey}', where '{HuggingFace}' can be"),
+        };
+
+    private static ImmutableArray<StridedTensor> LayoutOf(Network network, TensorNames names)
     {
         try
         {
-            return PyTorchLayout.Of(network);
+            return names == TensorNames.HuggingFace
+                ? HuggingFaceLayout.Of(network).Tensors
+                : PyTorchLayout.Of(network);
         }
         catch (NotSupportedException e)
         {

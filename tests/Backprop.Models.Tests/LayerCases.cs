@@ -18,6 +18,7 @@ internal static class LayerCases
             { dense { units = 6, activation = sigmoid } }, { tanh {} }, { dense = 6 }, { relu {} }
             { dense { units = 6, activation = { leaky-relu = 0.2 } } }, { leaky-relu {} }
             { dense { units = 6, activation = gelu } }, { dense { units = 6, activation = silu } }
+            { gelu = tanh }, { dense { units = 6, activation = { gelu = tanh } } }
             { softmax {} }
             """),
         ("softmax of positions", [4, 5], 0, "{ softmax {} }"),
@@ -104,7 +105,8 @@ internal static class LayerCases
         ("attention", [6, 8], 0, "{ attention { heads = 2 } }, { position-pooling = last }"),
         ("attention to all", [6, 8], 0, "{ attention { heads = 4, causal = false } }"),
         ("attention, grouped and rotated", [6, 8], 0, """
-            { attention { heads = 4, key-value-heads = 2, rotary = true, bias = false } }
+            { attention { heads = 4, key-value-heads = 2, rotary = true, rotary-base = 100
+              bias = false } }
             """),
         ("swiglu", [6, 8], 0, "{ swiglu { units = 5 } }"),
         ("swiglu of rows", [8], 0, "{ swiglu { units = 5, bias = true } }"),

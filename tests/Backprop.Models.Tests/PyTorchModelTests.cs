@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Backprop.Data.Tensors;
 using Backprop.Engine;
 using Backprop.Engine.Networks;
@@ -10,9 +9,6 @@ namespace Backprop.Models.Tests;
 /// <summary>Models that PyTorch saved: tools/fixtures/interchange.py.</summary>
 public sealed class PyTorchModelTests
 {
-    private static readonly JsonSerializerOptions s_json =
-        new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     public static TheoryData<string> Fixtures =>
         ["images", "skipping", "signals", "tokens", "modern", "tied"];
 
@@ -20,8 +16,8 @@ public sealed class PyTorchModelTests
     [MemberData(nameof(Fixtures))]
     public void A_network_with_PyTorchs_weights_computes_what_PyTorch_does(string name)
     {
-        Case expected = CaseOf(name);
-        using ITensorFile file = TensorsOf(name);
+        Case expected = ModelFixture.CaseOf<Case>(name);
+        using ITensorFile file = ModelFixture.TensorsOf(name);
         using var weights = Imported(expected, file, out Network network);
         float[] x = [.. expected.X.SelectMany(row => row).Select(value => (float)value)];
         double[] y = [.. expected.Y.SelectMany(row => row)];
@@ -39,8 +35,8 @@ public sealed class PyTorchModelTests
     [MemberData(nameof(Fixtures))]
     public void An_exported_model_has_PyTorchs_tensors_bit_for_bit(string name)
     {
-        Case expected = CaseOf(name);
-        using ITensorFile file = TensorsOf(name);
+        Case expected = ModelFixture.CaseOf<Case>(name);
+        using ITensorFile file = ModelFixture.TensorsOf(name);
         using var weights = Imported(expected, file, out Network network);
         NamedTensors exported = Export(network, weights);
         Assert.Equal(file.Names.Order(), exported.Keys.Order());
@@ -94,16 +90,6 @@ public sealed class PyTorchModelTests
         network.InitializeWeights(1, weights);
         return weights;
     }
-
-    private static Case CaseOf(string name) =>
-        JsonSerializer.Deserialize<Case>(Resource($"{name}.json"), s_json)!;
-
-    private static SafetensorsFile TensorsOf(string name) =>
-        SafetensorsFile.Open(name, Resource($"{name}.safetensors"));
-
-    private static Stream Resource(string name) =>
-        typeof(PyTorchModelTests).Assembly.GetManifestResourceStream(name)
-        ?? throw new InvalidOperationException($"there is no fixture '{name}'");
 
     private sealed record Case(string Layers, int[] Shape, double[][] X, double[][] Y);
 

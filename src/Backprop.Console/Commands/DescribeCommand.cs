@@ -7,6 +7,7 @@ using Backprop.Engine.Networks;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Plugins;
 using Backprop.Training;
+using Backprop.Training.Interchange;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
 
@@ -52,9 +53,12 @@ internal static class DescribeCommand
         var extent = RunExtent.Of(plan);
         if (run.Specification.InitialWeights?.Value is { } start)
         {
-            yield return Line("begins with", start.Except.IsEmpty
-                ? start.Safetensors
-                : $"{start.Safetensors}, except {string.Join(", ", start.Except)}");
+            string names = start.Names == TensorNames.HuggingFace
+                ? " by Hugging Face's names"
+                : "";
+            yield return Line("begins with", start.Safetensors + names + (start.Except.IsEmpty
+                ? ""
+                : $", except {string.Join(", ", start.Except)}"));
         }
 
         foreach (PluginLayer layer in plan.Network.Nodes.Select(node => node.Layer)

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace Backprop.Data.Storage;
@@ -52,6 +53,30 @@ internal static class DataFile
     {
         FileStream file = Open(path);
         return IsGzip(file) ? new DecompressedText(file, path) : file;
+    }
+
+    /// <summary>The text of a small file that lies beside another; null: there is none.</summary>
+    /// <exception cref="InvalidDatasetException">It may not be read, is empty, or has more than a
+    /// million bytes.</exception>
+    public static string? TextBeside(string path, string name)
+    {
+        const int MaxBytes = 1_000_000;
+        string beside = Path.Combine(Path.GetDirectoryName(path) ?? "", name);
+        if (!File.Exists(beside))
+        {
+            return null;
+        }
+
+        using FileStream stream = Open(beside);
+        if (stream.Length > MaxBytes)
+        {
+            throw new InvalidDatasetException(
+                beside, $"it has {stream.Length:N0} bytes", $"it has at most {MaxBytes:N0}");
+        }
+
+        var bytes = new byte[stream.Length];
+        ReadHeader(stream, beside, name, bytes);
+        return Encoding.UTF8.GetString(bytes);
     }
 
     /// <summary>Whether a file is gzip-compressed; it is left at its beginning.</summary>

@@ -30,6 +30,12 @@ public interface ITensorFile : IDisposable
     /// <summary>A tensor's description; null: there is none of this name.</summary>
     TensorEntry? Find(string name);
 
+    /// <summary>A small text that lies beside the file, such as a configuration; null: there is
+    /// none.</summary>
+    /// <param name="name">Its name, without a directory.</param>
+    /// <exception cref="InvalidDatasetException">It cannot be read, or is large.</exception>
+    string? Beside(string name) => null;
+
     /// <summary>Reads a tensor, row-major, rounded to the nearest floats where it is wider.
     /// </summary>
     /// <param name="name">One that <see cref="Find"/> finds.</param>

@@ -29,6 +29,9 @@ public sealed class SafetensorsFile : ITensorFile
     private readonly Stream _stream;
     private readonly ImmutableDictionary<string, TensorEntry> _entries;
 
+    // Whether the source is a path.
+    private bool _isOnDisk;
+
     private SafetensorsFile(
         string source, Stream stream, ImmutableDictionary<string, TensorEntry> entries,
         IReadOnlyDictionary<string, string> metadata)
@@ -56,7 +59,9 @@ public sealed class SafetensorsFile : ITensorFile
         FileStream stream = DataFile.Open(path);
         try
         {
-            return Open(path, stream);
+            SafetensorsFile file = Open(path, stream);
+            file._isOnDisk = true;
+            return file;
         }
         catch
         {
@@ -104,6 +109,9 @@ public sealed class SafetensorsFile : ITensorFile
 
     /// <inheritdoc/>
     public TensorEntry? Find(string name) => _entries.GetValueOrDefault(name);
+
+    /// <inheritdoc/>
+    public string? Beside(string name) => _isOnDisk ? DataFile.TextBeside(Source, name) : null;
 
     /// <inheritdoc/>
     public void Read(string name, Span<float> destination)

@@ -72,6 +72,9 @@ public sealed class SafetensorsIndex : ITensorFile
         _files.TryGetValue(name, out string? file) ? FileOf(file).Find(name) : null;
 
     /// <inheritdoc/>
+    public string? Beside(string name) => DataFile.TextBeside(Source, name);
+
+    /// <inheritdoc/>
     public void Read(string name, Span<float> destination) =>
         FileOf(_files[name]).Read(name, destination);
 

@@ -26,6 +26,14 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
     /// 2021.</summary>
     public bool IsRotary { get; init; }
 
+    /// <summary>The base of the rotation's angles, <c>rope_theta</c> elsewhere: the slowest pair
+    /// turns almost so many times slower than the first. Of no meaning without
+    /// <see cref="IsRotary"/>.</summary>
+    public double RotaryBase { get; init; } = DefaultRotaryBase;
+
+    /// <summary>The base of Su et al., and of the first LLaMA.</summary>
+    public const double DefaultRotaryBase = 10_000;
+
     /// <summary>The token that fills sequences up at their end: no position sees the positions
     /// after the last other token of its row. What the network reads must be tokens then, as many
     /// as there are positions. A row of padding alone sees its first position. Null: every position
@@ -65,6 +73,12 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
                 + (IsRotary ? "many, an even number of them where they are rotated" : "many"));
         }
 
+        if (!(RotaryBase >= 1) || !double.IsFinite(RotaryBase))
+        {
+            throw new ArgumentException(
+                $"attention '{name}' has rotary-base {RotaryBase}; it must be 1 or more");
+        }
+
         if (PaddingToken is not null)
         {
             Sequences.RequireTokens(builder, Kind, name);
@@ -82,7 +96,7 @@ public sealed record AttentionDefinition(int Heads) : LayerDefinition
         AttentionHeads heads = HeadsOf(name, builder.OutputShape);
         if (IsRotary)
         {
-            builder.Append(new RotaryLayer($"{name}.rotary", heads));
+            builder.Append(new RotaryLayer($"{name}.rotary", heads, RotaryBase));
         }
 
         builder.Append(

@@ -7,8 +7,8 @@ namespace Backprop.Engine.Layers;
 /// <summary>
 /// Rotates queries and keys by their position, so that their product depends on how far they are
 /// apart; Su et al., "RoFormer", 2021, with the pairs (i, i + width / 2) of GPT-NeoX and LLaMA.
-/// Pair i of a head of width w at position p turns by p / 10000^(2i / w). Values pass as they are,
-/// and gradients turn back.
+/// Pair i of a head of width w at position p turns by p / base^(2i / w), where the paper's base is
+/// 10,000. Values pass as they are, and gradients turn back.
 /// </summary>
 public sealed unsafe class RotaryLayer : Layer
 {
@@ -18,11 +18,11 @@ public sealed unsafe class RotaryLayer : Layer
     // described, and held against the memory there is, before anything is computed.
     private readonly Lazy<(float[] Cosines, float[] Sines)> _turns;
 
-    internal RotaryLayer(string name, AttentionHeads heads)
+    internal RotaryLayer(string name, AttentionHeads heads, double angleBase)
         : base(name, "rotary", heads.InputShape, heads.InputShape)
     {
         _heads = heads;
-        _turns = new(() => TurnsOf(heads));
+        _turns = new(() => TurnsOf(heads, angleBase));
     }
 
     /// <summary>[positions, width / 2]: of each pair's angle at each position.</summary>
@@ -73,15 +73,15 @@ public sealed unsafe class RotaryLayer : Layer
         }
     }
 
-    private static (float[] Cosines, float[] Sines) TurnsOf(AttentionHeads heads)
+    private static (float[] Cosines, float[] Sines) TurnsOf(
+        AttentionHeads heads, double angleBase)
     {
-        const double Longest = 10_000;
         int half = heads.Width / 2;
         var cosines = new float[heads.Positions * half];
         var sines = new float[heads.Positions * half];
         for (int i = 0; i < cosines.Length; i++)
         {
-            double angle = i / half / ExactMath.Pow(Longest, i % half * 2 / (double)heads.Width);
+            double angle = i / half / ExactMath.Pow(angleBase, i % half * 2 / (double)heads.Width);
             cosines[i] = (float)ExactMath.Cos(angle);
             sines[i] = (float)ExactMath.Sin(angle);
         }

@@ -11,6 +11,8 @@ namespace Backprop.Models.Onnx;
 internal static class OnnxLayers
 {
     private const float InverseSqrtTwo = 0.707106781f;
+    private const float TanhGeluLinear = 1.59576912f;
+    private const float TanhGeluCubic = 0.0713548163f;
 
     private static readonly FrozenDictionary<string, Func<LayerContext, string>> s_layers =
         new Dictionary<string, Func<LayerContext, string>>
@@ -99,21 +101,41 @@ internal static class OnnxLayers
 
     private static string LeakyRelu(LayerContext layer)
     {
-        ActivationDefinition? activation = layer.Node.Origin?.Definition switch
+        float slope =
+            (ActivationOf(layer) as LeakyReluDefinition ?? new LeakyReluDefinition()).Slope;
+        return layer.Graph.Node(
+            "LeakyRelu", [layer.Input], OnnxGraph.Attribute("alpha", slope));
+    }
+
+    private static ActivationDefinition? ActivationOf(LayerContext layer) =>
+        layer.Node.Origin?.Definition switch
         {
             DenseDefinition dense => dense.Activation,
             ConvolutionDefinition convolution => convolution.Activation,
             var own => own as ActivationDefinition,
         };
-        float slope = (activation as LeakyReluDefinition ?? new LeakyReluDefinition()).Slope;
-        return layer.Graph.Node(
-            "LeakyRelu", [layer.Input], OnnxGraph.Attribute("alpha", slope));
-    }
 
-    // x·(0.5·erf(x / √2) + 0.5).
+    // x·(0.5·erf(x / √2) + 0.5), or x·σ(x·(1.59… + 0.071…·x²)).
     private static string Gelu(LayerContext layer)
     {
         OnnxGraph graph = layer.Graph;
+        if (ActivationOf(layer) is GeluDefinition { Approximation: GeluApproximation.Tanh })
+        {
+            string square = graph.Node("Mul", [layer.Input, layer.Input]);
+            string polynomial = graph.Node(
+                "Add",
+                [
+                    graph.Node("Mul", [square, graph.Scalar("cubic", TanhGeluCubic)]),
+                    graph.Scalar("linear", TanhGeluLinear),
+                ]);
+            return graph.Node(
+                "Mul",
+                [
+                    layer.Input,
+                    graph.Node("Sigmoid", [graph.Node("Mul", [layer.Input, polynomial])]),
+                ]);
+        }
+
         string half = graph.Scalar("half", 0.5f);
         string erf = graph.Node(
             "Erf", [graph.Node("Mul", [layer.Input, graph.Scalar("scale", InverseSqrtTwo)])]);

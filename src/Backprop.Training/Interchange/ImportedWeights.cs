@@ -2,6 +2,8 @@ using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
+using Backprop.Data;
 using Backprop.Data.Tensors;
 using Backprop.Engine.Initializers;
 using Backprop.Engine.Networks;
@@ -22,16 +24,17 @@ public sealed record ImportedWeights(Network Network, string Sha256)
     /// <param name="network">The network; parameters that are not imported keep their initializer.
     /// </param>
     /// <param name="asked">Which layers are not imported; for messages, where that stands.</param>
-    /// <param name="file">Tensors as <see cref="PyTorchLayout"/> names them; others are passed
-    /// over.</param>
-    /// <exception cref="SpecificationException">Tensors are missing or of another shape, or a layer
-    /// is named that there is not: all mistakes at once.</exception>
-    /// <exception cref="Data.InvalidDatasetException">A tensor cannot be read.</exception>
+    /// <param name="file">Tensors by the names that are asked for; others are passed over.</param>
+    /// <exception cref="SpecificationException">Tensors are missing or of another shape, a layer is
+    /// named that there is not, or a configuration beside the file is of another network: all
+    /// mistakes at once.</exception>
+    /// <exception cref="InvalidDatasetException">A tensor or the configuration cannot be read.
+    /// </exception>
     public static ImportedWeights Read(
         Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
     {
         (ImmutableArray<StridedTensor> wanted, ImmutableArray<string> differing) =
-            TiedTensors.In(Wanted(network, asked), file);
+            TiedTensors.In(Wanted(network, asked, file), file);
         RequireAll(wanted, differing, asked, file);
         var values = new Dictionary<string, float[]>(StringComparer.Ordinal);
 
@@ -44,9 +47,10 @@ public sealed record ImportedWeights(Network Network, string Sha256)
                 values.Add(tensor.Parameter, parameter = new float[view!.Length]);
             }
 
-            var read = new float[tensor.Count];
+            ImmutableArray<long> shape = file.Find(tensor.Name)!.Shape;
+            var read = new float[shape.Aggregate(1L, (product, extent) => product * extent)];
             file.Read(tensor.Name, read);
-            tensor.Scatter(read, parameter);
+            tensor.Scatter(read.AsSpan(0, tensor.Count), parameter);
         }
 
         return new ImportedWeights(
@@ -57,7 +61,7 @@ public sealed record ImportedWeights(Network Network, string Sha256)
     }
 
     private static ImmutableArray<StridedTensor> Wanted(
-        Network network, Placed<InitialWeightsSpecification> asked)
+        Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
     {
         ImmutableArray<string> except = asked.Value.Except;
         string[] layers =
@@ -79,13 +83,51 @@ public sealed record ImportedWeights(Network Network, string Sha256)
         {
             return
             [
-                .. PyTorchLayout.Of(network).Where(
-                    tensor => !except.Any(name => IsIn(tensor.Parameter, name))),
+                .. (asked.Value.Names == TensorNames.HuggingFace
+                        ? HuggingFaceTensors(network, asked, file)
+                        : PyTorchLayout.Of(network))
+                    .Where(tensor => !except.Any(name => IsIn(tensor.Parameter, name))),
             ];
         }
         catch (NotSupportedException e)
         {
             throw new SpecificationException([asked.Place.Error(e.Message)]);
+        }
+    }
+
+    // What tensors do not say, such as the number of heads, stands in the file beside them.
+    private static ImmutableArray<StridedTensor> HuggingFaceTensors(
+        Network network, Placed<InitialWeightsSpecification> asked, ITensorFile file)
+    {
+        HuggingFaceModel model = HuggingFaceLayout.Of(network);
+        string[] differing =
+        [
+            .. DifferencesFrom(model.Configuration, file).Select(difference =>
+                $"{HuggingFaceConfiguration.FileName} beside {file.Source} has {difference}"),
+        ];
+        return differing.Length == 0
+            ? HuggingFaceLayout.In(model.Tensors, file)
+            : throw new SpecificationException([.. differing.Select(asked.Place.Error)]);
+    }
+
+    private static string[] DifferencesFrom(
+        HuggingFaceConfiguration configuration, ITensorFile file)
+    {
+        if (file.Beside(HuggingFaceConfiguration.FileName) is not { } text)
+        {
+            return [];
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return [.. configuration.DifferencesFrom(document.RootElement)];
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDatasetException(
+                file.Source, $"{HuggingFaceConfiguration.FileName} beside it cannot be read: "
+                + e.Message, "it is a JSON object, or is not there", cause: e);
         }
     }
 
@@ -103,8 +145,7 @@ public sealed record ImportedWeights(Network Network, string Sha256)
             {
                 null => $"{file.Source} has no tensor '{tensor.Name}' {tensor.ShapeText}, for "
                     + $"'{tensor.Parameter}': if the layer is a new one, name it in 'except'",
-                { Shape: var shape } entry when
-                    !shape.SequenceEqual(tensor.Shape.Select(d => (long)d)) =>
+                { Shape: var shape } entry when !tensor.CanBeReadOf(shape) =>
                     $"'{tensor.Name}' of {file.Source} is of shape {entry.ShapeText}, where the "
                     + $"network has {tensor.ShapeText}",
                 _ => null,

@@ -106,7 +106,9 @@ public static class PyTorchLayout
         };
     }
 
-    private static IEnumerable<StridedTensor> Linear(
+    /// <summary>The weight and, where there is one, the bias of a dense layer, as
+    /// <c>Linear</c>.</summary>
+    internal static IEnumerable<StridedTensor> Linear(
         NetworkNode node, ImageOrder order, string weight, string bias)
     {
         (int inputs, int outputs) = SizeOf(node);
@@ -144,8 +146,9 @@ public static class PyTorchLayout
             (owner + ".k_proj", shared * width), (owner + ".v_proj", shared * width));
     }
 
-    // A dense layer whose outputs are several layers' side by side.
-    private static IEnumerable<StridedTensor> Parts(
+    /// <summary>The tensors of a dense layer whose outputs are several layers' side by side: of
+    /// each its name and how many are its.</summary>
+    internal static IEnumerable<StridedTensor> Parts(
         NetworkNode node, params (string Name, int Outputs)[] parts)
     {
         StridedTensor[] whole = [.. Linear(node, ImageOrder.None, "weight", "bias")];

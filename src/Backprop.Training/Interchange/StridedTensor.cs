@@ -28,11 +28,21 @@ public sealed record StridedTensor(
     /// see <see cref="TiedTensors"/>. Null: it is no copy.</summary>
     public string? CopyOf { get; init; }
 
+    /// <summary>True: a file may have more rows of it, of which the first are read, such as vectors
+    /// of positions that a shorter sequence does not have.</summary>
+    public bool TakesFirstRows { get; init; }
+
     /// <summary>Elements.</summary>
     public int Count => Extents.Aggregate(1, (product, extent) => product * extent);
 
     /// <summary>The shape, <c>[128, 10]</c>.</summary>
     public string ShapeText => $"[{string.Join(", ", Shape)}]";
+
+    /// <summary>Whether a file's tensor of a shape can be read as this one.</summary>
+    public bool CanBeReadOf(ImmutableArray<long> shape) =>
+        shape.Length == Shape.Length
+        && shape.Select((extent, i) => extent == Shape[i]
+            || (i == 0 && TakesFirstRows && extent > Shape[i])).All(suits => suits);
 
     /// <summary>The parameter as it is.</summary>
     public static StridedTensor Of(string name, string parameter, ReadOnlySpan<int> shape) =>

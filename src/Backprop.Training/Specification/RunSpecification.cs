@@ -7,6 +7,7 @@ using Backprop.Engine.Layers;
 using Backprop.Engine.Losses;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Interchange;
 using Backprop.Training.Protocol;
 
 namespace Backprop.Training.Specification;
@@ -63,8 +64,9 @@ public sealed record EnsembleSpecification(int Seeds);
 /// <param name="Safetensors">Their file: one of safetensors, or the index of several.</param>
 /// <param name="Except">Layers that begin with their initializer all the same; a block stands for
 /// those in it.</param>
+/// <param name="Names">By whose names and layouts the file has the tensors.</param>
 public sealed record InitialWeightsSpecification(
-    string Safetensors, ImmutableArray<string> Except);
+    string Safetensors, ImmutableArray<string> Except, TensorNames Names = TensorNames.PyTorch);
 
 /// <summary>When checkpoints are written, and how many are kept.</summary>
 /// <param name="EveryEpochs">Epochs between two; null: ends of epochs do not matter.</param>

@@ -56,6 +56,53 @@ public sealed class InterchangeTests : IDisposable
     }
 
     [Fact]
+    public void A_llama_leaves_by_Hugging_Faces_names_and_comes_back_as_a_model_and_as_a_start()
+    {
+        string model = Train("llama", Llama());
+        string start = Path.ChangeExtension(model, "safetensors");
+        string described = Path.Combine(_scratch["llama"], "config.json");
+        Assert.Equal(
+            $"wrote {start}\nwrote {described}\n",
+            CommandRun.Succeeds("export", model, "--names", "hugging-face").Output);
+        JsonElement configuration = JsonDocument.Parse(File.ReadAllText(described)).RootElement;
+        Assert.Equal(
+            "LlamaForCausalLM", configuration.GetProperty("architectures")[0].GetString());
+        Assert.Equal(
+            CommandRun.Succeeds("evaluate", model).Output,
+            CommandRun.Succeeds("evaluate", start).Output);
+        string tuned = Llama().Replace("0.01", "1e-30") + "\ninitial-weights { safetensors = "
+            + $"\"{start}\", names = hugging-face }}\n";
+        Assert.Contains(
+            $"{start} by Hugging Face's names",
+            CommandRun.Succeeds("describe", _scratch.Write("d.conf", tuned)).Output);
+        Train("still", tuned);
+        Assert.Equal(
+            CommandRun.Weights(_scratch["llama"]), CommandRun.Weights(_scratch["still"]));
+    }
+
+    [Fact]
+    public void Names_that_a_model_cannot_have_are_refused_and_nothing_is_written()
+    {
+        string model = Train("moons", Specifications.Moons);
+        CommandRun.Fails(
+            ExitCode.Mistake, "layer 'dense1' is of the kind dense, where LlamaForCausalLM has",
+            "export", model, "--names", "hugging-face");
+        CommandRun.Fails(
+            ExitCode.Mistake, "leave --names out", "export", model, "--names", "hugging-face",
+            "--format", "onnx");
+        CommandRun.Fails(
+            ExitCode.Mistake, "configuration is written", "export", model, "--names",
+            "hugging-face", "--output", Path.Combine(_scratch["moons"], "config.json"));
+        Assert.False(File.Exists(Path.ChangeExtension(model, "safetensors")));
+        Assert.False(File.Exists(Path.Combine(_scratch["moons"], "config.json")));
+        string named = _scratch.Write("named.conf", Tuned(Exported()).Replace(
+            "except = [head]", "names = hugging-face"));
+        CommandRun.Fails(
+            ExitCode.Mistake, "initial-weights: layer 'body' is of the kind dense", "train", named,
+            "--output", _scratch["run"]);
+    }
+
+    [Fact]
     public void An_exported_file_is_evaluated_like_the_model()
     {
         string model = Train("moons", Specifications.Moons);
@@ -244,6 +291,25 @@ public sealed class InterchangeTests : IDisposable
             ExitCode.Mistake, "there is no such file", "train", missing, "--output",
             _scratch["run"]);
     }
+
+    private static string Llama() => """
+        name = llama
+        seed = 5
+        data { train { text { path = data/text/moby-dick.txt, length = 8, to = 0.001 } } }
+        model = [
+          { embedding { vocabulary = 46, width = 8, name = tokens } }
+          { residual = [
+            { rms-normalization {} }
+            { attention { heads = 2, key-value-heads = 1, rotary = true, bias = false } }
+          ] }
+          { residual = [ { rms-normalization {} }, { swiglu { units = 12 } } ] }
+          { rms-normalization {} }
+          { dense { units = 46, tie = tokens } }
+        ]
+        loss = softmax-cross-entropy
+        optimizer { sgd { learning-rate = 0.01 } }
+        batch-size = 20, micro-batches = 4, epochs = 1
+        """;
 
     private static string Named => Specifications.Moons
         .Replace("units = 8, activation = tanh", "units = 8, activation = tanh, name = body")

@@ -22,6 +22,7 @@ public sealed unsafe class ActivationTests
         Check(default(Relu));
         Check(new LeakyRelu(0.01f));
         Check(default(Gelu));
+        Check(default(TanhGelu));
         Check(default(Silu));
 
         static void Check<TActivation>(TActivation activation)
@@ -40,6 +41,7 @@ public sealed unsafe class ActivationTests
         Check(default(Relu));
         Check(new LeakyRelu(0.01f));
         Check(default(Gelu));
+        Check(default(TanhGelu));
         Check(default(Silu));
 
         static void Check<TActivation>(TActivation activation)
@@ -47,6 +49,18 @@ public sealed unsafe class ActivationTests
             Assert.True(
                 float.IsNaN(activation.Invoke<float, SimdScalar>(float.NaN)),
                 typeof(TActivation).Name);
+    }
+
+    [Fact]
+    public void Far_from_zero_gelus_tangent_form_is_zero_or_the_input_and_so_is_its_slope()
+    {
+        foreach (float x in (float[])[17f, 1e10f, 1e30f, 3e38f])
+        {
+            Assert.Equal(x, default(TanhGelu).Invoke<float, SimdScalar>(x));
+            Assert.Equal(0.5f, default(TanhGelu).Invoke<float, SimdScalar>(x, 0.5f));
+            Assert.Equal(0f, default(TanhGelu).Invoke<float, SimdScalar>(-x));
+            Assert.Equal(0f, default(TanhGelu).Invoke<float, SimdScalar>(-x, 0.5f));
+        }
     }
 
     private static int[] Bits<TActivation>(SimdWidth width, TActivation activation)

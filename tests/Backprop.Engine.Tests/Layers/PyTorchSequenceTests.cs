@@ -19,6 +19,7 @@ public sealed class PyTorchSequenceTests
         "full-attention", "shared-rotary-attention", "lstm", "last-lstm", "gru", "last-gru",
         "truncated-lstm", "truncated-gru", "lstm-cut-everywhere", "gru-cut-everywhere",
         "embedding", "padded-attention", "padded-mean", "padded-last", "tied",
+        "rotary-base", "tanh-gelu",
     ];
 
     [Theory]
@@ -96,6 +97,13 @@ public sealed class PyTorchSequenceTests
             KeyValueHeads = 2,
             IsRotary = true,
         },
+        "rotary-base" => new AttentionDefinition(2)
+        {
+            KeyValueHeads = 1,
+            IsRotary = true,
+            RotaryBase = 500,
+        },
+        "tanh-gelu" => new GeluDefinition { Approximation = GeluApproximation.Tanh },
         "lstm" => new LstmDefinition(3),
         "last-lstm" => new LstmDefinition(3) { Return = RecurrentReturn.Last },
         "gru" => new GruDefinition(3),

@@ -76,7 +76,8 @@ public sealed class GradientCheckTests
 
     public static TheoryData<string> Layers =>
     [
-        "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "silu", "softmax", "dropout",
+        "dense", "sigmoid", "tanh", "relu", "leaky-relu", "gelu", "tanh-gelu", "silu", "softmax",
+        "dropout",
         "batch-normalization", "frozen-batch-normalization", "layer-normalization",
         "plain-layer-normalization", "flatten",
         "residual", "nested-residual", "branches", "added-branches", "recomputed",
@@ -126,9 +127,9 @@ public sealed class GradientCheckTests
     public static TheoryData<string> SequenceLayers =>
     [
         "learned-positions", "sinusoidal-positions", "layer-normalization", "rms-normalization",
-        "softmax", "attention", "full-attention", "shared-attention", "rotary-attention", "swiglu",
-        "lstm", "last-lstm", "gru", "last-gru", "truncated-lstm", "truncated-gru", "last", "mean",
-        "block", "branches",
+        "softmax", "attention", "full-attention", "shared-attention", "rotary-attention",
+        "rotary-base", "swiglu", "lstm", "last-lstm", "gru", "last-gru", "truncated-lstm",
+        "truncated-gru", "last", "mean", "block", "branches",
     ];
 
     [Theory]
@@ -236,6 +237,7 @@ public sealed class GradientCheckTests
         "full-attention" => new AttentionDefinition(2) { IsCausal = false, Bias = false },
         "shared-attention" => new AttentionDefinition(4) { KeyValueHeads = 2 },
         "rotary-attention" => new AttentionDefinition(2) { IsRotary = true },
+        "rotary-base" => new AttentionDefinition(2) { IsRotary = true, RotaryBase = 5 },
         "swiglu" => new SwiGluDefinition(7) { Bias = true },
         "lstm" => new LstmDefinition(5),
         "last-lstm" => new LstmDefinition(5) { Return = RecurrentReturn.Last },
@@ -345,6 +347,7 @@ public sealed class GradientCheckTests
         "relu" => new ReluDefinition(),
         "leaky-relu" => new LeakyReluDefinition(0.2f),
         "gelu" => new GeluDefinition(),
+        "tanh-gelu" => new GeluDefinition { Approximation = GeluApproximation.Tanh },
         "silu" => new SiluDefinition(),
         "softmax" => new SoftmaxDefinition(),
         "dropout" => new DropoutDefinition(0.4f),

@@ -215,6 +215,10 @@ public sealed class NetworkTests
             new AttentionDefinition(2) { IsRotary = true }
         },
         {
+            "has rotary-base 0.5; it must be 1 or more", Shape.Of(5, 8),
+            new AttentionDefinition(2) { IsRotary = true, RotaryBase = 0.5 }
+        },
+        {
             "positional encoding 'positional-encoding1' reads sequences", Shape.Of(8),
             new PositionalEncodingDefinition(PositionalKind.Learned)
         },

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Backprop.Data;
 using Backprop.Data.Sources;
 using Backprop.Data.Tensors;
@@ -24,7 +23,7 @@ public sealed class ImportedWeightsTests
         epochs = 1
         """;
 
-    private static readonly Tensors s_body = new()
+    private static readonly NamedTensors s_body = new()
     {
         ["body.weight"] = ([3, 2], [1, 2, 3, 4, 5, 6]),
         ["body.bias"] = ([3], [7, 8, 9]),
@@ -46,14 +45,14 @@ public sealed class ImportedWeightsTests
     [Fact]
     public void A_run_is_another_with_another_start_and_the_same_with_the_same()
     {
-        string[] Identity(Tensors tensors)
+        string[] Identity(NamedTensors tensors)
         {
             using PlannedRun planned = Plan(Run, tensors);
             return [.. planned.Plan.DataDigests];
         }
 
-        Tensors changed = new(s_body) { ["body.bias"] = ([3], [7, 8, 10]) };
-        Tensors unread = new(s_body) { ["other"] = ([1], [5]) };
+        NamedTensors changed = new(s_body) { ["body.bias"] = ([3], [7, 8, 10]) };
+        NamedTensors unread = new(s_body) { ["other"] = ([1], [5]) };
         Assert.Equal(Identity(s_body), Identity(unread));
         Assert.NotEqual(Identity(s_body), Identity(changed));
         Assert.StartsWith("initial-weights: sha256 ", Identity(s_body)[^1]);
@@ -67,7 +66,7 @@ public sealed class ImportedWeightsTests
         Network started = RunPlanner.Started(
             planned.Specification, planned.Outline, network, new Opener(s_body));
         Assert.Equal(Weights(planned.Plan.Network), Weights(started));
-        Tensors changed = new(s_body) { ["body.bias"] = ([3], [7, 8, 10]) };
+        NamedTensors changed = new(s_body) { ["body.bias"] = ([3], [7, 8, 10]) };
         var refused = Assert.Throws<InvalidDatasetException>(() => RunPlanner.Started(
             planned.Specification, planned.Outline, network, new Opener(changed)));
         Assert.Contains("body.safetensors: its weights have the SHA-256 ", refused.Message);
@@ -76,7 +75,7 @@ public sealed class ImportedWeightsTests
     [Fact]
     public void Every_tensor_that_is_missing_or_of_another_shape_is_told_with_its_place()
     {
-        Tensors wrong = new()
+        NamedTensors wrong = new()
         {
             ["body.weight"] = ([2, 3], [1, 2, 3, 4, 5, 6]),
         };
@@ -109,7 +108,7 @@ public sealed class ImportedWeightsTests
     [InlineData("table", "head")]
     public void A_tied_tensor_is_read_by_whichever_of_its_names_the_file_has(params string[] names)
     {
-        Tensors tensors = [];
+        NamedTensors tensors = [];
         foreach (string name in names)
         {
             tensors[$"{name}.weight"] = ([2, 1], [3, 4]);
@@ -122,7 +121,7 @@ public sealed class ImportedWeightsTests
     [Fact]
     public void Tied_tensors_that_differ_are_told_of()
     {
-        Tensors differing = new()
+        NamedTensors differing = new()
         {
             ["table.weight"] = ([2, 1], [3, 4]), ["head.weight"] = ([2, 1], [3, 5]),
         };
@@ -131,6 +130,20 @@ public sealed class ImportedWeightsTests
             "'table.weight' and 'head.weight' of tied.safetensors differ", refused.Message);
         refused = Assert.Throws<SpecificationException>(() => Plan(TiedRun, []));
         Assert.Contains("no tensor 'table.weight' [2, 1]", refused.Errors.Single().Message);
+    }
+
+    [Fact]
+    public void A_network_that_Hugging_Face_has_no_names_for_is_refused_at_its_place()
+    {
+        string named = Run.Replace("except = [head]", "names = hugging-face");
+        var refused = Assert.Throws<SpecificationException>(() => Plan(named, s_body));
+        Assert.Equal("initial-weights", refused.Errors.Single().Path);
+        Assert.Contains(
+            "layer 'body' is of the kind dense, where LlamaForCausalLM has an embedding",
+            refused.Message);
+        refused = Assert.Throws<SpecificationException>(() => Plan(
+            Run.Replace("except = [head]", "names = huggingface"), s_body));
+        Assert.Contains("hugging-face", refused.Message);
     }
 
     [Fact]
@@ -161,7 +174,7 @@ public sealed class ImportedWeightsTests
         Assert.Contains("layer 'one' is of the kind strange", refused.Message);
     }
 
-    private static PlannedRun Plan(string text, Tensors tensors) => RunPlanner.Plan(
+    private static PlannedRun Plan(string text, NamedTensors tensors) => RunPlanner.Plan(
         RunSpecificationReader.Read(text, "run.conf"), new Opener(tensors), long.MaxValue);
 
     private static float[] Weights(Network network)
@@ -171,47 +184,12 @@ public sealed class ImportedWeightsTests
         return weights.Span.ToArray();
     }
 
-    private sealed class Opener(Tensors tensors) : IDataSourceOpener
+    private sealed class Opener(NamedTensors tensors) : IDataSourceOpener
     {
         public IDataset Open(DataSource source, IDataset? train) =>
             new DataSourceOpener().Open(source, train);
 
         public ITensorFile OpenTensors(string file) => new TensorsInMemory(file, tensors);
-    }
-
-    private sealed class Tensors : Dictionary<string, (long[] Shape, float[] Values)>
-    {
-        public Tensors()
-        {
-        }
-
-        public Tensors(Tensors others)
-            : base(others)
-        {
-        }
-    }
-
-    private sealed class TensorsInMemory(string source, Tensors tensors) : ITensorFile
-    {
-        public string Source => source;
-
-        public IEnumerable<string> Names => tensors.Keys;
-
-        public IReadOnlyDictionary<string, string> Metadata =>
-            ImmutableDictionary<string, string>.Empty;
-
-        public TensorEntry? Find(string name) =>
-            tensors.TryGetValue(name, out (long[] Shape, float[] Values) tensor)
-                ? new TensorEntry(
-                    "F32", [.. tensor.Shape], 0, tensor.Values.Length * sizeof(float))
-                : null;
-
-        public void Read(string name, Span<float> destination) =>
-            tensors[name].Values.CopyTo(destination);
-
-        public void Dispose()
-        {
-        }
     }
 
     private sealed class StrangeLayer() : Layer(

@@ -70,7 +70,8 @@ public sealed class RunSpecificationReaderTests
             repeat = 6, name = deep
             layers = [
               { attention {
-                heads = 4, key-value-heads = 2, causal = false, rotary = true, bias = false
+                heads = 4, key-value-heads = 2, causal = false, rotary = true, rotary-base = 500000
+                bias = false
                 padding-token = 3
               } }
               { rms-normalization { epsilon = 1e-6, affine = false } }
@@ -166,8 +167,8 @@ public sealed class RunSpecificationReaderTests
         [
             new AttentionDefinition(4)
             {
-                KeyValueHeads = 2, IsCausal = false, IsRotary = true, Bias = false,
-                PaddingToken = 3,
+                KeyValueHeads = 2, IsCausal = false, IsRotary = true, RotaryBase = 500_000,
+                Bias = false, PaddingToken = 3,
             },
             new RmsNormalizationDefinition { Epsilon = 1e-6f, Affine = false },
             new SwiGluDefinition(48) { Bias = true },
@@ -545,6 +546,8 @@ public sealed class RunSpecificationReaderTests
         "data.validation is absent")]
     [InlineData("epochs = 3", "epochs = 3, stop { minimum-improvement = 1 }",
         "means nothing without 'patience'")]
+    [InlineData("dense { units = 1 }", "attention { heads = 1, rotary-base = 5 }",
+        "means nothing without 'rotary = true'")]
     [InlineData("epochs = 3", "epochs = 3, stop { max-time = 10 }",
         "expected a duration above 0 with its unit")]
     [InlineData("epochs = 3", "epochs = 3, seed = -1", "seed: expected an integer from 0")]

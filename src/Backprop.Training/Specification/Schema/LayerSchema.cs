@@ -58,6 +58,12 @@ internal static class LayerSchema
         + "and its sum the product of the input and the token's vector, without a bias. The two "
         + "are one tensor, trained by the sum of both gradients");
 
+    private static readonly Key<GeluApproximation> Approximation = Key.Optional(
+        "approximation", new WordKind<GeluApproximation>(
+            ("none", GeluApproximation.None), ("tanh", GeluApproximation.Tanh)),
+        GeluApproximation.None, "none",
+        "what Φ is computed by: `none` is exact, `tanh` what GPT-2 has (`gelu_new`)");
+
     private static readonly Key<double> Rate = Key.Required(
         "rate", Kinds.FractionBelowOne, "the share of inputs that are dropped");
 
@@ -89,7 +95,12 @@ internal static class LayerSchema
         new(
             "leaky-relu", "x above 0, slope·x below.", [Slope, Name],
             k => new LeakyReluDefinition(k.GetFloat(Slope)) { Name = k.Get(Name) }, Slope),
-        Plain("gelu", "x·Φ(x), exact.", () => new GeluDefinition()),
+        new(
+            "gelu", "x·Φ(x).", [Approximation, Name],
+            k => new GeluDefinition
+            {
+                Approximation = k.Get(Approximation), Name = k.Get(Name),
+            }, Approximation),
         Plain("silu", "x·sigmoid(x).", () => new SiluDefinition()),
         Plain(
             "softmax", "e^x over their sum, by sample, or by position of a sequence.",

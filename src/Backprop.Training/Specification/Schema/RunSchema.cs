@@ -4,6 +4,7 @@ using Backprop.Engine.Gradients;
 using Backprop.Engine.Layers;
 using Backprop.Engine.Optimizers;
 using Backprop.Engine.Schedules;
+using Backprop.Training.Interchange;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification.Hocon;
 using Backprop.Training.Specification.Reading;
@@ -32,7 +33,7 @@ internal static class RunSchema
 
     private static readonly Key<string> Safetensors = Key.Required(
         "safetensors", Kinds.File,
-        "tensors by PyTorch's names and layouts; a file, or the index of several, "
+        "tensors by the names and layouts that `names` says; a file, or the index of several, "
         + "`model.safetensors.index.json`");
 
     private static readonly Key<ImmutableArray<string>> Except = Key.Optional(
@@ -40,14 +41,23 @@ internal static class RunSchema
         "layers that begin with their initializer all the same, such as a new head; a block stands "
         + "for the layers in it");
 
+    private static readonly Key<TensorNames> Names = Key.Optional(
+        "names", new WordKind<TensorNames>(
+            ("pytorch", TensorNames.PyTorch), ("hugging-face", TensorNames.HuggingFace)),
+        TensorNames.PyTorch, "pytorch",
+        "`pytorch`: the layers' names, with those of PyTorch's modules behind them; "
+        + "`hugging-face`: those of `LlamaForCausalLM` or `GPT2LMHeadModel`, of a model that is "
+        + "one of them layer by layer");
+
     private static readonly Key<Placed<InitialWeightsSpecification>?> InitialWeights =
         Key.Optional<Placed<InitialWeightsSpecification>?>(
             "initial-weights", new PlacedKind<InitialWeightsSpecification>(
                 new Section<InitialWeightsSpecification>(
                     "initial-weights", "Weights of another network that the run begins with; see "
                     + "[interchange](interchange.md). With `trainable = false` a layer keeps them.",
-                    [Safetensors, Except],
-                    k => new InitialWeightsSpecification(k.Get(Safetensors), k.Get(Except)),
+                    [Safetensors, Names, Except],
+                    k => new InitialWeightsSpecification(
+                        k.Get(Safetensors), k.Get(Except), k.Get(Names)),
                     Safetensors)).As(p => (Placed<InitialWeightsSpecification>?)p),
             null, "the layers' initializers", "weights of another network to begin with");
 

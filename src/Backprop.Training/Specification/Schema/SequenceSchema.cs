@@ -46,6 +46,10 @@ internal static class SequenceSchema
         "rotary", Kinds.Boolean, false, "false",
         "whether queries and keys are rotated by their position");
 
+    private static readonly Key<double> RotaryBase = Key.Optional(
+        "rotary-base", Kinds.Positive, AttentionDefinition.DefaultRotaryBase, "10000",
+        "the base of the rotation's angles, `rope_theta` of Hugging Face's configurations");
+
     private static readonly Key<long?> PaddingToken = Key.Optional<long?>(
         "padding-token", Kinds.CountOrZero.As(n => (long?)n), null, "none",
         "the token that fills sequences up at their end: no position sees those after the last "
@@ -134,17 +138,11 @@ internal static class SequenceSchema
         new(
             "attention", "Self-attention of several heads over the positions of a sequence, with "
             + "the dense layers before and after it.",
-            [Heads, KeyValueHeads, Causal, Rotary, PaddingToken, AttentionBias, Trainable, Name],
-            k => new AttentionDefinition(k.GetInt(Heads))
-            {
-                KeyValueHeads = (int?)k.Get(KeyValueHeads),
-                IsCausal = k.Get(Causal),
-                IsRotary = k.Get(Rotary),
-                PaddingToken = (int?)k.Get(PaddingToken),
-                Bias = k.Get(AttentionBias),
-                Trainable = k.Get(Trainable),
-                Name = k.Get(Name),
-            }, Heads),
+            [
+                Heads, KeyValueHeads, Causal, Rotary, RotaryBase, PaddingToken, AttentionBias,
+                Trainable, Name,
+            ],
+            BindAttention, Heads),
         new(
             "rms-normalization", "Brings each sample, or each position of a sequence, to mean "
             + "square 1, then scales it.", [Epsilon, Affine, Trainable, Name],
@@ -205,6 +203,26 @@ internal static class SequenceSchema
                 Name = k.Get(Name),
             }),
     ];
+
+    private static LayerDefinition BindAttention(KeyValues keys)
+    {
+        if (keys.Has(RotaryBase) && !keys.Get(Rotary))
+        {
+            keys.Refuse(RotaryBase, "means nothing without 'rotary = true'");
+        }
+
+        return new AttentionDefinition(keys.GetInt(Heads))
+        {
+            KeyValueHeads = (int?)keys.Get(KeyValueHeads),
+            IsCausal = keys.Get(Causal),
+            IsRotary = keys.Get(Rotary),
+            RotaryBase = keys.Get(RotaryBase),
+            PaddingToken = (int?)keys.Get(PaddingToken),
+            Bias = keys.Get(AttentionBias),
+            Trainable = keys.Get(Trainable),
+            Name = keys.Get(Name),
+        };
+    }
 
     private static LayerDefinition BindPositions(KeyValues keys)
     {
