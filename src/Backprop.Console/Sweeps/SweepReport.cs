@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using Backprop.Console.Rendering;
-using Backprop.Training.Protocol.Coordination;
+using Backprop.Training.Protocol;
 using Backprop.Training.Sweeps;
 
 namespace Backprop.Console.Sweeps;
