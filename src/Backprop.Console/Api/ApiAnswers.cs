@@ -80,7 +80,8 @@ internal static class ApiAnswers
             : Problem(StatusCodes.Status404NotFound, $"there is no sweep '{id}'");
     }
 
-    /// <summary>Why the key of a submission cannot be one; null: it can, or there is none.</summary>
+    /// <summary>Why the key of a submission cannot be one; null: it can, or there is none.
+    /// </summary>
     public static IResult? KeyRefusal(string? key) => key is { Length: 0 or > MaxKeyLength }
         ? Problem(
             StatusCodes.Status400BadRequest,

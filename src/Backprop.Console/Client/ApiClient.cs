@@ -284,17 +284,17 @@ internal sealed class ApiClient : IDisposable
     /// </summary>
     /// <exception cref="MistakeException">There is none, or several.</exception>
     public async Task<RunId> FindAsync(string text, CancellationToken cancellation) => new(Named(
-        text, "run", [.. (await RunsAsync(cancellation)).Select(run => run.Id.Value)]));
+        text, "run", "runs", [.. (await RunsAsync(cancellation)).Select(run => run.Id.Value)]));
 
     /// <summary>The sweep that a user means, likewise.</summary>
     /// <exception cref="MistakeException">There is none, or several.</exception>
     public async Task<SweepId> FindSweepAsync(string text, CancellationToken cancellation) =>
         new(Named(
-            text, "sweep",
+            text, "sweep", "sweeps list",
             [.. (await SweepsAsync(cancellation)).Sweeps.Select(sweep => sweep.Id.Value)]));
 
     // Of names, newest first.
-    private static string Named(string text, string what, string[] names)
+    private static string Named(string text, string what, string lists, string[] names)
     {
         if (text == "latest")
         {
@@ -313,8 +313,7 @@ internal sealed class ApiClient : IDisposable
         {
             [var one] => one,
             [] => throw new MistakeException(
-                $"there is no {what} '{text}'; 'backprop {(what == "run" ? "runs" : "sweeps list")}'"
-                + " lists them"),
+                $"there is no {what} '{text}'; 'backprop {lists}' lists them"),
             _ => throw new MistakeException(
                 $"'{text}' may be {string.Join(", ", meant.Take(5))}: give more of the name"),
         };

@@ -28,10 +28,10 @@ internal sealed class ClusterSweep(ApiClient api, TimeProvider time)
     public async Task<SweepId> SubmitAsync(
         SweepSubmission sweep, string source, int priority, CancellationToken cancellation)
     {
-        for (int time = 1; ; time++)
+        for (int turn = 1; ; turn++)
         {
             SweepId id = await api.SubmitSweepAsync(
-                SubmissionOf(sweep, time), sweep, source, priority, cancellation);
+                SubmissionOf(sweep, turn), sweep, source, priority, cancellation);
             SweepDetail known = await api.SweepAsync(id, cancellation);
             if (known.Summary.Standing is not (SweepStanding.Stopped or SweepStanding.Stopping))
             {
@@ -94,7 +94,7 @@ internal sealed class ClusterSweep(ApiClient api, TimeProvider time)
         }
     }
 
-    private static Guid SubmissionOf(SweepSubmission sweep, int time) =>
+    private static Guid SubmissionOf(SweepSubmission sweep, int turn) =>
         new(SHA256.HashData(Encoding.UTF8.GetBytes(
-            $"{time}\0{sweep.Specification}\0{sweep.Run}")).AsSpan(0, 16));
+            $"{turn}\0{sweep.Specification}\0{sweep.Run}")).AsSpan(0, 16));
 }

@@ -10,8 +10,8 @@ namespace Backprop.Distributed.Coordination;
 
 /// <summary>
 /// What is to happen to a cluster's sweeps: a function of the registry, so that any coordinator
-/// goes on with a sweep from the registry's journal alone. Which trials a round has, who goes on and
-/// who is the best follows from the sweep's text and its runs' outcomes, and is not stored.
+/// goes on with a sweep from the registry's journal alone. Which trials a round has, who goes on
+/// and who is the best follows from the sweep's text and its runs' outcomes, and is not stored.
 /// </summary>
 public static class SweepCourse
 {

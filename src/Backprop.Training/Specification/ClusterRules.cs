@@ -25,8 +25,8 @@ public static class ClusterRules
         return Refusal(run) is { } mistake ? throw new SpecificationException([mistake]) : run;
     }
 
-    /// <summary>Reads a sweep that is handed in to a cluster, and every trial of its first round: the
-    /// later rounds' differ from these only in their epochs.</summary>
+    /// <summary>Reads a sweep that is handed in to a cluster, and every trial of its first round:
+    /// the later rounds' differ from these only in their epochs.</summary>
     /// <param name="text">The sweep's specification, which stands alone.</param>
     /// <param name="file">Its name, for messages.</param>
     /// <param name="run">The run's specification, which stands alone.</param>

@@ -156,7 +156,8 @@ public sealed partial class ClusterSweepTests : IDisposable
         Assert.Contains("a sweep has two texts", problem.GetProperty("detail").GetString());
 
         string wide = Halving.Replace("integers = [2, 9]", "values = [2, wide]");
-        (status, problem) = await SubmitAsync(http, "key", new { specification = wide, run = s_run });
+        (status, problem) =
+            await SubmitAsync(http, "key", new { specification = wide, run = s_run });
         Assert.Equal(HttpStatusCode.BadRequest, status);
         JsonElement error = problem.GetProperty("errors")[0];
         Assert.Equal("model[0].dense.units", error.GetProperty("path").GetString());

@@ -23,7 +23,8 @@ public sealed class SweepProgressTests
     {
         SweepPlan plan = Plan(Halving);
         SweepProgress waiting = SweepProgress.Of(
-            plan, (_, trial) => new BegunTrial(trial.Number == 4 ? null : Outcome(trial.Number, 3)));
+            plan,
+            (_, trial) => new BegunTrial(trial.Number == 4 ? null : Outcome(trial.Number, 3)));
         Assert.Equal((1, 1), (waiting.Round.Number, waiting.Round.Open));
 
         SweepProgress next = SweepProgress.Of(
