@@ -35,6 +35,7 @@ internal static class BackpropCommandLine
             ClusterCommand.Create(environment),
             SubmitCommand.Create(environment),
             RunsCommand.Create(environment),
+            SweepsCommand.Create(environment),
             TimelineCommand.Create(environment),
         };
         foreach (Command command in RunCommands.Create(environment))

@@ -26,6 +26,8 @@ internal sealed record SpecificationMistake(string Path, int Line, int Column, s
 /// <summary>Answers of the coordinator, as HTTP says them.</summary>
 internal static class ApiAnswers
 {
+    private const int MaxKeyLength = 200;
+
     /// <summary>An answer with a body, or 304 where the sender has it already.</summary>
     /// <param name="http">The request.</param>
     /// <param name="age">How old the answer is.</param>
@@ -69,6 +71,32 @@ internal static class ApiAnswers
             : Problem(StatusCodes.Status404NotFound, $"there is no run '{id}'");
     }
 
+    /// <summary>Answers about a sweep, if that can be its name.</summary>
+    public static async Task<IResult> WithSweep(string id, Func<SweepId, Task<IResult>> answer)
+    {
+        var sweep = new SweepId(id);
+        return sweep.IsValid
+            ? await answer(sweep)
+            : Problem(StatusCodes.Status404NotFound, $"there is no sweep '{id}'");
+    }
+
+    /// <summary>Why the key of a submission cannot be one; null: it can, or there is none.
+    /// </summary>
+    public static IResult? KeyRefusal(string? key) => key is { Length: 0 or > MaxKeyLength }
+        ? Problem(
+            StatusCodes.Status400BadRequest,
+            $"Idempotency-Key has {key.Length} characters, where 1 to {MaxKeyLength} belong")
+        : null;
+
+    /// <summary>Asks the coordinator to change something.</summary>
+    public static async Task<IResult> ChangeAsync(
+        ApiBackend backend, CoordinatorRequest request, CancellationToken cancellation)
+    {
+        CoordinatorAnswer answer = await backend.Coordinator.AskAsync(request, cancellation);
+        backend.Known.Change();
+        return Of(answer);
+    }
+
     /// <summary>Answers with a run's trained model, if it has one.</summary>
     public static async Task<IResult> WithModel(
         ApiBackend backend, RunId run, Func<StoredFile, Task<IResult>> answer,
@@ -89,6 +117,8 @@ internal static class ApiAnswers
     {
         CoordinatorAnswer.Submitted submitted => Results.Created(
             $"{ApiServer.Prefix}/runs/{submitted.Id}", new SubmittedRun(submitted.Id)),
+        CoordinatorAnswer.SubmittedSweep submitted => Results.Created(
+            $"{ApiServer.Prefix}/sweeps/{submitted.Id}", new SubmittedSweep(submitted.Id)),
         CoordinatorAnswer.Done => Results.NoContent(),
         CoordinatorAnswer.Refused refused => Problem(StatusOf(refused.Kind), refused.Reason),
         _ => throw new InvalidOperationException($"unknown answer {answer}"),

@@ -55,7 +55,7 @@ internal static class ApiDescription
     // What JSON has as a text or a number, though it is more than that here.
     private static void Name(OpenApiSchema schema, Type type)
     {
-        if (type == typeof(RunId) || type == typeof(NodeId))
+        if (type == typeof(RunId) || type == typeof(NodeId) || type == typeof(SweepId))
         {
             schema.Type = JsonSchemaType.String;
             schema.Properties?.Clear();

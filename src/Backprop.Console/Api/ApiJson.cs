@@ -21,6 +21,8 @@ internal static class ApiJson
             new TextConverter<RunId>(text => new RunId(text), id => id.Value));
         options.Converters.Add(
             new TextConverter<NodeId>(text => new NodeId(text), id => id.Value));
+        options.Converters.Add(
+            new TextConverter<SweepId>(text => new SweepId(text), id => id.Value));
         options.Converters.Add(new GenerationConverter());
     }
 

@@ -132,6 +132,7 @@ internal static class ApiServer
         ReplayRoutes.Map(runs, backend);
         TimelineRoutes.Map(runs, backend);
         PredictionRoutes.Map(runs, backend);
+        SweepRoutes.Map(api.MapGroup("/sweeps").WithTags("Sweeps"), backend);
         SpecificationRoutes.Map(
             api.MapGroup("/specifications").WithTags("Specifications"), backend);
         api.MapGet("/cluster", (Delegate)((HttpContext http) => ApiAnswers

@@ -20,7 +20,6 @@ internal static class RunRoutes
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 1_000;
-    private const int MaxKeyLength = 200;
 
     public static void Map(RouteGroupBuilder runs, ApiBackend backend)
     {
@@ -61,7 +60,7 @@ internal static class RunRoutes
             runs.MapPost(
                     $"{{id}}/{control.ToString().ToLowerInvariant()}",
                     (string id, CancellationToken cancellation) => ApiAnswers.WithRun(
-                        id, run => ChangeAsync(
+                        id, run => ApiAnswers.ChangeAsync(
                             backend, new CoordinatorRequest.ControlRun(run, control),
                             cancellation)))
                 .WithName($"{control}Run").WithSummary(SummaryOf(control))
@@ -112,11 +111,9 @@ internal static class RunRoutes
         ApiBackend backend, HttpRequest request, int priority, string? source, string? key,
         CancellationToken cancellation)
     {
-        if (key is { Length: 0 or > MaxKeyLength })
+        if (ApiAnswers.KeyRefusal(key) is { } refusal)
         {
-            return ApiAnswers.Problem(
-                StatusCodes.Status400BadRequest,
-                $"Idempotency-Key has {key.Length} characters, where 1 to {MaxKeyLength} belong");
+            return refusal;
         }
 
         string specification = await SpecificationRoutes.ReadAsync(request, cancellation);
@@ -130,7 +127,7 @@ internal static class RunRoutes
             return ApiAnswers.Problem(mistakes);
         }
 
-        return await ChangeAsync(
+        return await ApiAnswers.ChangeAsync(
             backend,
             new CoordinatorRequest.Submit(
                 key is null ? Guid.NewGuid() : SubmissionOf(key), specification, file, priority),
@@ -140,14 +137,6 @@ internal static class RunRoutes
     /// <summary>The name of a submission with a key: the same for the same key.</summary>
     public static Guid SubmissionOf(string key) =>
         new(SHA256.HashData(Encoding.UTF8.GetBytes(key)).AsSpan(0, 16));
-
-    private static async Task<IResult> ChangeAsync(
-        ApiBackend backend, CoordinatorRequest request, CancellationToken cancellation)
-    {
-        CoordinatorAnswer answer = await backend.Coordinator.AskAsync(request, cancellation);
-        backend.Known.Change();
-        return ApiAnswers.Of(answer);
-    }
 
     private static async Task<IResult> SpecificationAsync(
         ApiBackend backend, RunId run, CancellationToken cancellation)

@@ -107,6 +107,38 @@ internal sealed class ApiClient : IDisposable
     public Task<RunView> RunAsync(RunId run, CancellationToken cancellation) =>
         GetAsync<RunView>($"api/v1/runs/{run}", cancellation);
 
+    /// <summary>Submits a sweep; repeated with the same submission, it is the same sweep.</summary>
+    public async Task<SweepId> SubmitSweepAsync(
+        Guid submission, SweepSubmission sweep, string source, int priority,
+        CancellationToken cancellation)
+    {
+        string query = $"api/v1/sweeps?priority={priority}&source={Uri.EscapeDataString(source)}";
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Post, query)
+            {
+                Headers = { { "Idempotency-Key", $"{submission}" } },
+                Content = JsonContent.Create(sweep, options: ApiJson.Options),
+            },
+            cancellation);
+        return (await ReadAsync<SubmittedSweep>(response, cancellation)).Id;
+    }
+
+    /// <summary>All sweeps, newest first.</summary>
+    public Task<SweepList> SweepsAsync(CancellationToken cancellation) =>
+        GetAsync<SweepList>("api/v1/sweeps", cancellation);
+
+    /// <summary>A sweep in full.</summary>
+    public Task<SweepDetail> SweepAsync(SweepId sweep, CancellationToken cancellation) =>
+        GetAsync<SweepDetail>($"api/v1/sweeps/{sweep}", cancellation);
+
+    /// <summary>Ends a sweep and its runs.</summary>
+    public async Task StopSweepAsync(SweepId sweep, CancellationToken cancellation)
+    {
+        using HttpResponseMessage response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Post, $"api/v1/sweeps/{sweep}/stop"),
+            cancellation);
+    }
+
     /// <summary>The cluster.</summary>
     public Task<ClusterView> ClusterAsync(CancellationToken cancellation) =>
         GetAsync<ClusterView>("api/v1/cluster", cancellation);
@@ -251,31 +283,37 @@ internal sealed class ApiClient : IDisposable
     /// <summary>The run that a user means: by its name, by how that begins, or the latest.
     /// </summary>
     /// <exception cref="MistakeException">There is none, or several.</exception>
-    public async Task<RunId> FindAsync(string text, CancellationToken cancellation)
+    public async Task<RunId> FindAsync(string text, CancellationToken cancellation) => new(Named(
+        text, "run", "runs", [.. (await RunsAsync(cancellation)).Select(run => run.Id.Value)]));
+
+    /// <summary>The sweep that a user means, likewise.</summary>
+    /// <exception cref="MistakeException">There is none, or several.</exception>
+    public async Task<SweepId> FindSweepAsync(string text, CancellationToken cancellation) =>
+        new(Named(
+            text, "sweep", "sweeps list",
+            [.. (await SweepsAsync(cancellation)).Sweeps.Select(sweep => sweep.Id.Value)]));
+
+    // Of names, newest first.
+    private static string Named(string text, string what, string lists, string[] names)
     {
-        RunSummaryView[] runs = await RunsAsync(cancellation);
         if (text == "latest")
         {
-            return runs.Length > 0
-                ? runs[0].Id
-                : throw new MistakeException("the cluster has no runs yet");
+            return names.Length > 0
+                ? names[0]
+                : throw new MistakeException($"the cluster has no {what}s yet");
         }
 
-        RunId[] meant = [.. runs.Select(run => run.Id).Where(id => id.Value == text)];
+        string[] meant = [.. names.Where(name => name == text)];
         if (meant.Length == 0)
         {
-            meant =
-            [
-                .. runs.Select(run => run.Id)
-                    .Where(id => id.Value.StartsWith(text, StringComparison.Ordinal)),
-            ];
+            meant = [.. names.Where(name => name.StartsWith(text, StringComparison.Ordinal))];
         }
 
         return meant switch
         {
             [var one] => one,
             [] => throw new MistakeException(
-                $"there is no run '{text}'; 'backprop runs' lists them"),
+                $"there is no {what} '{text}'; 'backprop {lists}' lists them"),
             _ => throw new MistakeException(
                 $"'{text}' may be {string.Join(", ", meant.Take(5))}: give more of the name"),
         };

@@ -1,12 +1,12 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using Backprop.Console.Api;
 using Backprop.Console.Client;
-using Backprop.Console.Rendering;
 using Backprop.Console.Storage;
 using Backprop.Console.Sweeps;
+using Backprop.Distributed.Coordination;
 using Backprop.Training.Protocol;
 using Backprop.Training.Specification;
-using Backprop.Training.Stopping;
 using Backprop.Training.Sweeps;
 
 namespace Backprop.Console.Commands;
@@ -14,15 +14,17 @@ namespace Backprop.Console.Commands;
 /// <summary><c>backprop sweep</c>.</summary>
 internal static class SweepCommand
 {
-    private const int MostLines = 20;
-    private const int ShownDigits = 8;
-
     public static Command Create(CommandEnvironment environment)
     {
         Argument<string> specification = SharedOptions.FileArgument(
             "SWEEP", "The sweep's specification");
         Option<string?> server = ClientOptions.Server();
-        server.Description = "Train the trials on a cluster, by its API [default: in this process]";
+        server.Description =
+            "Let a cluster train it, by its API [default: it is trained in this process]";
+        var detach = new Option<bool>("--detach")
+        {
+            Description = "Hand it to the cluster, and do not follow it",
+        };
         var priority = new Option<int>("--priority")
         {
             Description = "Of the runs in the cluster's queue [default: 0]",
@@ -38,7 +40,7 @@ internal static class SweepCommand
         var command = new Command(
             "sweep", "Train a run with many values of some keys, and tell which are the best")
         {
-            specification, output, server, priority, threads, configuration,
+            specification, output, server, detach, priority, threads, configuration,
         };
         command.SetAction(result =>
         {
@@ -47,21 +49,47 @@ internal static class SweepCommand
                 SpecificationFile.ReadText(file), file, new IncludedSpecifications());
             SweepPlan plan = PlanOf(
                 sweep, file, SharedOptions.Plugins(result, configuration, environment));
-            SweepDirectory directory = SweepDirectory.Open(
-                result.GetValue(output) ?? Path.Combine("runs", sweep.Name));
+            string directory =
+                result.GetValue(output) ?? Path.Combine("runs", sweep.Name);
             if (result.GetValue(server) is null)
             {
+                if (result.GetValue(detach))
+                {
+                    throw new MistakeException(
+                        "--detach leaves a sweep to a cluster: --server says to which");
+                }
+
                 using Interruption interruption = environment.ListenForInterruption();
                 var trials = new LocalTrials(
                     result.GetValue(threads) ?? Environment.ProcessorCount, environment.Time);
                 return Run(
-                    sweep, plan, directory, trials, environment.For(result), interruption.Token);
+                    plan, SweepDirectory.Open(directory), trials, environment.For(result),
+                    interruption.Token);
             }
 
             return ClientOptions.Ask(
-                result, server, environment, (api, wanted, interrupted) => Task.FromResult(Run(
-                    sweep, plan, directory, new ClusterTrials(api, result.GetValue(priority)),
-                    wanted, interrupted)));
+                result, server, environment, async (api, wanted, interrupted) =>
+                {
+                    RequireForCluster(plan);
+                    var cluster = new ClusterSweep(api, wanted.Time);
+                    SweepId id = await cluster.SubmitAsync(
+                        new SweepSubmission(sweep.ResolvedText, plan.RunText), file,
+                        result.GetValue(priority), interrupted);
+                    if (result.GetValue(detach))
+                    {
+                        wanted.Answer(
+                            new SubmittedSweep(id),
+                            [
+                                $"submitted: {id}",
+                                $"'backprop sweeps show {id}' shows how far it is",
+                            ]);
+                        return ExitCode.Done;
+                    }
+
+                    return await FollowAsync(
+                        cluster, id, new SweepReport(plan, SweepDirectory.Open(directory), wanted),
+                        wanted, interrupted);
+                });
         });
         return command;
     }
@@ -75,17 +103,64 @@ internal static class SweepCommand
             sweep, SpecificationFile.ReadText(run), run, new IncludedSpecifications(), plugins);
     }
 
+    // Mistakes are told with their places in the files of whoever has made them.
+    private static void RequireForCluster(SweepPlan plan)
+    {
+        foreach (SweepTrial trial in plan.Trials)
+        {
+            if (ClusterRules.Refusal(plan.RunOf(trial, plan.Rounds[0])) is { } mistake)
+            {
+                throw new SpecificationException([mistake]);
+            }
+        }
+    }
+
+    private static async Task<int> FollowAsync(
+        ClusterSweep cluster, SweepId id, SweepReport report, CommandEnvironment environment,
+        CancellationToken interrupted)
+    {
+        if (!environment.IsJson)
+        {
+            environment.Output.WriteLine($"submitted: {id}");
+        }
+
+        SweepDetail detail;
+        try
+        {
+            detail = await cluster.FollowAsync(id, report, interrupted);
+        }
+        catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
+        {
+            environment.Error.WriteLine(
+                $"backprop: interrupted; the cluster goes on with {id}, and the same command"
+                + $" follows it again: 'backprop sweeps stop {id}' ends it");
+            return ExitCode.Interrupted;
+        }
+
+        if (detail.Summary.Standing == SweepStanding.Stopped || detail.Ranked.IsEmpty)
+        {
+            environment.Error.WriteLine($"backprop: {id}: {detail.Summary.Reason}");
+            return ExitCode.Failure;
+        }
+
+        return report.End(
+        [
+            .. detail.Ranked.Select(trial => new TrialOutcome(
+                trial.Trial, trial.Epochs, trial.Metric, trial.WeightsSha256, trial.Ended)),
+        ]);
+    }
+
     private static int Run(
-        SweepSpecification sweep, SweepPlan plan, SweepDirectory directory, ITrialTrainer trainer,
+        SweepPlan plan, SweepDirectory directory, LocalTrials trainer,
         CommandEnvironment environment, CancellationToken cancellation)
     {
+        var report = new SweepReport(plan, directory, environment);
         ImmutableArray<SweepTrial> trials = plan.Trials;
         var latest = new Dictionary<int, TrialOutcome>();
-        foreach ((int number, SweepRound round) in plan.Rounds.Index())
+        foreach ((int index, SweepRound round) in plan.Rounds.Index())
         {
-            var here = new Round(sweep, plan, round, directory, environment);
-            ImmutableArray<TrialOutcome> outcomes =
-                here.Train(number, trials, trainer, cancellation);
+            ImmutableArray<TrialOutcome> outcomes = Train(
+                plan, index + 1, trials, directory, trainer, report, cancellation);
             if (outcomes.Length < trials.Length)
             {
                 environment.Error.WriteLine(
@@ -106,147 +181,40 @@ internal static class SweepCommand
             }
         }
 
-        return Report(sweep, plan, directory, plan.Ranked(latest.Values), environment);
+        return report.End(plan.Ranked(latest.Values));
     }
 
-    private static int Report(
-        SweepSpecification sweep, SweepPlan plan, SweepDirectory directory,
-        ImmutableArray<TrialOutcome> ranked, CommandEnvironment environment)
+    private static ImmutableArray<TrialOutcome> Train(
+        SweepPlan plan, int number, ImmutableArray<SweepTrial> trials, SweepDirectory directory,
+        LocalTrials trainer, SweepReport report, CancellationToken cancellation)
     {
-        TrialOutcome? best = ranked[0].Metric is null ? null : ranked[0];
-        if (best is not null)
+        // A value that does not suit is told before the first trial is trained.
+        var outcomes = ImmutableArray.CreateBuilder<TrialOutcome>();
+        var missing = ImmutableArray.CreateBuilder<TrialRun>();
+        foreach (SweepTrial trial in trials)
         {
-            directory.KeepBest(plan.RunOf(plan.Trials[best.Trial - 1], plan.Rounds[^1]));
+            var run = new TrialRun(trial, plan.RunOf(trial, plan.Rounds[number - 1]));
+            if (directory.Find(run) is { } known)
+            {
+                outcomes.Add(known with { Trial = trial.Number });
+            }
+            else
+            {
+                missing.Add(run);
+            }
         }
 
-        environment.Answer(
-            new
+        Dictionary<int, TrialRun> runs = missing.ToDictionary(trial => trial.Trial.Number);
+        report.Begin(number, trials.Length);
+        trainer.Train(
+            missing.ToImmutable(),
+            outcome =>
             {
-                metric = plan.MetricName,
-                best = best?.Trial,
-                run = best is null ? null : directory.BestRun,
-                trials = ranked.Select(outcome => new
-                {
-                    trial = outcome.Trial,
-                    values = ValuesOf(sweep, plan, outcome),
-                    epochs = outcome.Epochs,
-                    metric = outcome.Metric,
-                    weightsSha256 = outcome.WeightsSha256,
-                    ended = outcome.Ended,
-                }),
+                directory.Keep(runs[outcome.Trial], outcome);
+                outcomes.Add(outcome);
+                report.Tell(outcome, outcomes.Count, trials.Length);
             },
-            Lines(sweep, plan, directory, ranked, best, environment.Width));
-        return best is null ? ExitCode.Failure : ExitCode.Done;
-    }
-
-    private static Dictionary<string, string> ValuesOf(
-        SweepSpecification sweep, SweepPlan plan, TrialOutcome outcome) => sweep.Parameters
-        .Zip(plan.Trials[outcome.Trial - 1].Values)
-        .ToDictionary(pair => pair.Item1.Key.Value, pair => pair.Item2);
-
-    private static IEnumerable<string> Lines(
-        SweepSpecification sweep, SweepPlan plan, SweepDirectory directory,
-        ImmutableArray<TrialOutcome> ranked, TrialOutcome? best, int width)
-    {
-        string[] head =
-        [
-            "trial", .. sweep.Parameters.Select(parameter => Short(parameter.Key.Value)),
-            "epochs", plan.MetricName, "weights",
-        ];
-        IReadOnlyList<string>[] rows =
-        [
-            .. ranked.Take(MostLines).Select(outcome => (IReadOnlyList<string>)
-            [
-                $"{outcome.Trial}", .. plan.Trials[outcome.Trial - 1].Values,
-                $"{outcome.Epochs}",
-                outcome.Metric is { } metric ? NumberText.Short(metric) : "failed",
-                outcome.WeightsSha256?[..ShownDigits] ?? "",
-            ]),
-        ];
-        yield return "";
-        foreach (string line in TextTable.Write(head, rows, width))
-        {
-            yield return line;
-        }
-
-        if (ranked.Length > MostLines)
-        {
-            yield return $"and {ranked.Length - MostLines} more";
-        }
-
-        yield return best is null
-            ? $"every trial failed: {ranked[0].Ended}"
-            : $"best: trial {best.Trial}; 'backprop train {directory.BestRun}' trains it to the"
-                + " same weights";
-    }
-
-    // The last key says most, and whole paths would be wider than a page.
-    private static string Short(string key) => key[(key.LastIndexOf('.') + 1)..];
-
-    private sealed class Round(
-        SweepSpecification sweep, SweepPlan plan, SweepRound round, SweepDirectory directory,
-        CommandEnvironment environment)
-    {
-        public ImmutableArray<TrialOutcome> Train(
-            int number, ImmutableArray<SweepTrial> trials, ITrialTrainer trainer,
-            CancellationToken cancellation)
-        {
-            // A value that does not suit is told before the first trial is trained.
-            var outcomes = ImmutableArray.CreateBuilder<TrialOutcome>();
-            var missing = ImmutableArray.CreateBuilder<TrialRun>();
-            foreach (SweepTrial trial in trials)
-            {
-                var run = new TrialRun(trial, plan.RunOf(trial, round));
-                if (directory.Find(run) is { } known)
-                {
-                    outcomes.Add(known with { Trial = trial.Number });
-                }
-                else
-                {
-                    missing.Add(run);
-                }
-            }
-
-            Dictionary<int, TrialRun> runs =
-                missing.ToDictionary(trial => trial.Trial.Number);
-            Begin(number, trials.Length);
-            trainer.Train(
-                missing.ToImmutable(),
-                outcome =>
-                {
-                    directory.Keep(runs[outcome.Trial], outcome);
-                    outcomes.Add(outcome);
-                    Tell(outcome, outcomes.Count, trials.Length);
-                },
-                cancellation);
-            return outcomes.ToImmutable();
-        }
-
-        private void Begin(int number, int trials)
-        {
-            if (!environment.IsJson && plan.Rounds.Length > 1)
-            {
-                environment.Output.WriteLine(
-                    $"round {number + 1} of {plan.Rounds.Length}: {Counted.Of(trials, "trial")},"
-                    + $" {Counted.Of(round.Epochs ?? plan.Epochs, "epoch")}");
-            }
-        }
-
-        private void Tell(TrialOutcome outcome, int done, int of)
-        {
-            if (environment.IsJson)
-            {
-                return;
-            }
-
-            string values = string.Join(
-                ", ",
-                ValuesOf(sweep, plan, outcome).Select(pair => $"{Short(pair.Key)} {pair.Value}"));
-            environment.Output.WriteLine(
-                $"{done}/{of}: trial {outcome.Trial}, {values}: "
-                + (outcome.Metric is { } metric
-                    ? $"{plan.MetricName} {NumberText.Short(metric)}"
-                    : outcome.Ended));
-        }
+            cancellation);
+        return outcomes.ToImmutable();
     }
 }

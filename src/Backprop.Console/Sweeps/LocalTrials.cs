@@ -11,9 +11,12 @@ namespace Backprop.Console.Sweeps;
 /// <summary>Trains one trial after the other in this process, each with all threads.</summary>
 /// <param name="threads">Threads that compute.</param>
 /// <param name="time">The clock.</param>
-internal sealed class LocalTrials(int threads, TimeProvider time) : ITrialTrainer
+internal sealed class LocalTrials(int threads, TimeProvider time)
 {
-    /// <inheritdoc/>
+    /// <summary>Trains the trials of a round.</summary>
+    /// <param name="trials">Those that are not known yet, by number.</param>
+    /// <param name="done">Called with each outcome.</param>
+    /// <param name="cancellation">Ends early; what was not told is not done.</param>
     public void Train(
         ImmutableArray<TrialRun> trials, Action<TrialOutcome> done,
         CancellationToken cancellation)

@@ -27,13 +27,15 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     private readonly Dictionary<RunId, Errand> _outlining = [];
     private readonly HashSet<NodeId> _leaving = [];
     private readonly ClusterMeter _meter = new();
+    private readonly SweepDesk _sweeps;
     private NodesAvailable? _cluster;
     private string? _journalTrouble;
 
     /// <summary>Made by <see cref="Props"/>.</summary>
     public Coordinator(CoordinatorContext context)
         : base(JournalName, RegistryState.Empty, (state, happened) => state.Apply(happened)) =>
-        (_context, _clock) = (context, new SteadyTime(context.Time));
+        (_context, _clock, _sweeps) =
+            (context, new SteadyTime(context.Time), new SweepDesk(context));
 
     /// <inheritdoc/>
     public ITimerScheduler Timers { get; set; } = null!;
@@ -76,6 +78,7 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             TakeOn(run);
         }
 
+        LookAtSweeps();
         _context.Membership.Tell(new NodesRequest(), Self);
         Timers.StartPeriodicTimer("tick", Tick.Instance, _context.Patience.Tick);
     }
@@ -88,8 +91,14 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             case Tick:
                 AskForOutlines();
                 LetGoOfShown();
+                StopRunsOfSweeps();
                 TellMeter();
                 break;
+            case SweepsToSee:
+                ProceedWithSweeps();
+                break;
+            case CoordinatorAnswer:
+                break; // Of a run that ends with its sweep: what it does then is heard of.
             case NodesAvailable available when available.IsComplete || _cluster is not null:
                 _cluster = available;
                 _leaving.IntersectWith(available.Nodes.Select(node => node.Id));
@@ -166,6 +175,19 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             case CoordinatorRequest.ControlRun control:
                 Control(control);
                 break;
+            case CoordinatorRequest.SubmitSweep submit:
+                Carry(SweepCourse.Submit(
+                    State, submit, Now, _context.FileRefusal, _context.Plugins));
+                break;
+            case CoordinatorRequest.ListSweeps:
+                Sender.Tell(_sweeps.List(State));
+                break;
+            case CoordinatorRequest.ShowSweep show:
+                Sender.Tell(_sweeps.Show(State, show.Sweep, Summarize));
+                break;
+            case CoordinatorRequest.StopSweep stop:
+                Carry(SweepCourse.Stop(State, stop.Sweep, Now));
+                break;
             case CoordinatorRequest.ShowCluster:
                 ShowCluster();
                 break;
@@ -187,6 +209,16 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
         {
             user.Tell(decision.Answer!);
             AskForOutlines();
+        });
+    }
+
+    private void Carry(RegistryDecision aboutSweep)
+    {
+        IActorRef user = Sender;
+        Decide(aboutSweep.Events, () =>
+        {
+            user.Tell(aboutSweep.Answer!);
+            LookAtSweeps();
         });
     }
 
@@ -267,7 +299,11 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             _outlining.Remove(run.Id);
             Decide(
                 [State.Ended(run, RunStanding.Stopped, "stopped before it trained", Now)],
-                () => user.Tell(new CoordinatorAnswer.Done()));
+                () =>
+                {
+                    user.Tell(new CoordinatorAnswer.Done());
+                    LookAtSweeps();
+                });
         }
         else
         {
@@ -457,7 +493,50 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
     {
         _log.Warning("Run {0} cannot be trained: {1}", run.Id, reason);
         _outlining.Remove(run.Id);
-        Decide([State.Ended(run, RunStanding.Failed, reason, Now)], () => { });
+        Decide([State.Ended(run, RunStanding.Failed, reason, Now)], LookAtSweeps);
+    }
+
+    // --- Sweeps, which submit runs themselves.
+
+    // Seen once all that is being decided has been: what follows of it counts every run.
+    private void LookAtSweeps() => Self.Tell(SweepsToSee.Instance);
+
+    private void ProceedWithSweeps()
+    {
+        ImmutableArray<RegistryEvent> events = _sweeps.Next(State, Now);
+        if (events.IsEmpty)
+        {
+            return;
+        }
+
+        Decide(events, () =>
+        {
+            foreach (SweepEnded ended in events.OfType<SweepEnded>())
+            {
+                _log.Info("Sweep {0}: {1}", ended.Sweep, ended.Summary.Reason);
+            }
+
+            foreach (RunEnded ended in events.OfType<RunEnded>())
+            {
+                _outlining.Remove(ended.Run);
+            }
+
+            AskForOutlines();
+            LookAtSweeps();
+        });
+    }
+
+    // Told again until it is heard: a run's coordinator may be away.
+    private void StopRunsOfSweeps()
+    {
+        foreach (RegisteredRun run in SweepCourse.ToStop(State))
+        {
+            if (_seats.TryGetValue(run.Id, out RunSeat? seat))
+            {
+                seat.Actor.Tell(
+                    new CoordinatorRequest.ControlRun(run.Id, RunControl.Stop), Self);
+            }
+        }
     }
 
     // --- Runs that are coordinated.
@@ -560,13 +639,14 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
             QueueDecision left = Queue.Decide(new QueueCommand.Remove(run), Now);
             Decide(
                 [
-                    new RunEnded(Now, run, changed.Summary),
+                    new RunEnded(Now, run, changed.Summary) { Outcome = changed.Outcome },
                     .. left.Events.Select(happened => new QueueChanged(happened)),
                 ],
                 () =>
                 {
                     seat.ShownAt = Now;
                     TellNodesToAll();
+                    LookAtSweeps();
                 });
         }
         else if (queued is not null
@@ -675,6 +755,11 @@ public sealed class Coordinator : CoordinatorJournal<RegistryState, RegistryEven
 
         /// <summary>When somebody looked at it last.</summary>
         public DateTimeOffset ShownAt { get; set; }
+    }
+
+    private sealed class SweepsToSee : INoSerializationVerificationNeeded
+    {
+        public static SweepsToSee Instance { get; } = new();
     }
 
     private sealed class Tick : INotInfluenceReceiveTimeout, INoSerializationVerificationNeeded

@@ -64,6 +64,31 @@ public abstract record CoordinatorRequest
     /// <param name="Run">Which.</param>
     public sealed record ShowTimeline(RunId Run) : CoordinatorRequest;
 
+    /// <summary>Take a sweep on. Answered by <see cref="CoordinatorAnswer.SubmittedSweep"/>.
+    /// </summary>
+    /// <param name="Submission">Chosen by who asks, so that a repeated request submits nothing
+    /// twice.</param>
+    /// <param name="Specification">Its text, with every include in place.</param>
+    /// <param name="Run">The text of the run that is swept, with every include in place.</param>
+    /// <param name="Source">The file that it came from, for messages.</param>
+    /// <param name="Priority">Of its runs.</param>
+    public sealed record SubmitSweep(
+        Guid Submission, string Specification, string Run, string Source, int Priority)
+        : CoordinatorRequest;
+
+    /// <summary>All sweeps, newest first. Answered by <see cref="CoordinatorAnswer.Sweeps"/>.
+    /// </summary>
+    public sealed record ListSweeps : CoordinatorRequest;
+
+    /// <summary>One sweep. Answered by <see cref="CoordinatorAnswer.Sweep"/>.</summary>
+    /// <param name="Sweep">Which.</param>
+    public sealed record ShowSweep(SweepId Sweep) : CoordinatorRequest;
+
+    /// <summary>End a sweep and its runs. Answered by <see cref="CoordinatorAnswer.Done"/>.
+    /// </summary>
+    /// <param name="Sweep">Which.</param>
+    public sealed record StopSweep(SweepId Sweep) : CoordinatorRequest;
+
     /// <summary>The cluster's nodes. Answered by <see cref="CoordinatorAnswer.Cluster"/>.</summary>
     public sealed record ShowCluster : CoordinatorRequest;
 
@@ -123,6 +148,16 @@ public abstract record CoordinatorAnswer
     /// <summary>What the nodes of a run did in its last steps.</summary>
     public sealed record Timeline(TimelineView View) : CoordinatorAnswer;
 
+    /// <summary>The sweep goes on until every round is done.</summary>
+    /// <param name="Id">Its name from now on.</param>
+    public sealed record SubmittedSweep(SweepId Id) : CoordinatorAnswer;
+
+    /// <summary>All sweeps, newest first.</summary>
+    public sealed record Sweeps(ImmutableArray<SweepSummaryView> All) : CoordinatorAnswer;
+
+    /// <summary>One sweep.</summary>
+    public sealed record Sweep(SweepView View) : CoordinatorAnswer;
+
     /// <summary>It is done.</summary>
     public sealed record Done : CoordinatorAnswer;
 
@@ -141,10 +176,10 @@ public enum RefusalKind
     /// <summary>What was sent is wrong.</summary>
     Invalid,
 
-    /// <summary>There is no such run.</summary>
+    /// <summary>There is no such run or sweep.</summary>
     NotFound,
 
-    /// <summary>The run is not in a state for that.</summary>
+    /// <summary>The run or sweep is not in a state for that.</summary>
     Conflict,
 
     /// <summary>Not now; later perhaps.</summary>

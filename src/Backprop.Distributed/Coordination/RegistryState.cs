@@ -14,6 +14,9 @@ namespace Backprop.Distributed.Coordination;
 public sealed record RegisteredRun(
     RunRegistered Registered, RunOutline? Outline, StoredFile? Model, RunSummaryView? Ended)
 {
+    /// <summary>What trials are compared by; null: it has not completed.</summary>
+    public RunOutcome? Outcome { get; init; }
+
     /// <summary>The run.</summary>
     public RunId Id => Registered.Run;
 
@@ -21,6 +24,27 @@ public sealed record RegisteredRun(
     public RunSetup? Setup => Outline is null
         ? null
         : new RunSetup(Id, Registered.Specification, Outline);
+}
+
+/// <summary>A sweep that was submitted.</summary>
+/// <param name="Registered">What was submitted, and when.</param>
+public sealed record RegisteredSweep(SweepRegistered Registered)
+{
+    /// <summary>Whether the user has ended it.</summary>
+    public bool IsStopped { get; init; }
+
+    /// <summary>What it came to; null: it is not over.</summary>
+    public SweepSummaryView? Ended { get; init; }
+
+    /// <summary>Its runs, by round and trial.</summary>
+    public ImmutableSortedDictionary<(int Round, int Trial), RunId> Runs { get; init; } =
+        ImmutableSortedDictionary<(int Round, int Trial), RunId>.Empty;
+
+    /// <summary>The sweep.</summary>
+    public SweepId Id => Registered.Sweep;
+
+    /// <summary>Runs that it may still submit.</summary>
+    public int Reserved => IsStopped || Ended is not null ? 0 : Registered.Runs - Runs.Count;
 }
 
 /// <summary>What is to happen by a request, or why nothing is.</summary>
@@ -39,6 +63,9 @@ public sealed record RegistryState
     /// belong in files.</summary>
     public const int MaxSpecificationLength = 1 << 18;
 
+    /// <summary>Sweeps that are kept in all, those that are over included.</summary>
+    public const int MaxSweeps = 1_000;
+
     private const int MaxSlugLength = 40;
 
     /// <summary>Without runs.</summary>
@@ -51,6 +78,18 @@ public sealed record RegistryState
     /// <summary>Those that have entered the queue and are not over.</summary>
     public RunQueue Queue { get; init; } = RunQueue.Empty;
 
+    /// <summary>Every sweep.</summary>
+    public ImmutableSortedDictionary<long, RegisteredSweep> Sweeps { get; init; } =
+        ImmutableSortedDictionary<long, RegisteredSweep>.Empty;
+
+    /// <summary>Runs that there may still be, beside those that sweeps are to submit.</summary>
+    public int Room => MaxRuns - Runs.Count - Sweeps.Values.Sum(sweep => sweep.Reserved);
+
+    // Runs and sweeps are never removed.
+    private long NextRunNumber => Runs.Count + 1;
+
+    private long NextSweepNumber => Sweeps.Count + 1;
+
     /// <summary>A run's number, by its name.</summary>
     private ImmutableDictionary<RunId, long> Numbers { get; init; } =
         ImmutableDictionary<RunId, long>.Empty;
@@ -58,6 +97,10 @@ public sealed record RegistryState
     /// <summary>The run of a name; null: there is none.</summary>
     public RegisteredRun? Find(RunId run) =>
         Numbers.TryGetValue(run, out long number) ? Runs[number] : null;
+
+    /// <summary>The sweep of a name; null: there is none.</summary>
+    public RegisteredSweep? Find(SweepId sweep) =>
+        Sweeps.Values.FirstOrDefault(one => one.Id == sweep);
 
     /// <summary>Runs, newest first.</summary>
     /// <param name="after">Only older ones than this; null, or a run that there is not: from the
@@ -79,7 +122,14 @@ public sealed record RegistryState
         RunOutlined outlined => Change(
             outlined.Run, run => run with { Outline = outlined.Outline }),
         ModelStored stored => Change(stored.Run, run => run with { Model = stored.Model }),
-        RunEnded ended => Change(ended.Run, run => run with { Ended = ended.Summary }),
+        RunEnded ended => Change(
+            ended.Run, run => run with { Ended = ended.Summary, Outcome = ended.Outcome }),
+        SweepRegistered registered => this with
+        {
+            Sweeps = Sweeps.Add(NextSweepNumber, new RegisteredSweep(registered)),
+        },
+        SweepStopped stopped => Change(stopped.Sweep, sweep => sweep with { IsStopped = true }),
+        SweepEnded ended => Change(ended.Sweep, sweep => sweep with { Ended = ended.Summary }),
         QueueChanged queued => this with { Queue = Queue.Apply(queued.Happened) },
         _ => throw new InvalidOperationException($"unknown event {happened}"),
     };
@@ -104,17 +154,17 @@ public sealed record RegistryState
                     $"the same key was used for run {known.Id}, which has another specification");
         }
 
-        if (request.Specification.Length > MaxSpecificationLength)
+        if (LengthRefusal(request.Specification, request.Source) is { } tooLong)
         {
-            return Refuse(
-                $"{request.Source} has {request.Specification.Length:N0} letters with its includes;"
-                + $" a cluster takes specifications of at most {MaxSpecificationLength:N0}: keep"
-                + " data in files");
+            return Refuse(RefusalKind.Invalid, tooLong);
         }
 
-        if (Runs.Count >= MaxRuns)
+        if (Room < 1)
         {
-            return Refuse($"the cluster keeps {MaxRuns:N0} runs at most");
+            return Refuse(
+                RefusalKind.Invalid,
+                $"the cluster keeps {MaxRuns:N0} runs at most, those that its sweeps are to submit"
+                + " among them");
         }
 
         RunSpecification specification;
@@ -125,11 +175,10 @@ public sealed record RegistryState
         }
         catch (SpecificationException mistakes)
         {
-            return Refuse(mistakes.Message);
+            return Refuse(RefusalKind.Invalid, mistakes.Message);
         }
 
-        long number = Runs.IsEmpty ? 1 : Runs.Keys.Last() + 1;
-        var id = new RunId($"{Slug(specification.Name)}-{number}");
+        RunId id = NewRunId(specification.Name);
         return new RegistryDecision(
             [
                 new RunRegistered(
@@ -138,6 +187,23 @@ public sealed record RegistryState
             ],
             new CoordinatorAnswer.Submitted(id));
     }
+
+    /// <summary>The name of the next run that is registered.</summary>
+    /// <param name="name">Its name in the specification.</param>
+    public RunId NewRunId(string name) => new($"{Slug(name)}-{NextRunNumber}");
+
+    /// <summary>The name of the next sweep that is registered.</summary>
+    /// <param name="name">Its name in the specification.</param>
+    public SweepId NewSweepId(string name) => new($"{Slug(name)}-{NextSweepNumber}");
+
+    /// <summary>Why a specification is not taken, whatever stands in it; null: it may be.</summary>
+    /// <param name="specification">The text.</param>
+    /// <param name="source">Its file.</param>
+    public static string? LengthRefusal(string specification, string source) =>
+        specification.Length > MaxSpecificationLength
+            ? $"{source} has {specification.Length:N0} letters with its includes; a cluster takes"
+                + $" specifications of at most {MaxSpecificationLength:N0}: keep data in files"
+            : null;
 
     /// <summary>Decides on what a worker says of a run's data: it enters the queue, or is over.
     /// </summary>
@@ -177,10 +243,8 @@ public sealed record RegistryState
         run.Id, run.Registered.Name, standing, reason, run.Registered.Priority,
         run.Registered.At, 0, 0, 0, null);
 
-    private static RegistryDecision Refuse(string reason) =>
-        Refuse(RefusalKind.Invalid, reason);
-
-    private static RegistryDecision Refuse(RefusalKind kind, string reason) =>
+    /// <summary>A request that changes nothing.</summary>
+    internal static RegistryDecision Refuse(RefusalKind kind, string reason) =>
         new([], new CoordinatorAnswer.Refused(kind, reason));
 
     private static string Slug(string name)
@@ -197,12 +261,24 @@ public sealed record RegistryState
 
     private RegistryState Enter(RunRegistered registered)
     {
-        long number = Runs.IsEmpty ? 1 : Runs.Keys.Last() + 1;
-        return this with
+        long number = NextRunNumber;
+        RegistryState next = this with
         {
             Runs = Runs.Add(number, new RegisteredRun(registered, null, null, null)),
             Numbers = Numbers.Add(registered.Run, number),
         };
+        return registered.Trial is { } trial
+            ? next.Change(trial.Sweep, sweep => sweep with
+            {
+                Runs = sweep.Runs.Add((trial.Round, trial.Trial), registered.Run),
+            })
+            : next;
+    }
+
+    private RegistryState Change(SweepId id, Func<RegisteredSweep, RegisteredSweep> change)
+    {
+        (long number, RegisteredSweep sweep) = Sweeps.First(entry => entry.Value.Id == id);
+        return this with { Sweeps = Sweeps.SetItem(number, change(sweep)) };
     }
 
     private RegistryState Change(RunId id, Func<RegisteredRun, RegisteredRun> change)

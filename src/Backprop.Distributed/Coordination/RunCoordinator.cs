@@ -492,7 +492,8 @@ internal sealed class RunCoordinator : CoordinatorJournal<RunLog, RunEvent>, IWi
             summary, State.Record.Committed is { IsEmpty: false } kept ? kept.Values.Last() : null);
         bool isPausedByUser = state.Phase is RunPhase.Paused { Cause: PauseCause.User };
         var changed = new RunChanged(
-            summary, isPausedByUser, state.Phase.IsFinal && HasLetGo(), state.Open?.Servers ?? []);
+            summary, isPausedByUser, state.Phase.IsFinal && HasLetGo(), state.Open?.Servers ?? [],
+            state.Phase is RunPhase.Completed completed ? RunOutcome.Of(completed.Result) : null);
         if (changed != _told)
         {
             _told = changed;

@@ -27,8 +27,10 @@ internal sealed record RunBegun(RunId Run, IActorRef Actor)
 /// <param name="IsPausedByUser">Whether it waits for the user.</param>
 /// <param name="IsOver">Whether it is over, and every node has let go of it.</param>
 /// <param name="Servers">The parameter servers that hold its slices.</param>
+/// <param name="Outcome">What it is compared by; null: it has not completed.</param>
 internal sealed record RunChanged(
-    RunSummaryView Summary, bool IsPausedByUser, bool IsOver, ImmutableArray<NodeId> Servers)
+    RunSummaryView Summary, bool IsPausedByUser, bool IsOver, ImmutableArray<NodeId> Servers,
+    RunOutcome? Outcome)
     : INoSerializationVerificationNeeded;
 
 /// <summary>From a run's coordinator: its trained model is stored, to be put on record.</summary>

@@ -25,6 +25,7 @@ internal static class RegistryMessages
                     Specification = registered.Specification,
                     Source = WireChecks.ToReason(registered.Source),
                     Priority = registered.Priority,
+                    Trial = registered.Trial is { } trial ? SweepMessages.ToWire(trial) : null,
                 };
                 break;
             case RunOutlined outlined:
@@ -42,7 +43,23 @@ internal static class RegistryMessages
                 };
                 break;
             case RunEnded ended:
-                message.Ended = new Wire.RunEnded { Summary = ToWire(ended.Summary) };
+                message.Ended = new Wire.RunEnded
+                {
+                    Summary = ToWire(ended.Summary),
+                    Outcome = ended.Outcome is { } outcome ? SweepMessages.ToWire(outcome) : null,
+                };
+                break;
+            case SweepRegistered registered:
+                message.SweepRegistered = SweepMessages.ToWire(registered);
+                break;
+            case SweepStopped stopped:
+                message.SweepStopped = new Wire.SweepStopped { Sweep = stopped.Sweep.Value };
+                break;
+            case SweepEnded ended:
+                message.SweepEnded = new Wire.SweepEnded
+                {
+                    Summary = SweepMessages.ToWire(ended.Summary),
+                };
                 break;
             case QueueChanged(var change):
                 Set(message, change);
@@ -64,14 +81,25 @@ internal static class RegistryMessages
                 GuidOf(message.Registered.Submission),
                 WireChecks.Text(message.Registered.Name, "a run's name"),
                 WireChecks.Specification(message.Registered.Specification),
-                WireChecks.FromReason(message.Registered.Source), message.Registered.Priority),
+                WireChecks.FromReason(message.Registered.Source), message.Registered.Priority)
+            {
+                Trial = message.Registered.Trial is { } trial
+                    ? SweepMessages.FromWire(trial)
+                    : null,
+            },
             Wire.RegistryEvent.HappenedOneofCase.Outlined => new RunOutlined(
                 at, ProtocolParts.Run(message.Outlined.Run),
                 OutlineMessages.FromWire(message.Outlined.Outline)),
             Wire.RegistryEvent.HappenedOneofCase.ModelStored => new ModelStored(
                 at, ProtocolParts.Run(message.ModelStored.Run),
                 ResultMessages.FromWire(message.ModelStored.Model)),
-            Wire.RegistryEvent.HappenedOneofCase.Ended => Ended(at, message.Ended.Summary),
+            Wire.RegistryEvent.HappenedOneofCase.Ended => Ended(at, message.Ended),
+            Wire.RegistryEvent.HappenedOneofCase.SweepRegistered =>
+                SweepMessages.FromWire(at, message.SweepRegistered),
+            Wire.RegistryEvent.HappenedOneofCase.SweepStopped =>
+                new SweepStopped(at, SweepMessages.Sweep(message.SweepStopped.Sweep)),
+            Wire.RegistryEvent.HappenedOneofCase.SweepEnded =>
+                SweepMessages.FromWire(at, message.SweepEnded),
             _ => new QueueChanged(ChangeOf(at, message)),
         };
     }
@@ -115,10 +143,13 @@ internal static class RegistryMessages
         ? new Guid(bytes.Span)
         : throw new SerializationException($"a submission's name of {bytes.Length} bytes");
 
-    private static RunEnded Ended(DateTimeOffset at, Wire.RunSummary summary)
+    private static RunEnded Ended(DateTimeOffset at, Wire.RunEnded message)
     {
-        RunSummaryView view = FromWire(summary);
-        return new RunEnded(at, view.Id, view);
+        RunSummaryView view = FromWire(message.Summary);
+        return new RunEnded(at, view.Id, view)
+        {
+            Outcome = message.Outcome is { } outcome ? SweepMessages.FromWire(outcome) : null,
+        };
     }
 
     private static void Set(Wire.RegistryEvent message, QueueEvent change)

@@ -74,6 +74,27 @@ internal static class UserMessages
         {
             ShowTimeline = new Wire.ShowTimeline { Run = timeline.Run.Value },
         },
+        CoordinatorRequest.SubmitSweep submit => new Wire.CoordinatorRequest
+        {
+            SubmitSweep = new Wire.SubmitSweep
+            {
+                Submission = RegistryMessages.ToWire(submit.Submission),
+                Specification = submit.Specification,
+                Run = submit.Run,
+                Source = WireChecks.ToReason(submit.Source),
+                Priority = submit.Priority,
+            },
+        },
+        CoordinatorRequest.ListSweeps =>
+            new Wire.CoordinatorRequest { ListSweeps = new Wire.ListSweeps() },
+        CoordinatorRequest.ShowSweep show => new Wire.CoordinatorRequest
+        {
+            ShowSweep = new Wire.ShowSweep { Sweep = show.Sweep.Value },
+        },
+        CoordinatorRequest.StopSweep stop => new Wire.CoordinatorRequest
+        {
+            StopSweep = new Wire.ShowSweep { Sweep = stop.Sweep.Value },
+        },
         CoordinatorRequest.ShowCluster =>
             new Wire.CoordinatorRequest { ShowCluster = new Wire.ShowCluster() },
         CoordinatorRequest.LetGo leaving => new Wire.CoordinatorRequest
@@ -110,6 +131,19 @@ internal static class UserMessages
                     ProtocolParts.Run(message.ShowReplay.Run), message.ShowReplay.Version),
             Wire.CoordinatorRequest.RequestOneofCase.ShowTimeline =>
                 new CoordinatorRequest.ShowTimeline(ProtocolParts.Run(message.ShowTimeline.Run)),
+            Wire.CoordinatorRequest.RequestOneofCase.SubmitSweep =>
+                new CoordinatorRequest.SubmitSweep(
+                    RegistryMessages.GuidOf(message.SubmitSweep.Submission),
+                    WireChecks.Specification(message.SubmitSweep.Specification),
+                    WireChecks.Specification(message.SubmitSweep.Run),
+                    WireChecks.FromReason(message.SubmitSweep.Source),
+                    message.SubmitSweep.Priority),
+            Wire.CoordinatorRequest.RequestOneofCase.ListSweeps =>
+                new CoordinatorRequest.ListSweeps(),
+            Wire.CoordinatorRequest.RequestOneofCase.ShowSweep =>
+                new CoordinatorRequest.ShowSweep(SweepMessages.Sweep(message.ShowSweep.Sweep)),
+            Wire.CoordinatorRequest.RequestOneofCase.StopSweep =>
+                new CoordinatorRequest.StopSweep(SweepMessages.Sweep(message.StopSweep.Sweep)),
             Wire.CoordinatorRequest.RequestOneofCase.ShowCluster =>
                 new CoordinatorRequest.ShowCluster(),
             Wire.CoordinatorRequest.RequestOneofCase.LetGo =>
@@ -147,6 +181,14 @@ internal static class UserMessages
                 {
                     Timeline = TimelineMessages.ToWire(timeline.View),
                 };
+            case CoordinatorAnswer.SubmittedSweep submitted:
+                return new Wire.CoordinatorAnswer { SubmittedSweep = submitted.Id.Value };
+            case CoordinatorAnswer.Sweeps sweeps:
+                var all = new Wire.SweepList();
+                all.All.Add(sweeps.All.Select(SweepMessages.ToWire));
+                return new Wire.CoordinatorAnswer { Sweeps = all };
+            case CoordinatorAnswer.Sweep sweep:
+                return new Wire.CoordinatorAnswer { Sweep = SweepMessages.ToWire(sweep.View) };
             case CoordinatorAnswer.Done:
                 return new Wire.CoordinatorAnswer { Done = new Wire.Done() };
             case CoordinatorAnswer.Cluster cluster:
@@ -184,6 +226,14 @@ internal static class UserMessages
                 message.Replay.From is { } from ? ResultMessages.FromWire(from) : null),
             Wire.CoordinatorAnswer.AnswerOneofCase.Timeline =>
                 new CoordinatorAnswer.Timeline(TimelineMessages.FromWire(message.Timeline)),
+            Wire.CoordinatorAnswer.AnswerOneofCase.SubmittedSweep =>
+                new CoordinatorAnswer.SubmittedSweep(SweepMessages.Sweep(message.SubmittedSweep)),
+            Wire.CoordinatorAnswer.AnswerOneofCase.Sweeps => new CoordinatorAnswer.Sweeps(
+                WireChecks.List(
+                    message.Sweeps.All, RegistryState.MaxSweeps, "sweeps",
+                    SweepMessages.FromWire)),
+            Wire.CoordinatorAnswer.AnswerOneofCase.Sweep =>
+                new CoordinatorAnswer.Sweep(SweepMessages.FromWire(message.Sweep)),
             Wire.CoordinatorAnswer.AnswerOneofCase.Done => new CoordinatorAnswer.Done(),
             Wire.CoordinatorAnswer.AnswerOneofCase.Cluster =>
                 new CoordinatorAnswer.Cluster(FromWire(message.Cluster)),

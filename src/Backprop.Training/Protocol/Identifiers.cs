@@ -19,6 +19,18 @@ public readonly record struct RunId(string Value)
     public override string ToString() => Value;
 }
 
+/// <summary>Names a sweep of a cluster for ever.</summary>
+/// <param name="Value">Its name.</param>
+public readonly record struct SweepId(string Value)
+{
+    /// <summary>Whether the value is a name at all: to be asked of what comes from outside.
+    /// </summary>
+    public bool IsValid => new RunId(Value).IsValid;
+
+    /// <inheritdoc/>
+    public override string ToString() => Value;
+}
+
 /// <summary>Names one incarnation of a node of the cluster: a restarted process is another.
 /// </summary>
 /// <param name="Value">Its address and incarnation.</param>

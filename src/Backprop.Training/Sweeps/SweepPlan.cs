@@ -24,7 +24,25 @@ public sealed record SweepRound(int? Epochs, int Survivors);
 /// <param name="WeightsSha256">Of the weights that it ended with; null: it failed.</param>
 /// <param name="Ended">Why it ended, in words.</param>
 public sealed record TrialOutcome(
-    int Trial, int Epochs, double? Metric, string? WeightsSha256, string Ended);
+    int Trial, int Epochs, double? Metric, string? WeightsSha256, string Ended)
+{
+    /// <summary>Whether it can be compared with others.</summary>
+    public bool HasMetric => Metric is not (null or double.NaN);
+
+    /// <summary>Of a trial whose run came to an end by itself.</summary>
+    /// <param name="trial">The trial's number.</param>
+    /// <param name="epochs">Epochs that it was to be trained for.</param>
+    /// <param name="stop">How the run ended.</param>
+    /// <param name="metric">The best value of its metric.</param>
+    /// <param name="weightsSha256">Of its final weights.</param>
+    public static TrialOutcome Of(
+        int trial, int epochs, StopDecision stop, double? metric, string weightsSha256)
+    {
+        bool failed = stop.Kind == StopKind.NonFinite;
+        return new TrialOutcome(
+            trial, epochs, failed ? null : metric, failed ? null : weightsSha256, stop.Reason);
+    }
+}
 
 /// <summary>
 /// What a sweep does: the trials, the rounds in which they are trained, and who goes on. It is a
@@ -37,17 +55,22 @@ public sealed class SweepPlan
     /// <summary>The most trials.</summary>
     public const int MaxTrials = 10_000;
 
+    private const string EpochsKey = "epochs";
+
     private readonly SweepSpecification _sweep;
     private readonly HoconObject _run;
     private readonly LayerPlugins? _plugins;
+    private readonly Func<string, string?>? _fileRefusal;
 
     private SweepPlan(
         SweepSpecification sweep, HoconObject run, RunSpecification specification,
-        LayerPlugins? plugins)
+        LayerPlugins? plugins, Func<string, string?>? fileRefusal)
     {
         _sweep = sweep;
         _run = run;
         _plugins = plugins;
+        _fileRefusal = fileRefusal;
+        RunText = specification.ResolvedText;
         Metric = specification.Stop.Value.Metric;
         MetricName = StoppingState.NameOf(specification.Stop.Value);
         Epochs = specification.Epochs;
@@ -64,6 +87,17 @@ public sealed class SweepPlan
     /// <summary>The run's epochs.</summary>
     public int Epochs { get; }
 
+    /// <summary>The run's specification, which stands alone: every include is in its place.
+    /// </summary>
+    public string RunText { get; }
+
+    /// <summary>The keys whose values are looked for.</summary>
+    public ImmutableArray<SweptParameter> Parameters => _sweep.Parameters;
+
+    /// <summary>Runs of all rounds, if no trial fails.</summary>
+    public int RunCount =>
+        Trials.Length + Rounds.Sum(round => Math.Min(round.Survivors, Trials.Length));
+
     /// <summary>The trials, by number.</summary>
     public ImmutableArray<SweepTrial> Trials { get; }
 
@@ -76,14 +110,16 @@ public sealed class SweepPlan
     /// <param name="file">Its name, for messages and for relative includes.</param>
     /// <param name="includes">Where included texts come from; null: includes are refused.</param>
     /// <param name="plugins">The plug-ins that the run may have layers of; null: none.</param>
+    /// <param name="fileRefusal">Why the run, or a trial, may not name a file of data; null: it may
+    /// name any.</param>
     /// <exception cref="SpecificationException">The run is not valid, cannot be swept, or has no
     /// such keys.</exception>
     public static SweepPlan Of(
         SweepSpecification sweep, string text, string file, IIncludeSource? includes = null,
-        LayerPlugins? plugins = null)
+        LayerPlugins? plugins = null, Func<string, string?>? fileRefusal = null)
     {
         HoconObject root = HoconReader.Read(text, file, includes);
-        RunSpecification run = RunSpecificationReader.Read(root, plugins: plugins);
+        RunSpecification run = RunSpecificationReader.Read(root, fileRefusal, plugins);
         if (run.Ensemble is not null)
         {
             throw new SpecificationException([sweep.Run.Place.Error(
@@ -92,13 +128,13 @@ public sealed class SweepPlan
         }
 
         if (sweep.Search is SweepSearch.Halving
-            && sweep.Parameters.FirstOrDefault(p => p.Key.Value == "epochs") is { } epochs)
+            && sweep.Parameters.FirstOrDefault(p => p.Key.Value == EpochsKey) is { } epochs)
         {
             throw new SpecificationException([epochs.Key.Place.Error(
                 "halving itself says how many epochs a trial is trained for")]);
         }
 
-        var plan = new SweepPlan(sweep, root, run, plugins);
+        var plan = new SweepPlan(sweep, root, run, plugins, fileRefusal);
         foreach (SweptParameter parameter in sweep.Parameters)
         {
             KeyOverride.Apply(root, parameter.Key, "0");
@@ -123,12 +159,40 @@ public sealed class SweepPlan
         if (round.Epochs is { } epochs)
         {
             run = KeyOverride.Apply(
-                run, _sweep.Run with { Value = "epochs" },
+                run, _sweep.Run with { Value = EpochsKey },
                 epochs.ToString(CultureInfo.InvariantCulture));
         }
 
-        return RunSpecificationReader.Read(run, plugins: _plugins);
+        return RunSpecificationReader.Read(run, _fileRefusal, _plugins);
     }
+
+    /// <summary>Epochs that a trial is trained for in a round, by the numbers of both, from 1.
+    /// </summary>
+    public int EpochsOf(int round, int trial)
+    {
+        SweepRound here = Rounds[round - 1];
+        int swept = Parameters.Select(parameter => parameter.Key.Value).ToList()
+            .IndexOf(EpochsKey);
+        return here.Epochs ?? (swept < 0 ? Epochs
+            : int.TryParse(
+                Trials[trial - 1].Values[swept], NumberStyles.None, CultureInfo.InvariantCulture,
+                out int epochs) ? epochs
+            : RunOf(Trials[trial - 1], here).Epochs);
+    }
+
+    /// <summary>The values of a trial, by the keys' paths.</summary>
+    public IReadOnlyDictionary<string, string> ValuesOf(int trial) => Parameters
+        .Zip(Trials[trial - 1].Values)
+        .ToDictionary(pair => pair.First.Key.Value, pair => pair.Second);
+
+    /// <summary>Of ranked outcomes the best; null: every trial failed.</summary>
+    public static TrialOutcome? BestOf(ImmutableArray<TrialOutcome> ranked) =>
+        ranked is [{ HasMetric: true } best, ..] ? best : null;
+
+    /// <summary>The run that came to an outcome.</summary>
+    public RunSpecification RunOf(TrialOutcome outcome) => RunOf(
+        Trials[outcome.Trial - 1],
+        Rounds.FirstOrDefault(round => round.Epochs == outcome.Epochs) ?? Rounds[^1]);
 
     /// <summary>Outcomes, the best first: with several rounds those of the last one, of these the
     /// ones with the best metric, of equal ones the lower number, and at the end those without a
@@ -136,7 +200,7 @@ public sealed class SweepPlan
     public ImmutableArray<TrialOutcome> Ranked(IEnumerable<TrialOutcome> outcomes) =>
     [
         .. outcomes
-            .OrderBy(outcome => outcome.Metric is null or double.NaN)
+            .OrderBy(outcome => !outcome.HasMetric)
             .ThenByDescending(outcome => Rounds.Length > 1 ? outcome.Epochs : 0)
             .ThenBy(outcome => StoppingState.GreaterIsBetter(Metric)
                 ? -outcome.Metric
@@ -149,7 +213,7 @@ public sealed class SweepPlan
         SweepRound round, IEnumerable<TrialOutcome> outcomes) =>
     [
         .. Ranked(outcomes)
-            .Where(outcome => outcome.Metric is not (null or double.NaN)).Take(round.Survivors)
+            .Where(outcome => outcome.HasMetric).Take(round.Survivors)
             .Select(outcome => Trials[outcome.Trial - 1]).OrderBy(trial => trial.Number),
     ];
 

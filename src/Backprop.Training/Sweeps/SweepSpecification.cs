@@ -12,7 +12,11 @@ namespace Backprop.Training.Sweeps;
 /// <param name="Search">Which values are tried.</param>
 public sealed record SweepSpecification(
     string Name, Placed<string> Run, ulong Seed, ImmutableArray<SweptParameter> Parameters,
-    SweepSearch Search);
+    SweepSearch Search)
+{
+    /// <summary>The text that stands alone: with every include in place.</summary>
+    public string ResolvedText { get; init; } = "";
+}
 
 /// <summary>A key whose value is looked for.</summary>
 /// <param name="Key">Its path in the run, such as <c>optimizer.adam.learning-rate</c> or

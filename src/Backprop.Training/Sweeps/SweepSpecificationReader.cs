@@ -20,7 +20,7 @@ public static class SweepSpecificationReader
         var errors = new List<SpecificationError>();
         return SweepSchema.Sweep.TryRead(
             new ValueCursor(root, "", errors), out SweepSpecification sweep)
-            ? sweep
+            ? sweep with { ResolvedText = HoconWriter.Write(root) }
             : throw new SpecificationException(errors);
     }
 }

@@ -27,12 +27,20 @@ internal static class RecordSamples
 {
     private static readonly DateTimeOffset s_at = new(2026, 3, 4, 5, 6, 7, TimeSpan.Zero);
     private static readonly RunId s_run = new("xor-1");
+    private static readonly SweepId s_sweep = new("halves-1");
     private static readonly NodeId s_server = new("a:1#7");
     private static readonly NodeId s_worker = new("c:1#9");
     private static readonly string s_sha = string.Concat(Enumerable.Repeat("a0b1c2d3", 8));
 
     public static ImmutableSortedDictionary<string, object> All { get; } = Make()
         .ToImmutableSortedDictionary(NameOf, sample => sample, StringComparer.Ordinal);
+
+    private static RunOutcome Outcome => new(
+        new StopDecision(StopKind.TargetLoss, "it is low enough"), -0.0, s_sha);
+
+    private static SweepSummaryView SweepSummary => new(
+        s_sweep, "halves", SweepStanding.Completed, "trial 7 is the best", 3, s_at, 2, 3, 9, 5, 7,
+        -0.0);
 
     private static EvaluationMetrics Classes => new()
     {
@@ -191,6 +199,8 @@ internal static class RecordSamples
     private static string NameOf(object sample) => sample switch
     {
         CheckpointRetired { Damage: not null } => "CheckpointRetiredAsDamaged",
+        RunRegistered { Trial: not null } => "RunRegisteredAsTrial",
+        RunEnded { Outcome: not null } => "RunEndedWithOutcome",
         QueueChanged changed => changed.Happened.GetType().Name,
         OutlineAnswer { Outline: null } => "OutlineRefused",
         OutlineAnswer { Outline.InitialWeightsSha256: not null } => "OutlineWithWeights",
@@ -250,7 +260,19 @@ internal static class RecordSamples
             "xor.conf", -1),
         new RunOutlined(s_at, s_run, Outline),
         new ModelStored(s_at, s_run, Model),
+        new RunRegistered(
+            s_at, s_run, new Guid("00112233-4455-6677-8899-aabbccddeeff"), "xor", "name = xor",
+            "xor.conf", -1)
+        {
+            Trial = new SweepTrialId(s_sweep, 2, 7),
+        },
         new RunEnded(s_at, s_run, Summary),
+        new RunEnded(s_at, s_run, Summary) { Outcome = Outcome },
+        new SweepRegistered(
+            s_at, s_sweep, new Guid("00112233-4455-6677-8899-aabbccddeeff"), "halves",
+            "name = halves", "name = xor", "halves.conf", 3, 13),
+        new SweepStopped(s_at, s_sweep),
+        new SweepEnded(s_at, s_sweep, SweepSummary),
         new QueueChanged(new RunQueued(s_at, s_run, 3, 1, 8)),
         new QueueChanged(new QueuedRunHeld(s_at, s_run)),
         new QueueChanged(new QueuedRunReleased(s_at, s_run)),
@@ -406,6 +428,20 @@ internal static class RecordSamples
                 Result = Result with { History = [] },
             },
             new CurvesView(true, 1_025, ["first", "second"], Curves)),
+        new CoordinatorRequest.SubmitSweep(
+            new Guid("00112233-4455-6677-8899-aabbccddeeff"), "name = halves", "name = xor",
+            "halves.conf", 3),
+        new CoordinatorRequest.ListSweeps(),
+        new CoordinatorRequest.ShowSweep(s_sweep),
+        new CoordinatorRequest.StopSweep(s_sweep),
+        new CoordinatorAnswer.SubmittedSweep(s_sweep),
+        new CoordinatorAnswer.Sweeps([SweepSummary]),
+        new CoordinatorAnswer.Sweep(new SweepView(
+            SweepSummary, "name = halves", "name = xor", "halves.conf",
+            [
+                new SweptRunView(2, 7, s_run, RunStanding.Completed, "all 3 epochs", Outcome),
+                new SweptRunView(2, 8, s_run, RunStanding.Queued, "it waits", null),
+            ])),
         new CoordinatorAnswer.Done(),
         new CoordinatorAnswer.Cluster(new ClusterView(
             "backprop",
