@@ -28,8 +28,8 @@ internal static class TrainedModels
         return ModelOf(trainer, run);
     }
 
-    /// <summary>The model of a run file after a few steps. Images that are not in the repository are
-    /// drawn.</summary>
+    /// <summary>The model of a run file after a few steps. Images that are not in the repository
+    /// are drawn.</summary>
     public static Model AfterSteps(string file, int steps)
     {
         RunSpecification run = RunFiles.Read(file);
