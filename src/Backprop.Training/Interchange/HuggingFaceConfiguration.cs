@@ -97,8 +97,8 @@ public sealed record HuggingFaceConfiguration
         return Encoding.UTF8.GetString(buffer.ToArray()) + "\n";
     }
 
-    /// <summary>What a file says otherwise, of what no tensor's shape tells: each a sentence's part.
-    /// What it does not say is left.</summary>
+    /// <summary>What a file says otherwise, of what no tensor's shape tells, each as a sentence's
+    /// part. What it does not say is left.</summary>
     /// <param name="file">The content of <see cref="FileName"/>.</param>
     internal IEnumerable<string> DifferencesFrom(JsonElement file) =>
         from mine in Architecture == Llama ? LlamaValues : Gpt2Values
