@@ -167,7 +167,7 @@ public static class SweepCourse
         string reason)
     {
         SweepRegistered registered = sweep.Registered;
-        TrialOutcome? best = progress?.Best;
+        TrialOutcome? best = standing == SweepStanding.Completed ? progress?.Best : null;
         return new SweepSummaryView(
             sweep.Id, registered.Name, standing, reason, registered.Priority, registered.At,
             progress?.Round.Number ?? 0, plan?.Rounds.Length ?? 0,
