@@ -43,7 +43,7 @@ public sealed class ReplicaActorTests
         await using ScriptedServers servers = await ScriptedServers.BeginStepAsync(Some);
         var late = new MicroBatchRange(2, 4);
 
-        servers.Direct(one => one with { Speculation = new Speculation(0, [late]) });
+        await servers.DirectAsync(one => one with { Speculation = new Speculation(0, [late]) });
 
         await servers.AwaitGradientsAsync(step: 0, late);
         await servers.BroadcastAsync(version: 1);
@@ -55,7 +55,7 @@ public sealed class ReplicaActorTests
     {
         await using ScriptedServers servers = await ScriptedServers.BeginStepAsync(Some);
 
-        servers.Direct(one => one with { Assigned = All });
+        await servers.DirectAsync(one => one with { Assigned = All });
         await servers.BroadcastAsync(version: 1);
 
         await servers.AwaitGradientsAsync(step: 1, All);
@@ -90,7 +90,7 @@ public sealed class ReplicaActorTests
     {
         await using ScriptedServers servers = await ScriptedServers.BeginStepAsync(All);
 
-        servers.Direct(one => one with { Closed = true });
+        await servers.DirectAsync(one => one with { Closed = true });
 
         await servers.AwaitStatusAsync(status => status.Phase is WorkerPhase.Closed);
     }

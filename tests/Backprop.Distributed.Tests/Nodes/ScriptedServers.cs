@@ -120,20 +120,22 @@ internal sealed class ScriptedServers : IAsyncDisposable
         _rowsBefore = _data.RowsRead;
     }
 
-    /// <summary>The coordinator's next directive.</summary>
-    public void Direct(Func<WorkerDirective, WorkerDirective> change)
+    /// <summary>The coordinator's next directive, until the worker has seen it: what servers send
+    /// goes another way, and may be there before it.</summary>
+    public Task DirectAsync(Func<WorkerDirective, WorkerDirective> change)
     {
         _directive = change(_directive) with
         {
             Stamp = new DirectiveStamp(new Term(1), _directive.Stamp.Sequence + 1),
         };
         _coordinator.Tell(_directive);
+        return AwaitStatusAsync(status => status.Seen == _directive.Stamp);
     }
 
     /// <summary>Slices are opened anew; nothing that was pushed before counts.</summary>
     public async Task OpenGenerationAsync(long generation)
     {
-        Direct(one => one with { Generation = new Generation(generation) });
+        await DirectAsync(one => one with { Generation = new Generation(generation) });
         await AwaitStatusAsync(status => status.Phase is WorkerPhase.Observing
             && status.Generation.Value == generation);
         TakeArrivals();
