@@ -35,15 +35,19 @@ public static partial class ComputeThreads
     };
 
     // To give way needs no permission; where it is refused all the same, all threads are equal.
+    // Whoever has started the program to give way more is obeyed.
     private static void GiveWay()
     {
-        if (OperatingSystem.IsLinux())
+        if (OperatingSystem.IsLinux() && GetPriority(OfProcess, CallingThread) < Niceness)
         {
             _ = SetPriority(OfProcess, CallingThread, Niceness);
         }
     }
 
     // On Linux each thread has a priority of its own, and 0 stands for the calling one.
+    [LibraryImport("libc", EntryPoint = "getpriority")]
+    private static partial int GetPriority(int which, uint who);
+
     [LibraryImport("libc", EntryPoint = "setpriority")]
     private static partial int SetPriority(int which, uint who, int priority);
 }

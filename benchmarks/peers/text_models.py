@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Trains the transformer of hocon/runs/text-transformer.conf in PyTorch, from the same weights and
-on the same batches, and prints the losses that Backprop.Distributed is held against.
+"""Trains the models of hocon/runs/text-transformer.conf and text-lstm.conf in PyTorch, from the same
+weights and on the same batches, and prints the losses that Backprop.Distributed is held against.
 
-usage, in the repository:
-    backprop train benchmarks/peers/text-transformer-begin.conf --output runs/begin
-    backprop train benchmarks/peers/text-transformer.conf --output runs/text-transformer-peer
-    python3 benchmarks/peers/text_transformer.py runs/begin/model.bpm data/text/moby-dick.txt 400
+usage, in the repository, with MODEL text-transformer or text-lstm:
+    backprop train benchmarks/peers/MODEL-begin.conf --output runs/begin
+    backprop train benchmarks/peers/MODEL.conf --output runs/peer
+    python3 benchmarks/peers/text_models.py MODEL runs/begin/model.bpm data/text/moby-dick.txt 400
 
 Everything is in single precision, as ours; what differs is the order of sums.
 """
@@ -16,8 +16,9 @@ import sys
 import torch
 from torch.nn import functional
 
-LENGTH, BATCH, LAYERS, HEADS, EPSILON = 64, 16, 4, 4, 1e-5
-RATE, DECAY, CLIP = 1e-3, 0.01, 1.0
+LENGTH, BATCH, CLIP = 64, 16, 1.0
+LAYERS, HEADS, EPSILON = 4, 4, 1e-5
+UNITS = 192
 EVALUATION_ROWS = 256
 
 
@@ -69,7 +70,8 @@ def attention(x, weights, name):
     return dense(mixed.transpose(1, 2).reshape(x.shape), weights, f"{name}.output")
 
 
-def logits(tokens, weights):
+def transformer(tokens, weights):
+    """Logits of the tokens that follow, [rows, LENGTH, vocabulary]."""
     x = weights["embedding1.weight"][tokens] + weights["positional-encoding1.weight"]
     for layer in range(1, LAYERS + 1):
         block = f"block1-{layer}"
@@ -83,34 +85,65 @@ def logits(tokens, weights):
     return dense(normalize(x, weights, "layer-normalization1"), weights, "output")
 
 
-def loss_of(rows, weights):
-    outputs = logits(rows[:, :-1], weights)
-    return functional.cross_entropy(outputs.flatten(0, 1), rows[:, 1:].flatten())
+def recurrence(x, weights, name):
+    """PyTorch's LSTM, whose second bias is left at 0: it would only be added to the first."""
+    zeros = torch.zeros(1, len(x), UNITS)
+    tensors = [
+        weights[f"{name}.input.weight"].t().contiguous(),
+        weights[f"{name}.weight"].t().contiguous(),
+        weights[f"{name}.input.bias"], torch.zeros(4 * UNITS),
+    ]
+    return torch.lstm(
+        x, (zeros, zeros), tensors, has_biases=True, num_layers=1, dropout=0.0, train=False,
+        bidirectional=False, batch_first=True)[0]
+
+
+def lstm(tokens, weights):
+    """Logits of the tokens that follow, [rows, LENGTH, vocabulary]."""
+    x = recurrence(weights["embedding1.weight"][tokens], weights, "lstm1")
+    return dense(recurrence(x, weights, "lstm2"), weights, "output")
+
+
+def adamw(weights):
+    decayed = [tensor for name, tensor in weights.items() if name.endswith(".weight")]
+    others = [tensor for name, tensor in weights.items() if not name.endswith(".weight")]
+    return torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
+        lr=1e-3)
+
+
+def adam(weights):
+    return torch.optim.Adam(weights.values(), lr=2e-3)
+
+
+MODELS = {"text-transformer": (transformer, adamw), "text-lstm": (lstm, adam)}
 
 
 def main():
     torch.set_num_threads(1)
-    weights, vocabulary = read_model(sys.argv[1])
-    train, validation = windows(sys.argv[2], vocabulary)
-    steps = int(sys.argv[3])
+    logits, make_optimizer = MODELS[sys.argv[1]]
+    weights, vocabulary = read_model(sys.argv[2])
+    train, validation = windows(sys.argv[3], vocabulary)
+    steps = int(sys.argv[4])
     for tensor in weights.values():
         tensor.requires_grad_(True)
-    decayed = [tensor for name, tensor in weights.items() if name.endswith(".weight")]
-    others = [tensor for name, tensor in weights.items() if not name.endswith(".weight")]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
-        lr=RATE)
+    optimizer = make_optimizer(weights)
+
+    def loss_of(rows):
+        outputs = logits(rows[:, :-1], weights)
+        return functional.cross_entropy(outputs.flatten(0, 1), rows[:, 1:].flatten())
+
     total = 0.0
     for step in range(steps):
         optimizer.zero_grad()
-        loss = loss_of(train[step * BATCH:(step + 1) * BATCH], weights)
+        loss = loss_of(train[step * BATCH:(step + 1) * BATCH])
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(weights.values()), CLIP)
         optimizer.step()
         total += loss.item()
     with torch.no_grad():
         held = sum(
-            loss_of(rows, weights).item() * len(rows)
+            loss_of(rows).item() * len(rows)
             for rows in validation.split(EVALUATION_ROWS)) / len(validation)
     print(f"{steps} steps, training loss {total / steps:.4f}, validation loss {held:.4f}")
 
