@@ -32,6 +32,7 @@ public static class StateDatabase
     // SQLite's result codes.
     private const int SqliteBusy = 5;
     private const int SqliteLocked = 6;
+    private const int SqliteReadOnly = 8;
 
     /// <summary>Makes what is missing, and checks that the database can be written and is of a
     /// format that this program reads.</summary>
@@ -135,14 +136,28 @@ public static class StateDatabase
         }
     }
 
-    /// <summary>Refuses a file that this program does not read, and leaves it as it is.</summary>
+    /// <summary>Refuses a file that this program does not read, and leaves it as it is. But where a
+    /// process was killed while it wrote, SQLite itself first takes back what was not committed, as
+    /// it does for whoever opens the file next.</summary>
     /// <exception cref="StateDatabaseException">It does not; the message says why.</exception>
     internal static void RequireFormat(string file, TimeSpan patience)
+    {
+        try
+        {
+            RequireFormat(file, SqliteOpenMode.ReadOnly, patience);
+        }
+        catch (SqliteException failure) when (failure.SqliteErrorCode == SqliteReadOnly)
+        {
+            RequireFormat(file, SqliteOpenMode.ReadWrite, patience);
+        }
+    }
+
+    private static void RequireFormat(string file, SqliteOpenMode mode, TimeSpan patience)
     {
         using var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
             DataSource = file,
-            Mode = SqliteOpenMode.ReadOnly,
+            Mode = mode,
             DefaultTimeout = (int)Math.Max(1, Math.Ceiling(patience.TotalSeconds)),
             Pooling = false,
         }.ToString());

@@ -108,6 +108,38 @@ public sealed class StateCopyTests(PostgreSqlServer server)
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Path, "copy*"));
     }
 
+    // The files as they are while a piece is being written are those that a killed node leaves.
+    [Fact]
+    public async Task Of_a_node_that_was_killed_while_it_wrote_what_it_had_committed_is_copied()
+    {
+        await DecideAsync(_folder.Options, "a");
+        var killed = new PersistenceOptions.Sqlite(Path.Combine(_folder.Path, "killed"));
+        using (var writing = new SqliteConnection(
+            $"Data Source={_folder.Options.SnapshotFile};Pooling=False"))
+        {
+            writing.Open();
+            using SqliteCommand command = writing.CreateCommand();
+            command.CommandText = """
+                PRAGMA cache_size = 1;
+                BEGIN;
+                CREATE TABLE piece (content BLOB);
+                INSERT INTO piece VALUES (zeroblob(1000000));
+                """;
+            command.ExecuteNonQuery();
+            Directory.CreateDirectory(killed.Directory);
+            foreach (string file in Directory.GetFiles(_folder.Path))
+            {
+                File.Copy(file, Path.Combine(killed.Directory, Path.GetFileName(file)));
+            }
+        }
+
+        Assert.True(File.Exists($"{killed.SnapshotFile}-journal"));
+        var back = new PersistenceOptions.Sqlite(Path.Combine(_folder.Path, "back"));
+        await CopyAsync(killed, back);
+
+        Assert.Equal(["a"], await ReadAsync(back));
+    }
+
     [Fact]
     public async Task Where_there_is_no_state_nothing_is_copied()
     {
