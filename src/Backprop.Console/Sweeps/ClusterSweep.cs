@@ -20,7 +20,7 @@ internal sealed class ClusterSweep(ApiClient api, TimeProvider time)
     private static readonly TimeSpan s_look = TimeSpan.FromSeconds(1);
 
     /// <summary>Submits it, or finds it again: the same texts are the same sweep, until that was
-    /// stopped.</summary>
+    /// stopped or has failed.</summary>
     /// <param name="sweep">The sweep's text and the run's.</param>
     /// <param name="source">The sweep's file, for messages.</param>
     /// <param name="priority">Of its runs.</param>
@@ -28,12 +28,15 @@ internal sealed class ClusterSweep(ApiClient api, TimeProvider time)
     public async Task<SweepId> SubmitAsync(
         SweepSubmission sweep, string source, int priority, CancellationToken cancellation)
     {
+        SweepList before = await api.SweepsAsync(cancellation);
+        Dictionary<SweepId, SweepStanding> known =
+            before.Sweeps.ToDictionary(one => one.Id, one => one.Standing);
         for (int turn = 1; ; turn++)
         {
             SweepId id = await api.SubmitSweepAsync(
                 SubmissionOf(sweep, turn), sweep, source, priority, cancellation);
-            SweepDetail known = await api.SweepAsync(id, cancellation);
-            if (known.Summary.Standing is not (SweepStanding.Stopped or SweepStanding.Stopping))
+            if (!known.TryGetValue(id, out SweepStanding standing)
+                || standing is SweepStanding.Training or SweepStanding.Completed)
             {
                 return id;
             }
