@@ -106,4 +106,7 @@ internal sealed record RankedTrial(
     public static RankedTrial Of(SweepPlan plan, TrialOutcome outcome) => new(
         outcome.Trial, plan.ValuesOf(outcome.Trial), outcome.Epochs, outcome.Metric,
         outcome.WeightsSha256, outcome.Ended);
+
+    /// <summary>What it was made of.</summary>
+    public TrialOutcome ToOutcome() => new(Trial, Epochs, Metric, WeightsSha256, Ended);
 }

@@ -143,11 +143,7 @@ internal static class SweepCommand
             return ExitCode.Failure;
         }
 
-        return report.End(
-        [
-            .. detail.Ranked.Select(trial => new TrialOutcome(
-                trial.Trial, trial.Epochs, trial.Metric, trial.WeightsSha256, trial.Ended)),
-        ]);
+        return report.End([.. detail.Ranked.Select(trial => trial.ToOutcome())]);
     }
 
     private static int Run(

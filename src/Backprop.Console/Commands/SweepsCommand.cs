@@ -75,13 +75,7 @@ internal static class SweepsCommand
             ? []
             : SweepTable.Write(
                 detail.Metric,
-                [
-                    .. detail.Ranked.Select(trial => (
-                        new TrialOutcome(
-                            trial.Trial, trial.Epochs, trial.Metric, trial.WeightsSha256,
-                            trial.Ended),
-                        trial.Values)),
-                ],
+                [.. detail.Ranked.Select(trial => (trial.ToOutcome(), trial.Values))],
                 wanted.Width);
         wanted.Answer(
             detail,
