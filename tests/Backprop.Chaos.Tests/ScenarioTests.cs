@@ -75,6 +75,41 @@ public sealed class ScenarioTests : IDisposable
         Assert.Equal("completed", over.Standing);
     }
 
+    /// <summary>Akka's default is to take everybody out then, lest two sides decide differently.
+    /// </summary>
+    [SkippableFact]
+    public async Task Nodes_that_come_and_go_do_not_take_the_others_with_them()
+    {
+        const int Workers = 3;
+        using ChaosCluster cluster = Start(servers: 1, Workers, s_shortSilence);
+        await Trial.AwaitNodesAsync(cluster);
+
+        // One becomes unreachable, or reachable again, before it has been quiet for long enough
+        // that anybody is taken out.
+        for (int i = 0; i < 18; i++)
+        {
+            if (i % 2 == 0)
+            {
+                int next = i / 2 % Workers;
+                cluster.Nodes[2 + next].Process!.Stop();
+                cluster.Nodes[2 + ((next + 1) % Workers)].Process!.Continue();
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(2));
+        }
+
+        foreach (ChaosNode worker in cluster.Nodes[2..])
+        {
+            worker.Process!.Continue();
+        }
+
+        await Trial.AwaitNodesAsync(cluster);
+        foreach (ChaosNode healthy in cluster.Nodes[..2])
+        {
+            Assert.DoesNotContain(healthy.Log(), line => line.StartsWith("returning: "));
+        }
+    }
+
     [SkippableFact]
     public async Task A_disk_that_is_full_is_named_and_waited_for()
     {

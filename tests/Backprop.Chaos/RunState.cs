@@ -67,7 +67,7 @@ internal sealed class RunApi(
                     ? null
                     : throw new InvalidOperationException($"the run is refused: {text}");
         }
-        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        catch (Exception failure) when (IsSilence(failure))
         {
             return null;
         }
@@ -99,7 +99,7 @@ internal sealed class RunApi(
         {
             return await _http.GetByteArrayAsync($"api/v1/runs/{run}/model");
         }
-        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        catch (Exception failure) when (IsSilence(failure))
         {
             return null;
         }
@@ -139,11 +139,15 @@ internal sealed class RunApi(
         {
             return await _http.GetFromJsonAsync<JsonElement>(path);
         }
-        catch (Exception silence) when (silence is HttpRequestException or TaskCanceledException)
+        catch (Exception failure) when (IsSilence(failure))
         {
             return null;
         }
     }
+
+    // Of a process that ends while it answers, half of the answer may have come.
+    private static bool IsSilence(Exception failure) =>
+        failure is HttpRequestException or IOException or TaskCanceledException;
 
     private static string Describe(JsonElement happening)
     {

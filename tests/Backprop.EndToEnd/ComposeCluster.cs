@@ -126,12 +126,22 @@ internal sealed class ComposeCluster : IAsyncDisposable
         async () => (await Api.ClusterAsync())?.GetProperty("coordinator").GetString()?
             .Split(':')[0]);
 
-    /// <summary>The end of what its coordinators have written, for who looks into a failure.
-    /// </summary>
-    public async Task<string> LogsAsync() =>
+    /// <summary>The end of what its coordinators have written, a line each, for who looks into a
+    /// failure.</summary>
+    public async Task<string> LogsAsync() => string.Join(
+        '\n',
         (await TryComposeAsync(
-            "logs", "--no-color", "--tail", "15", "coordinator-1", "coordinator-2",
-            "coordinator-3")).Output;
+            "logs", "--no-color", "--tail", "40", "coordinator-1", "coordinator-2",
+            "coordinator-3")).Output
+        .Split('\n').Select(Shorten));
+
+    // Exceptions fill pages, and it is the order of things that matters.
+    private static string Shorten(string line)
+    {
+        const int Most = 240;
+        int end = line.IndexOf("\\n", StringComparison.Ordinal);
+        return line[..Math.Min(end < 0 ? line.Length : end, Most)];
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

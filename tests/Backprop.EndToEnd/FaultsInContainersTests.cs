@@ -40,9 +40,11 @@ public sealed class FaultsInContainersTests(
             output.WriteLine($"{training.Over.Count} runs, all with {await expected}");
             await AssertItIsKeptAsync(cluster, run);
         }
-        catch
+        catch (Exception failure)
         {
             output.WriteLine(await cluster.LogsAsync());
+            output.WriteLine(await training.TellAsync());
+            output.WriteLine($"{failure.Message} ({DateTimeOffset.UtcNow:HH:mm:ss})");
             throw;
         }
     }

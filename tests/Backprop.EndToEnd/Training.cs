@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Backprop.Chaos;
 
 namespace Backprop.EndToEnd;
@@ -65,6 +66,21 @@ internal sealed class Training(ComposeCluster cluster, string specification, str
         }
 
         return _over.Sum(run => run.Version) + now.Version;
+    }
+
+    /// <summary>What has happened to the run of now, for who looks into a failure.</summary>
+    public async Task<string> TellAsync()
+    {
+        RunState? now = _run is null ? null : await cluster.Api.ShowAsync(_run);
+        JsonElement? nodes = await cluster.Api.ClusterAsync();
+        return now is null
+            ? "the console tells of no run"
+            : string.Join(
+                '\n',
+                [
+                    $"{_run}: {now.Standing} at {now.Version}: {now.Reason}", .. now.Happenings,
+                    $"{nodes}",
+                ]);
     }
 
     private void Check(RunState run)

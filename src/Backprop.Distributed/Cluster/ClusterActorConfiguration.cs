@@ -80,6 +80,11 @@ public static class ClusterActorConfiguration
                 split-brain-resolver {
                   active-strategy = {{strategy}}
                   stable-after = {{Milliseconds(options.StableAfter)}}
+                  # By default the whole cluster is taken down when nodes come and go for longer,
+                  # lest two sides decide differently. Two coordinators do no harm here, since the
+                  # database knows only one term, and a few machines with a bad network must not
+                  # stop all others: it is waited until they have been quiet for long enough.
+                  down-all-when-unstable = off
                   keep-majority.role = "{{RoleNames.Of(NodeRoles.Coordinator)}}"
                 }
                 failure-detector {

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.Event;
+using Akka.Remote;
 using Backprop.Distributed.Security;
 using Backprop.Training.Protocol;
 
@@ -15,6 +16,11 @@ public sealed class NodeLog : UntypedActor
 
     private static readonly string s_class =
         $"{typeof(NodeLog).FullName}, {typeof(NodeLog).Assembly.GetName().Name}";
+
+    // What is thrown when a connection breaks. It is internal; a version without it fails every
+    // test.
+    private static readonly Type s_ofConnection = typeof(IRemoteActorRefProvider).Assembly
+        .GetType("Akka.Remote.EndpointException", throwOnError: true)!;
 
     private readonly LogFormat _format = Enum.Parse<LogFormat>(
         Context.System.Settings.Config.GetString(FormatKey), ignoreCase: true);
@@ -109,18 +115,25 @@ public sealed class NodeLog : UntypedActor
         return _node ??= self is { HasGlobalScope: true } ? $"{self.Host}:{self.Port}" : null;
     }
 
-    // Remoting and the proxy warn of every node that is gone, again and again; the membership says
-    // it once.
-    private bool IsNews(LogEvent log)
+    // Remoting and the proxy tell of every node that is gone, again and again, and of every
+    // connection that breaks with it; the membership says it once.
+    private bool IsNews(LogEvent log) => log.LogLevel() >= _least && IsNews(
+        log.LogClass?.Namespace ?? "", log.LogSource, log.LogLevel(), log.Cause);
+
+    /// <summary>Whether an event is worth a line.</summary>
+    /// <param name="space">The namespace of who tells of it.</param>
+    /// <param name="source">Who tells of it.</param>
+    /// <param name="level">How bad it is.</param>
+    /// <param name="cause">What it comes from; null: nothing.</param>
+    internal static bool IsNews(string space, string source, LogLevel level, Exception? cause)
     {
-        string source = log.LogClass?.Namespace ?? "";
-        LogLevel least = Is(source, "Akka.Remote") || Is(source, "Akka.Cluster.Tools")
-            ? LogLevel.ErrorLevel
-            : Is(source, nameof(Akka)) ? LogLevel.WarningLevel
+        bool isRemoting = Is(space, "Akka.Remote") || Is(source, "remoting");
+        LogLevel least = isRemoting || Is(space, "Akka.Cluster.Tools") ? LogLevel.ErrorLevel
+            : Is(space, nameof(Akka)) ? LogLevel.WarningLevel
             : LogLevel.DebugLevel;
-        return log.LogLevel() >= least && log.LogLevel() >= _least;
+        return level >= least && !s_ofConnection.IsInstanceOfType(cause);
     }
 
-    private static bool Is(string source, string space) =>
-        source.StartsWith(space, StringComparison.Ordinal);
+    private static bool Is(string name, string start) =>
+        name.StartsWith(start, StringComparison.Ordinal);
 }

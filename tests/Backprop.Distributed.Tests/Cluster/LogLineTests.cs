@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Akka.Event;
+using Akka.Remote;
 using Backprop.Distributed.Cluster;
 using Backprop.Training.Protocol;
 
@@ -54,6 +55,25 @@ public sealed class LogLineTests
         using JsonDocument parsed = JsonDocument.Parse(json);
         Assert.Equal("two\nlines \"quoted\"", Text(parsed.RootElement, "message"));
         Assert.Contains("no room", Text(parsed.RootElement, "exception"));
+    }
+
+    [Theory]
+    [InlineData("Backprop.Distributed.Coordination", "coordinator", LogLevel.InfoLevel, true)]
+    [InlineData("Akka.Cluster", "core", LogLevel.WarningLevel, true)]
+    [InlineData("Akka.Cluster", "core", LogLevel.InfoLevel, false)]
+    [InlineData("Akka.Remote", "endpointManager", LogLevel.WarningLevel, false)]
+    [InlineData("Akka.Remote", "endpointManager", LogLevel.ErrorLevel, true)]
+    // What remoting says under this name has no class.
+    [InlineData("System", "remoting (akka://backprop)", LogLevel.WarningLevel, false)]
+    public void A_node_that_is_gone_is_told_of_once(
+        string space, string source, LogLevel level, bool isNews)
+    {
+        Assert.Equal(isNews, NodeLog.IsNews(space, source, level, new IOException("no room")));
+        Exception broken = (Exception)Activator.CreateInstance(
+            typeof(IRemoteActorRefProvider).Assembly
+                .GetType("Akka.Remote.EndpointDisassociatedException", throwOnError: true)!,
+            "Disassociated")!;
+        Assert.False(NodeLog.IsNews(space, source, level, broken));
     }
 
     private static string? Text(JsonElement root, string name) =>
