@@ -325,6 +325,8 @@ internal static class NodeServices
                 [.. cluster.Join.Select(node => ClusterEntry.AddressOf(system, node))],
                 cluster.Coordinators, reason => reports.End(reason, mayReturn: true)),
             Stranding.Name);
+        system.ActorOf(
+            Expulsion.Props(reason => reports.End(reason, mayReturn: true)), Expulsion.Name);
         ClusterEntry.Announce(system, self.Node);
     }
 
