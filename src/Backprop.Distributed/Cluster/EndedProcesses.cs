@@ -108,7 +108,14 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
             return;
         }
 
+        // It is dialled whenever a connection to it fails, also once it is known to have ended: the
+        // cluster would never hear of it if that put its time off.
         NodeId node = Membership.NodeOf(dialled.Node);
+        if (Timers.IsTimerActive(node))
+        {
+            return;
+        }
+
         _log.Warning("The process of node {0} has ended", node);
         _membership.Tell(new NodeEnded(node));
         bool canBeReplaced = _isOneOfMany
