@@ -88,8 +88,11 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
     private void Dial(Address address)
     {
         Member? member = _cluster.State.Members.FirstOrDefault(
-            one => one.Address.Equals(address) && IsIn(one));
+            one => one.Address.Equals(address) && Membership.IsIn(one));
+        // Connections go on failing once it is known to have ended: what was found is not to be
+        // found again, or the cluster's hearing of it would be put off each time.
         if (member is null || member.UniqueAddress.Equals(_cluster.SelfUniqueAddress)
+            || Timers.IsTimerActive(Membership.NodeOf(member.UniqueAddress))
             || !_dialled.Add(member.UniqueAddress))
         {
             return;
@@ -108,14 +111,7 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
             return;
         }
 
-        // It is dialled whenever a connection to it fails, also once it is known to have ended: the
-        // cluster would never hear of it if that put its time off.
         NodeId node = Membership.NodeOf(dialled.Node);
-        if (Timers.IsTimerActive(node))
-        {
-            return;
-        }
-
         _log.Warning("The process of node {0} has ended", node);
         _membership.Tell(new NodeEnded(node));
         bool canBeReplaced = _isOneOfMany
@@ -125,10 +121,7 @@ public sealed class EndedProcesses : UntypedActor, IWithTimers
     }
 
     private Member? Find(UniqueAddress node) => _cluster.State.Members.FirstOrDefault(
-        one => one.UniqueAddress.Equals(node) && IsIn(one));
-
-    private static bool IsIn(Member member) =>
-        member.Status is not (MemberStatus.Down or MemberStatus.Removed);
+        one => one.UniqueAddress.Equals(node) && Membership.IsIn(one));
 
     // A process that ends closes its sockets one after the other, so the first attempt may find one
     // that still listens.

@@ -46,7 +46,7 @@ public sealed class Expulsion : UntypedActor
         [
             .. _cluster.State.Members.Where(member =>
                 !member.UniqueAddress.Equals(_cluster.SelfUniqueAddress)
-                && member.Status is not (MemberStatus.Down or MemberStatus.Removed)),
+                && Membership.IsIn(member)),
         ];
         int refusing = others.Count(member => _refusing.Contains(member.Address));
         if (2 * refusing > others.Length)

@@ -71,6 +71,10 @@ public sealed class Membership : UntypedActor, IWithTimers
     public static NodeId NodeOf(UniqueAddress member) =>
         new($"{member.Address.Host}:{member.Address.Port}#{(uint)member.Uid}");
 
+    /// <summary>Whether a member has not been taken out.</summary>
+    internal static bool IsIn(Member member) =>
+        member.Status is not (MemberStatus.Down or MemberStatus.Removed);
+
     /// <inheritdoc/>
     protected override void PreStart()
     {

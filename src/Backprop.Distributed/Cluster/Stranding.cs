@@ -41,7 +41,7 @@ public sealed class Stranding : UntypedActor, IWithTimers
 
     private bool HasCoordinator => _cluster.State.Members.Count(member =>
         member.HasRole(RoleNames.Of(NodeRoles.Coordinator))
-        && member.Status is not (MemberStatus.Down or MemberStatus.Removed)) > _coordinators / 2;
+        && Membership.IsIn(member)) > _coordinators / 2;
 
     /// <summary>One a node.</summary>
     /// <param name="join">Where coordinators are to be found.</param>
